@@ -1,0 +1,131 @@
+/**
+ * The contract between the core and a JavaScript runtime. Types and prose; nothing here runs.
+ *
+ * The core proxies between {@link ByteStream}s and never learns where they come from: a TCP socket of
+ * Deno, Bun or Node, a Unix socket, an in-memory pair, a MessagePort. An adapter in `adapters/` turns one
+ * runtime's sockets into such streams and does nothing else. `tests/contract` runs the sentences
+ * below against real sockets on every runtime; a new adapter is done when that suite passes.
+ *
+ * ## What every stream promises
+ *
+ * - `readable` is a byte stream (`type: "bytes"`, `highWaterMark: 0`). A BYOB read fills the caller's
+ *   buffer, and the socket is read only while somebody waits for a read: nothing is prefetched.
+ * - The peer's FIN ends `readable` and leaves `writable` open.
+ * - `writable.close()` sends FIN and leaves `readable` open.
+ * - `write()` settles when the kernel has taken all bytes of the chunk. That is the backpressure: memory per
+ *   connection is bounded by its buffers, whatever the peer does. The chunk is not changed or
+ *   transferred, and is not looked at again once `write()` has settled.
+ * - `writable.abort()` destroys the connection at once, with a reset (RST) where the runtime can send one.
+ *   `readable.cancel()` destroys it too, but lets the kernel deliver what was written before.
+ *   Both free the descriptor whatever state the other half is in, and neither ever rejects.
+ * - A reset by the peer rejects the pending read and the pending write, and every later one, with a
+ *   {@link SocketError} whose code is `connection_terminated`.
+ * - Once both halves have ended by FIN the descriptor is freed without anyone's further help.
+ * - TCP sockets have Nagle's algorithm switched off (TCP_NODELAY) and keep-alive probes on.
+ *
+ * ## What every adapter promises
+ *
+ * - Nothing escapes as an unhandled rejection or an `error` event.
+ * - Failures of `listen`, `dial` and `resolve` reject with a {@link SocketError}.
+ * - Accept errors that pass (no descriptors left, a client that was gone before it was accepted) are
+ *   waited out for 50 ms, so that nothing spins, and never end the listener.
+ * - Making the adapter in another runtime throws a plain message that says so.
+ *
+ * @module
+ */
+
+/** An IP address or host name with its TCP port, or the path of a Unix socket. */
+export type Address = TcpAddress | UnixAddress;
+
+/** Where a TCP connection ends. */
+export interface TcpAddress {
+  /** An IP address without brackets or zone, or (before it is resolved) a host name. */
+  readonly host: string;
+  /** 0 to 65535; 0 lets the system choose where one listens. */
+  readonly port: number;
+}
+
+/** Where a Unix socket lives. */
+export interface UnixAddress {
+  /** The socket's path; empty for the unnamed socket of a connecting client. */
+  readonly path: string;
+}
+
+/** A connection: bytes in, bytes out, each half with its own end. */
+export interface ByteStream {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly local: Address;
+  readonly remote: Address;
+}
+
+/** A bound socket. Iterating accepts; the iteration ends when the listener is closed. */
+export interface Listener extends AsyncIterable<ByteStream> {
+  /** The address that was bound, with the port that the system chose. */
+  readonly address: Address;
+  /**
+   * Stops accepting and frees the port (and unlinks a Unix socket's file). Streams already accepted live on.
+   * Settles when a new client would be refused. Calling it again is harmless.
+   */
+  close(): Promise<void>;
+}
+
+/** How to listen. */
+export interface ListenOptions {
+  /** An IP address or `localhost` with a port, or a path. */
+  readonly address: Address;
+}
+
+/** How to dial. */
+export interface DialOptions {
+  /** Aborting it abandons the attempt, frees the socket and rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How to resolve. */
+export interface ResolveOptions {
+  /** Aborting it rejects at once with the signal's reason; a late answer is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What went wrong on a socket, in the words of RFC 9209 section 2.3 where it has one.
+ *
+ * `address_in_use`, `address_unavailable` and `permission_denied` come from `listen` alone;
+ * `connection_limit_reached` means that the process has no descriptors left.
+ */
+export type SocketErrorCode =
+  | "address_in_use"
+  | "address_unavailable"
+  | "permission_denied"
+  | "connection_limit_reached"
+  | "connection_refused"
+  | "connection_terminated"
+  | "connection_timeout"
+  | "destination_ip_unroutable"
+  | "destination_unavailable"
+  | "dns_error"
+  | "proxy_internal_error";
+
+/** The error that adapters throw: an `Error` with a code, and the runtime's own error as its cause. */
+export interface SocketError extends Error {
+  readonly code: SocketErrorCode;
+  readonly cause?: unknown;
+}
+
+/** A JavaScript runtime as the core sees it. */
+export interface Runtime {
+  /** For messages to people; nothing depends on it. */
+  readonly name: string;
+  /** Binds and listens on TCP or a Unix socket. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Connects to an IP address or a Unix socket, never to a name: what policy judged is what is dialed. */
+  dial(to: Address, options?: DialOptions): Promise<ByteStream>;
+  /** The system's answer for a host name: IP addresses in the order of preference, at least one. */
+  resolve(host: string, options?: ResolveOptions): Promise<string[]>;
+  /**
+   * How many descriptors this process may hold, where it can be known without asking for a permission;
+   * undefined otherwise. The core keeps its connections below it.
+   */
+  descriptorLimit(): number | undefined;
+}

@@ -1,0 +1,45 @@
+/**
+ * Every limit and time limit of a proxy, with its default and the reason for it.
+ *
+ * @module
+ */
+
+/** How long things may take, in milliseconds. */
+export interface Timeouts {
+  /** From the first byte to the end of the request's head, however it trickles. */
+  readonly header: number;
+  /** Resolving and connecting to the target, all attempts together. */
+  readonly connect: number;
+  /** Without a byte moving in either direction: an open tunnel, a transfer, a kept-alive client. */
+  readonly idle: number;
+  /** The same once one side of a tunnel has ended. */
+  readonly halfClosed: number;
+  /** For the last bytes to arrive: an error page, or the client's FIN after ours (RFC 9112 section 9.6). */
+  readonly linger: number;
+  /** What transfers get to finish after SIGTERM. */
+  readonly drain: number;
+}
+
+/** The defaults. HAProxy and Squid ship 10 s or more for a head; Squid's shutdown_lifetime is 30 s. */
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  header: 10_000,
+  connect: 10_000,
+  idle: 300_000,
+  halfClosed: 60_000,
+  linger: 2_000,
+  drain: 30_000,
+};
+
+/** How much a stranger may make grow. */
+export interface Limits {
+  /** Connections at once. Beyond it clients are told 503 (SOCKS: 01) as far as there is room, and cut where there is none. */
+  readonly connections: number;
+  /** Bytes in a request's or response's head, and in a chunked body's trailers. */
+  readonly headerSize: number;
+}
+
+/** The defaults. HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB. */
+export const DEFAULT_LIMITS: Limits = {
+  connections: 16_384,
+  headerSize: 64 * 1024,
+};
