@@ -1,0 +1,38 @@
+/**
+ * A connection as the core works with it: a byte stream with a buffered reader and a writer.
+ *
+ * @module
+ */
+
+import { ByteReader } from "./byte_reader.ts";
+import { ByteWriter } from "./byte_writer.ts";
+import type { Fault, Side } from "./faults.ts";
+import type { Address, ByteStream } from "./runtime.ts";
+
+/** One end of a connection: bytes in, bytes out, and where they come from. */
+export class Channel {
+  readonly reader: ByteReader;
+  readonly writer: ByteWriter;
+  readonly local: Address;
+  readonly remote: Address;
+
+  /** Takes the stream over; nobody else may read or write it afterwards. */
+  constructor(stream: ByteStream, side: Side) {
+    this.reader = new ByteReader(stream.readable, side);
+    this.writer = new ByteWriter(stream.writable, side);
+    this.local = stream.local;
+    this.remote = stream.remote;
+  }
+
+  /** Destroys the connection at once, with a reset where the runtime can send one. Harmless when called again. */
+  cut(fault: Fault): void {
+    this.writer.cut(fault);
+    this.reader.cut(fault);
+  }
+
+  /** Gives the connection up when both sides are done with it: what was written before still arrives. */
+  drop(fault: Fault): void {
+    this.reader.cut(fault);
+    this.writer.cut(fault);
+  }
+}

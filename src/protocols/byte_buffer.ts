@@ -1,0 +1,113 @@
+/**
+ * Bytes that have arrived and are not yet understood. A codec looks at {@link ByteBuffer.bytes} and
+ * {@link ByteBuffer.skip}s what it has used; what is left over stays for whoever reads next, so it is never lost.
+ *
+ * @module
+ */
+
+const LF = 0x0A;
+
+/** Stands in for memory that is lent: a detached block would throw at the mere look at no bytes. */
+const LENT = new Uint8Array(0);
+
+/** A queue of bytes in one block of memory, which the reader beside it hands to the socket to be filled. */
+export class ByteBuffer {
+  #block: Uint8Array<ArrayBuffer>;
+  #start = 0;
+  #end = 0;
+  /** How far {@link ByteBuffer.lineEnd} has looked, so that a slow drip costs O(n) and not O(n²). */
+  #searched = 0;
+
+  /** Starts with room for `capacity` bytes. */
+  constructor(capacity: number) {
+    this.#block = new Uint8Array(capacity);
+  }
+
+  /** A buffer that holds a copy of the given bytes; for tests and for codecs used on their own. */
+  static of(bytes: Uint8Array): ByteBuffer {
+    const buffer = new ByteBuffer(bytes.length);
+    buffer.append(bytes);
+    return buffer;
+  }
+
+  /** How many bytes wait. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** How many bytes fit in all before the block has to grow. */
+  get capacity(): number {
+    return this.#block.length;
+  }
+
+  /** The bytes that wait: a view, valid until the buffer is filled again. */
+  get bytes(): Uint8Array {
+    return this.#block.subarray(this.#start, this.#end);
+  }
+
+  /** The byte at an offset from the first that waits, or -1 beyond the last. */
+  at(offset: number): number {
+    return offset < this.length ? this.#block[this.#start + offset] : -1;
+  }
+
+  /** Forgets the first `count` bytes. */
+  skip(count: number): void {
+    this.#start += count;
+    this.#searched = 0;
+    if (this.#start >= this.#end) this.#start = this.#end = 0;
+  }
+
+  /** Takes up to `limit` bytes off the front: a view, valid until the buffer is filled again. */
+  take(limit = Infinity): Uint8Array {
+    const end = Math.min(this.#end, this.#start + limit);
+    const taken = this.#block.subarray(this.#start, end);
+    this.skip(taken.length);
+    return taken;
+  }
+
+  /** Where the first LF is, counted from the first byte that waits; -1 if there is none yet. */
+  lineEnd(): number {
+    const found = this.#block.subarray(0, this.#end).indexOf(LF, Math.max(this.#start, this.#searched));
+    if (found < 0) this.#searched = this.#end;
+    return found < 0 ? -1 : found - this.#start;
+  }
+
+  /** Adds a copy of some bytes at the end. */
+  append(bytes: Uint8Array): void {
+    const room = this.lend(bytes.length);
+    room.set(bytes);
+    this.restore(room, bytes.length);
+  }
+
+  /**
+   * Lends the free room behind the last byte, at least `least` bytes of it, to be filled by a BYOB read. The buffer
+   * must not be used until {@link ByteBuffer.restore} brings the memory back: a BYOB read detaches it.
+   */
+  lend(least: number): Uint8Array<ArrayBuffer> {
+    if (this.#block.length - this.#end < least) {
+      const waiting = this.bytes;
+      const needed = waiting.length + least;
+      const block = needed > this.#block.length ? new Uint8Array(Math.max(needed, this.#block.length * 2)) : this.#block;
+      if (block === this.#block) block.copyWithin(0, this.#start, this.#end);
+      else block.set(waiting);
+      this.#searched = Math.max(0, this.#searched - this.#start);
+      this.#end -= this.#start;
+      this.#start = 0;
+      this.#block = block;
+    }
+    const room = this.#block.subarray(this.#end);
+    this.#block = LENT;
+    return room;
+  }
+
+  /** Takes lent memory back, with `count` new bytes in it. */
+  restore(room: Uint8Array<ArrayBuffer>, count: number): void {
+    this.#block = new Uint8Array(room.buffer);
+    this.#end += count;
+  }
+
+  /** Changes how much fits, when nothing waits. */
+  resize(capacity: number): void {
+    if (this.length === 0 && capacity !== this.#block.length) this.#block = new Uint8Array(capacity);
+  }
+}

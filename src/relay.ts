@@ -1,0 +1,46 @@
+/**
+ * A tunnel: bytes both ways until both sides have ended.
+ *
+ * @module
+ */
+
+import type { Channel } from "./channel.ts";
+import { toFault } from "./faults.ts";
+
+/** Told of what moves. */
+export interface RelayObserver {
+  /** Bytes from the client were taken by the target's side. */
+  sent(count: number): void;
+  /** Bytes from the target were taken by the client's side. */
+  received(count: number): void;
+  /** One side has said all it wanted; the other may go on. */
+  halfClosed(): void;
+}
+
+/**
+ * Relays until both sides have sent FIN. A FIN is passed on as a half-close and the other direction keeps
+ * running; a reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
+ */
+export async function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<void> {
+  const up = pump(client, target, (count) => observer.sent(count));
+  const down = pump(target, client, (count) => observer.received(count));
+  const cut = (error: unknown): never => {
+    const fault = toFault(error);
+    client.cut(fault);
+    target.cut(fault);
+    throw fault;
+  };
+  Promise.race([up, down]).then(() => observer.halfClosed(), () => {});
+  const ends = await Promise.allSettled([up.catch(cut), down.catch(cut)]);
+  const broken = ends.find((end) => end.status === "rejected");
+  if (broken) throw broken.reason;
+}
+
+async function pump(from: Channel, to: Channel, moved: (count: number) => void): Promise<void> {
+  for (let bytes = await from.reader.read(); bytes; bytes = await from.reader.read()) {
+    const { length } = bytes;
+    await to.writer.write(bytes);
+    moved(length);
+  }
+  await to.writer.close();
+}

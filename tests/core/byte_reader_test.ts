@@ -1,0 +1,104 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ByteReader } from "../../src/byte_reader.ts";
+import { Fault } from "../../src/faults.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function text(view: Uint8Array | undefined): string | undefined {
+  return view && new TextDecoder().decode(view);
+}
+
+/** Writes parts one behind the other and ends the stream, without waiting. */
+function send(writable: WritableStream<Uint8Array>, parts: Uint8Array[]): Promise<void> {
+  const writer = writable.getWriter();
+  return parts.reduce((before, part) => before.then(() => writer.write(part)), Promise.resolve())
+    .then(() => writer.close());
+}
+
+Deno.test("ByteReader.read() yields what arrived, at most as much as asked for, and keeps the rest", async () => {
+  const [near, far] = memoryPair();
+  const reader = new ByteReader(near.readable, "client");
+  const sent = send(far.writable, [bytes("hello world")]);
+  assertEquals(text(await reader.read(5)), "hello");
+  assertEquals(text(await reader.read()), " world");
+  assertEquals(await reader.read(), undefined);
+  assertEquals(reader.ended, true);
+  await sent;
+});
+
+Deno.test("ByteReader.fill() adds behind what waits, and grows for it", async () => {
+  const [near, far] = memoryPair();
+  const reader = new ByteReader(near.readable, "client");
+  const sent = send(far.writable, [bytes("a".repeat(5_000)), bytes("b".repeat(5_000))]);
+  while (await reader.fill());
+  assertEquals(text(reader.buffer.bytes), "a".repeat(5_000) + "b".repeat(5_000));
+  await sent;
+});
+
+Deno.test("ByteReader.fill() that was given up loses nothing: the next waits for the same bytes", async () => {
+  const [near, far] = memoryPair();
+  const reader = new ByteReader(near.readable, "client");
+  const given = reader.fill();
+  assertEquals(reader.fill(), given);
+  assertEquals(reader.buffer.lineEnd(), -1);
+  const sent = send(far.writable, [bytes("late\n")]);
+  assertEquals(text(await reader.read()), "late\n");
+  await sent;
+});
+
+Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behind a trickle", async () => {
+  const [near, far] = memoryPair({ capacity: 1024 * 1024 });
+  const reader = new ByteReader(near.readable, "client");
+  const writer = far.writable.getWriter();
+  await writer.write(new Uint8Array(700_000));
+  const sizes: number[] = [];
+  for (let left = 700_000; left > 0;) {
+    const read = (await reader.read())!.length;
+    sizes.push(read);
+    left -= read;
+  }
+  assertEquals(sizes.slice(0, 4), [2 * 1024, 16 * 1024, 128 * 1024, 256 * 1024]);
+  for (let i = 0; i < 3; i++) {
+    await writer.write(new Uint8Array(10));
+    await reader.read();
+  }
+  await writer.write(new Uint8Array(10_000));
+  assertEquals((await reader.read())!.length, 2 * 1024);
+});
+
+Deno.test("ByteReader.cut() tells the reason to whoever waits, and to whoever comes later", async () => {
+  const [near] = memoryPair();
+  const reader = new ByteReader(near.readable, "client");
+  const waiting = assertRejects(() => reader.read(), Fault, "Too slow");
+  reader.cut(new Fault("client_timeout", "Too slow"));
+  await waiting;
+  await assertRejects(() => reader.fill(), Fault, "Too slow");
+});
+
+Deno.test("ByteReader blames a reset on the side that it happened on", async () => {
+  for (
+    const [side, code] of [["client", "client_disconnected"], ["target", "connection_terminated"]] as const
+  ) {
+    const [near, far] = memoryPair();
+    const reader = new ByteReader(near.readable, side);
+    const waiting = assertRejects(() => reader.read(), Fault);
+    await far.writable.abort();
+    assertEquals((await waiting).code, code);
+  }
+});
+
+Deno.test("ByteReader reads streams that are no byte streams, too", async () => {
+  const readable = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(bytes("one "));
+      controller.enqueue(bytes("two"));
+      controller.close();
+    },
+  });
+  const reader = new ByteReader(readable, "client");
+  while (await reader.fill());
+  assertEquals(text(reader.buffer.bytes), "one two");
+});

@@ -1,0 +1,91 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Channel } from "../../src/channel.ts";
+import { Fault } from "../../src/faults.ts";
+import { relay, type RelayObserver } from "../../src/relay.ts";
+import { memoryPair, type MemoryPairOptions } from "../support/memory_stream.ts";
+
+/** A relay between two ends that the test holds. */
+function relayed(options: MemoryPairOptions = {}) {
+  const [client, clientSide] = memoryPair(options);
+  const [targetSide, target] = memoryPair(options);
+  const seen = { sent: 0, received: 0, halfClosed: 0 };
+  const observer: RelayObserver = {
+    sent: (count) => seen.sent += count,
+    received: (count) => seen.received += count,
+    halfClosed: () => seen.halfClosed++,
+  };
+  const done = relay(new Channel(clientSide, "client"), new Channel(targetSide, "target"), observer);
+  done.catch(() => {});
+  return { client: new Channel(client, "client"), target: new Channel(target, "target"), done, seen };
+}
+
+async function readAll(channel: Channel): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (let part = await channel.reader.read(); part; part = await channel.reader.read()) {
+    parts.push(part.slice());
+  }
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+function noise(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 24);
+}
+
+Deno.test("relay() carries bytes both ways at once, unchanged and counted", async () => {
+  const { client, target, done, seen } = relayed({ capacity: 10_000, readSize: 777 });
+  const up = noise(300_000);
+  const down = noise(200_000).reverse();
+  const [atTarget, atClient] = await Promise.all([
+    readAll(target),
+    readAll(client),
+    client.writer.write(up).then(() => client.writer.close()),
+    target.writer.write(down).then(() => target.writer.close()),
+  ]);
+  await done;
+  assertEquals(atTarget, up);
+  assertEquals(atClient, down);
+  assertEquals(seen, { sent: 300_000, received: 200_000, halfClosed: 1 });
+});
+
+for (const first of ["client", "target"] as const) {
+  Deno.test(`relay() passes a FIN of the ${first} on as a half-close, and the other way stays open`, async () => {
+    const ends = relayed();
+    const [ending, going] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
+    await ending.writer.close();
+    assertEquals((await readAll(going)).length, 0);
+    const arrived = readAll(ending);
+    await going.writer.write(noise(100_000));
+    await going.writer.close();
+    assertEquals((await arrived).length, 100_000);
+    await ends.done;
+  });
+
+  Deno.test(`relay() passes a reset of the ${first} on as a reset, and says whose it was`, async () => {
+    const ends = relayed();
+    const [breaking, other] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
+    breaking.cut(new Fault("client_disconnected"));
+    const fault = await assertRejects(() => ends.done, Fault);
+    assertEquals(fault.code, first === "client" ? "client_disconnected" : "connection_terminated");
+    await assertRejects(() => other.reader.read(), Fault);
+  });
+}
+
+Deno.test("relay() takes no more from one side than the other takes in", async () => {
+  const { client, target, seen } = relayed({ capacity: 1_000 });
+  let written = 0;
+  const flood = (async () => {
+    while (written < 10_000_000) {
+      await client.writer.write(new Uint8Array(1_000));
+      written += 1_000;
+    }
+  })().catch(() => {});
+  // Once nothing moves for a while of the event loop's turns, nothing will: there is no timer in the way.
+  for (let before = -1; before !== written;) {
+    before = written;
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assertEquals(written <= 5_000, true, `${written} bytes went in, with room for 1000 on each side`);
+  assertEquals(seen.sent <= 2_000, true);
+  target.cut(new Fault("connection_terminated"));
+  await flood;
+});
