@@ -1,0 +1,128 @@
+/**
+ * Builds the npm package `sluice` into `npm/`, ready for `npm pack` or `npm publish`.
+ *
+ * dnt does it where JSR can be reached, and plain `tsc` elsewhere; what comes out is the same package.
+ *
+ * @module
+ */
+
+import config from "../deno.json" with { type: "json" };
+import { ROOT, TOOLCHAIN } from "../tests/support/toolchain.ts";
+import { install, remove } from "./npm.ts";
+
+/** Where the package is built. */
+export const PACKAGE = `${ROOT}/npm`;
+
+/** Compilers of the plain build. The types are those of the oldest Node that is supported. */
+const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };
+
+/** What `@std/cli/parse-args` is on npm. */
+const PARSE_ARGS = { name: "deno-std", version: "1.4.0", subPath: "cli/parse_args.js" };
+
+/** The package.json of either build. */
+export function packageJson(): Record<string, unknown> {
+  return {
+    name: "sluice",
+    version: config.version,
+    description: "One port, every proxy protocol, every JavaScript runtime",
+    keywords: ["proxy", "http", "https", "connect", "socks4", "socks5", "deno", "bun"],
+    author: "the sluice authors",
+    license: config.license,
+    type: "module",
+    exports: { ".": { types: "./esm/src/lib.d.ts", default: "./esm/src/lib.js" } },
+    bin: { sluice: "./esm/src/main.js" },
+    files: ["esm"],
+    engines: { node: ">=20" },
+    dependencies: { [PARSE_ARGS.name]: PARSE_ARGS.version },
+  };
+}
+
+/** Builds the package afresh, with dnt or without. */
+export async function buildNpm(): Promise<void> {
+  await remove(PACKAGE);
+  const dnt = await fetchDnt();
+  await (dnt ? buildWithDnt(dnt) : buildWithTsc());
+  await Deno.writeTextFile(`${PACKAGE}/package.json`, JSON.stringify(packageJson(), null, 2) + "\n");
+  for (const name of ["README.md", "LICENSE"]) await Deno.copyFile(`${ROOT}/${name}`, `${PACKAGE}/${name}`);
+  await makeExecutable(`${PACKAGE}/esm/src/main.js`);
+}
+
+interface Dnt {
+  build(options: Record<string, unknown>): Promise<void>;
+}
+
+/** dnt, or nothing where JSR does not hand it out within a minute. */
+async function fetchDnt(): Promise<Dnt | undefined> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--quiet", "--no-lock", config.imports["@deno/dnt"]],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  // A name that is not literal, so that type checks and tests need not reach JSR too.
+  const name = "@deno/dnt";
+  if (success) return await import(name);
+  const reason = new TextDecoder().decode(stderr).split("\n")[0] || "no answer within a minute";
+  console.error(`Building with plain typescript, because dnt cannot be had from JSR (${reason})`);
+}
+
+async function buildWithDnt({ build }: Dnt): Promise<void> {
+  // An import map of its own keeps dnt from deno.json, whose links it need not understand.
+  const { name, version, subPath } = PARSE_ARGS;
+  const imports = { "@std/cli/parse-args": `npm:${name}@${version}/${subPath}` };
+  const importMap = `${TOOLCHAIN}/npm_imports.json`;
+  await Deno.mkdir(TOOLCHAIN, { recursive: true });
+  await Deno.writeTextFile(importMap, JSON.stringify({ imports }));
+  await build({
+    entryPoints: [`${ROOT}/src/lib.ts`, { kind: "bin", name: "sluice", path: `${ROOT}/src/main.ts` }],
+    outDir: PACKAGE,
+    shims: {},
+    polyfills: { importMeta: false },
+    scriptModule: false,
+    skipSourceOutput: true,
+    test: false,
+    importMap,
+    compilerOptions: { target: "ES2022", lib: ["ES2023", "ESNext.Disposable", "DOM", "DOM.Iterable"] },
+    // The mirror on npm has no types; `deno check` has judged its use with those of `src/std_cli`.
+    filterDiagnostic: ({ code }: { code: number }) => code !== 7016,
+    // dnt wants to choose the files itself, and the types of Node are for its own check.
+    package: {
+      ...packageJson(),
+      files: undefined,
+      devDependencies: { "@types/node": COMPILER["@types/node"] },
+    },
+  });
+}
+
+async function buildWithTsc(): Promise<void> {
+  await install(`${TOOLCHAIN}/compiler`, COMPILER);
+  const tsc = `${TOOLCHAIN}/compiler/node_modules/typescript/lib/tsc.js`;
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", tsc, "-p", `${ROOT}/scripts/npm.tsconfig.json`],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  if (!success) throw new Error("Cannot build the npm package: tsc found the errors above");
+  await mapParseArgs(`${PACKAGE}/esm`);
+}
+
+/** Names `@std/cli/parse-args` as Node knows it, in every file of a folder. */
+async function mapParseArgs(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) {
+      await mapParseArgs(path);
+      continue;
+    }
+    const text = await Deno.readTextFile(path);
+    const mapped = text.replaceAll('"@std/cli/parse-args"', `"${PARSE_ARGS.name}/${PARSE_ARGS.subPath}"`);
+    if (mapped !== text) await Deno.writeTextFile(path, mapped);
+  }
+}
+
+async function makeExecutable(path: string): Promise<void> {
+  const code = (await Deno.readTextFile(path)).replace(/^#!.*\n/, "");
+  await Deno.writeTextFile(path, `#!/usr/bin/env node\n${code}`);
+  await Deno.chmod(path, 0o755);
+}
+
+if (import.meta.main) await buildNpm();
