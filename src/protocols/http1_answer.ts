@@ -1,0 +1,108 @@
+/**
+ * The proxy's own HTTP answers. Nothing of the request is repeated in them (CVE-2025-62168 of another proxy).
+ *
+ * @module
+ */
+
+import { type Fault, FAULTS } from "../faults.ts";
+import { toOctets } from "./http1_syntax.ts";
+
+/** Status code → reason phrase (RFC 9110 section 15, RFC 6585). */
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  405: "Method Not Allowed",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** The answer to CONNECT; a 2xx has no body, so it has no length (RFC 9110 section 9.3.6). */
+export const CONNECTION_ESTABLISHED: Uint8Array = toOctets("HTTP/1.1 200 Connection established\r\n\r\n");
+
+/** How an answer is dressed. */
+export interface AnswerOptions {
+  /** The token that names this deployment. */
+  readonly name: string;
+  readonly date: Date;
+  /** HEAD gets the head alone. */
+  readonly bodyless: boolean;
+  readonly persistent: boolean;
+  /** Whether the client said that it would rather have HTML, as browsers do. */
+  readonly html: boolean;
+}
+
+/** The answer to a request that the proxy answers in its own name: OPTIONS that has reached its last hop. */
+export function ownAnswer(options: Pick<AnswerOptions, "date" | "persistent">): Uint8Array {
+  const fields = ["Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", "Content-Length: 0"];
+  return head(200, fields, options);
+}
+
+/** The answer that tells a fault: what happened and what to do, and never more than the client may know. */
+export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
+  const { happened, advice, registered } = FAULTS[fault.code];
+  const body = options.html ? page(fault.status, happened, advice) : `${happened} ${advice}\n`;
+  const fields = [
+    `Content-Type: text/${options.html ? "html" : "plain"}; charset=utf-8`,
+    `Content-Length: ${body.length}`,
+    "Cache-Control: no-store",
+  ];
+  if (registered) fields.push(`Proxy-Status: ${options.name}; error=${fault.code}`);
+  if (fault.status === 405) fields.push("Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+  if (fault.status === 407) fields.push(`Proxy-Authenticate: Basic realm="proxy", charset="UTF-8"`);
+  if (fault.status === 503) fields.push("Retry-After: 10");
+  const bytes = head(fault.status, fields, options);
+  return options.bodyless ? bytes : concat(bytes, toOctets(body));
+}
+
+function head(
+  status: number,
+  fields: string[],
+  { date, persistent }: Pick<AnswerOptions, "date" | "persistent">,
+): Uint8Array {
+  const lines = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? "Error"}`,
+    `Date: ${date.toUTCString()}`,
+    ...fields,
+  ];
+  if (!persistent) lines.push("Connection: close");
+  return toOctets(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** Made of the table's sentences alone, so there is nothing in it to escape. */
+function page(status: number, happened: string, advice: string): string {
+  const title = `${status} ${REASONS[status] ?? "Error"}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}</title>
+<style>body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1rem }</style>
+</head>
+<body>
+<h1>${title}</h1>
+<p>${happened}</p>
+<p>${advice}</p>
+<p><small>This page comes from the proxy, not from the site.</small></p>
+</body>
+</html>
+`;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

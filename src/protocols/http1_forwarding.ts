@@ -1,0 +1,104 @@
+/**
+ * What changes in a head on its way through a proxy (RFC 9110 section 7.6, RFC 9112 section 9.6).
+ *
+ * A head is written anew from what was understood of it; nothing is copied through unread.
+ *
+ * @module
+ */
+
+import { Fault } from "../faults.ts";
+import type { Fields } from "./http1_fields.ts";
+import type { Framing } from "./http1_framing.ts";
+import type { ResponseHead, Version } from "./http1_head.ts";
+import type { HttpRequest } from "./http1_request.ts";
+import { listElements, toOctets } from "./http1_syntax.ts";
+
+/**
+ * Fields for this hop alone, whether Connection names them or not. Those that frame or route a message (Host,
+ * Content-Length, Transfer-Encoding) are written anew from what was understood, so that naming them in
+ * Connection cannot strip them (CVE-2022-31813 of another proxy).
+ */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+]);
+
+function endToEnd(fields: Fields): Fields {
+  const nominated = new Set(fields.tokens("connection"));
+  return fields.filter((key) => !HOP_BY_HOP.has(key) && !nominated.has(key));
+}
+
+/** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
+function via(fields: Fields, version: Version, name: string): string {
+  return [...fields.all("via"), `${version} ${name}`].join(", ");
+}
+
+function framingFields(framing: Framing): string {
+  if (framing.kind === "length") return `Content-Length: ${framing.length}\r\n`;
+  return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
+}
+
+/** Throws `proxy_loop_detected` when our own pseudonym is among those in Via. */
+export function checkLoop(fields: Fields, name: string): void {
+  const hops = fields.all("via").flatMap(listElements);
+  if (hops.some((hop) => hop.split(/[ \t]+/)[1] === name)) {
+    throw new Fault("proxy_loop_detected", "The request has been through this proxy before");
+  }
+}
+
+/** The head that the origin gets: origin-form, Host from the target, this hop's fields gone. */
+export function forwardedRequest(
+  request: HttpRequest,
+  { name, persistent }: { name: string; persistent: boolean },
+): Uint8Array {
+  const { head, target, framing, upgrade, maxForwards } = request;
+  if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
+  const kept = endToEnd(head.fields).filter((key) =>
+    key !== "host" && (maxForwards === undefined || key !== "max-forwards")
+  );
+  let text = `${head.method} ${target.path} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
+  text += `Via: ${via(head.fields, head.version, name)}\r\n`;
+  if (maxForwards !== undefined) text += `Max-Forwards: ${maxForwards - 1}\r\n`;
+  text += framingFields(framing);
+  if (upgrade !== undefined) text += `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  else if (!persistent) text += "Connection: close\r\n";
+  return toOctets(text + "\r\n");
+}
+
+/** What the client's side of a response depends on. */
+export interface ForwardedResponseOptions {
+  /** How the body that the client gets is framed. */
+  readonly framing: Framing;
+  /** Whether the client may send another request behind this response. */
+  readonly persistent: boolean;
+  readonly name: string;
+  /** For a response that has no Date (RFC 9110 section 6.6.1). */
+  readonly date: Date;
+}
+
+/** The head that the client gets. */
+export function forwardedResponse(head: ResponseHead, options: ForwardedResponseOptions): Uint8Array {
+  const { status, reason, fields, version } = head;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${endToEnd(fields)}`;
+  if (status >= 200 && !fields.has("date")) text += `Date: ${options.date.toUTCString()}\r\n`;
+  text += `Via: ${via(fields, version, options.name)}\r\n`;
+  // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6).
+  const told = options.framing.kind === "none" && status >= 200 && status !== 204
+    ? fields.get("content-length")
+    : undefined;
+  text += told === undefined
+    ? framingFields(options.framing)
+    : `Content-Length: ${listElements(told)[0]}\r\n`;
+  if (status === 101) text += `Connection: upgrade\r\nUpgrade: ${fields.all("upgrade").join(", ")}\r\n`;
+  else if (status >= 200 && !options.persistent) text += "Connection: close\r\n";
+  return toOctets(text + "\r\n");
+}

@@ -1,0 +1,72 @@
+/**
+ * How long a message's body is (RFC 9112 section 6.3). What is ambiguous is refused: two parties that disagree
+ * on a length are how requests are smuggled.
+ *
+ * @module
+ */
+
+import { Fault, malformed } from "../faults.ts";
+import { asProtocolError, type RequestHead, type ResponseHead } from "./http1_head.ts";
+import { listElements } from "./http1_syntax.ts";
+
+/** Where a body ends: there is none, after so many bytes, at the last chunk, or when the sender closes. */
+export type Framing =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" }
+  | { readonly kind: "close" };
+
+const NONE: Framing = { kind: "none" };
+const CHUNKED: Framing = { kind: "chunked" };
+const CLOSE: Framing = { kind: "close" };
+
+/** How a request's body is framed; throws a `Fault` when that cannot be said for certain. */
+export function requestFraming({ version, fields }: RequestHead): Framing {
+  if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
+  if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
+  if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
+  const codings = fields.all("transfer-encoding").join(",").toLowerCase();
+  if (codings === "chunked") return CHUNKED;
+  const [last, ...others] = listElements(codings).reverse();
+  if (last !== "chunked" || others.includes("chunked")) {
+    throw malformed("Chunked is not the last transfer coding, once");
+  }
+  throw malformed(`The transfer coding is not known: "${others[0].slice(0, 40)}"`, { status: 501 });
+}
+
+/** How a response's body is framed; throws a `Fault` that blames the target. */
+export function responseFraming({ status, fields, version }: ResponseHead, method: string): Framing {
+  try {
+    const length = lengthFraming([...new Set(fields.all("content-length").flatMap(listElements))]);
+    // Rule 1 and 2: these have no body, whatever their fields say. RFC 9110 section 9.3.6: nor has 2xx to CONNECT.
+    if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
+    if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
+    if (length) throw malformed("Both Transfer-Encoding and Content-Length are given");
+    if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
+  } catch (error) {
+    throw asProtocolError(error);
+  }
+  const codings = fields.tokens("transfer-encoding");
+  if (codings.length === 1 && codings[0] === "chunked") return CHUNKED;
+  throw new Fault(
+    "http_response_transfer_coding",
+    `The transfer coding is not known: "${codings.join(", ").slice(0, 40)}"`,
+  );
+}
+
+function emptyLength(given: boolean): undefined {
+  if (given) throw malformed("Content-Length is empty");
+  return undefined;
+}
+
+/** RFC 9110 section 8.6: 1*DIGIT. Beyond 2^53 - 1 a JavaScript number would round. */
+function lengthFraming(values: string[]): Framing | undefined {
+  if (values.length === 0) return undefined;
+  if (values.length > 1) throw malformed("Content-Length is given more than once");
+  if (!/^[0-9]+$/.test(values[0])) {
+    throw malformed(`Content-Length is not a number: "${values[0].slice(0, 40)}"`);
+  }
+  const length = Number(values[0]);
+  if (!Number.isSafeInteger(length)) throw malformed("Content-Length is too large", { status: 413 });
+  return { kind: "length", length };
+}

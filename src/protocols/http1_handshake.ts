@@ -1,0 +1,132 @@
+/**
+ * HTTP/1.1 as a client speaks it to a proxy: CONNECT, absolute-form, Basic credentials in the same head.
+ *
+ * @module
+ */
+
+import type { Fault, FaultCode } from "../faults.ts";
+import type { ByteBuffer } from "./byte_buffer.ts";
+import type {
+  Credentials,
+  Handshake,
+  HandshakeEvent,
+  HandshakeOptions,
+  ProxyRequest,
+  Refusal,
+} from "./handshake.ts";
+import { CONNECTION_ESTABLISHED, faultAnswer } from "./http1_answer.ts";
+import { checkLoop } from "./http1_forwarding.ts";
+import { type RequestHead, RequestHeadReader } from "./http1_head.ts";
+import { type HttpRequest, understand } from "./http1_request.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** Faults after which the client may send its next request: it was understood, and the proxy has not given up. */
+const RETRYABLE: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  "connection_refused",
+  "connection_terminated",
+  "connection_timeout",
+  "destination_ip_prohibited",
+  "destination_ip_unroutable",
+  "destination_unavailable",
+  "dns_error",
+  "dns_timeout",
+  "http_request_denied",
+  "proxy_authentication_required",
+]);
+
+/** One request's head, and the answers that are not the origin's. */
+export class HttpHandshake implements Handshake {
+  /** See `Handshake`. */
+  readonly protocol = "http";
+  readonly #options: HandshakeOptions;
+  readonly #reader: RequestHeadReader;
+  #head: RequestHead | undefined;
+  #request: HttpRequest | undefined;
+  #bytesFollow = false;
+  #accepted: boolean;
+
+  /** One object serves one request. */
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+    this.#accepted = !options.credentialsRequired;
+    this.#reader = new RequestHeadReader(options.maxHeaderSize);
+  }
+
+  /** See `Handshake`. Basic credentials and the request come from the same head, one event after the other. */
+  read(buffer: ByteBuffer): HandshakeEvent | undefined {
+    if (!this.#request) {
+      this.#head = this.#reader.read(buffer);
+      if (!this.#head) return undefined;
+      this.#request = understand(this.#head);
+      checkLoop(this.#head.fields, this.#options.name);
+      this.#bytesFollow = buffer.length > 0;
+    }
+    if (this.#accepted) return { type: "request", request: proxyRequest(this.#request) };
+    return {
+      type: "credentials",
+      credentials: basicCredentials(this.#request.head.fields.get("proxy-authorization")),
+    };
+  }
+
+  /** Nothing is said of accepted credentials: the request is in the same head. */
+  accepted(): Uint8Array {
+    this.#accepted = true;
+    return NOTHING;
+  }
+
+  /** The answer to CONNECT. */
+  established(): Uint8Array {
+    return CONNECTION_ESTABLISHED;
+  }
+
+  /** An HTTP answer; the connection may go on where both sides agree on where the next request begins. */
+  refused(fault: Fault): Refusal {
+    const retryable = this.#mayRetry(fault);
+    const bytes = faultAnswer(fault, {
+      name: this.#options.name,
+      date: this.#options.date(),
+      bodyless: this.#reader.startLine?.method === "HEAD",
+      persistent: retryable,
+      html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
+    });
+    return { bytes, retryable };
+  }
+
+  /**
+   * RFC 9112 section 9.3: only when the whole request has been read. What follows a refused CONNECT may be meant for
+   * the tunnel and must not be taken for a request.
+   */
+  #mayRetry(fault: Fault): boolean {
+    if (!this.#request?.persistent || this.#request.framing.kind !== "none" || !RETRYABLE.has(fault.code)) {
+      return false;
+    }
+    if (this.#request.target.form !== "authority") return true;
+    return fault.code === "proxy_authentication_required" && !this.#bytesFollow;
+  }
+}
+
+function proxyRequest(http: HttpRequest): ProxyRequest {
+  const { target, maxForwards } = http;
+  if (target.form === "authority") return { kind: "tunnel", target: target.address };
+  if (target.form !== "absolute" || maxForwards === 0) return { kind: "own", http };
+  return { kind: "exchange", target: target.address, http };
+}
+
+/**
+ * RFC 7617: base64 of `user:password` in UTF-8, without control characters. Undefined for another scheme, or for what
+ * cannot be decoded.
+ */
+function basicCredentials(value: string | undefined): Credentials | undefined {
+  const encoded = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(value ?? "")?.[1];
+  if (encoded === undefined) return undefined;
+  try {
+    const octets = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(octets);
+    const colon = text.indexOf(":");
+    if (colon < 0 || /\p{Cc}/u.test(text)) return undefined;
+    return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The heads of HTTP/1.1 messages: start line and field lines, read strictly over octets (RFC 9112 sections 2 to 5).
+ *
+ * A head is read line by line as it arrives and each octet is looked at once, so a slow drip costs no more than
+ * a single packet, and a client that begins wrongly is told at once.
+ *
+ * @module
+ */
+
+import { Fault, malformed } from "../faults.ts";
+import type { ByteBuffer } from "./byte_buffer.ts";
+import { Fields, readFieldLine } from "./http1_fields.ts";
+import { CR, fromOctets, isToken } from "./http1_syntax.ts";
+
+/** The versions that are understood. A later 1.x is treated as 1.1 (RFC 9110 section 2.5). */
+export type Version = "1.0" | "1.1";
+
+/** A request's start line and header section, as received. */
+export interface RequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly version: Version;
+  readonly fields: Fields;
+}
+
+/** A response's start line and header section, as received. */
+export interface ResponseHead {
+  readonly version: Version;
+  readonly status: number;
+  readonly reason: string;
+  readonly fields: Fields;
+}
+
+/** RFC 9112 section 3: longer than any method in the registry (`UPDATEREDIRECTREF`, 17), with room to spare. */
+const MAX_METHOD = 32;
+
+const EMPTY_LINE = new Uint8Array(0);
+
+/**
+ * Takes one line, without its line end, off the buffer; undefined while its end has not arrived.
+ * A request's lines end with CRLF and nothing else (RFC 9112 section 2.2 allows to refuse a bare LF, and
+ * demands that a bare CR is refused); a response's may end with LF.
+ */
+export function takeLine(buffer: ByteBuffer, { mend }: { mend: boolean }): Uint8Array | undefined {
+  const end = buffer.lineEnd();
+  if (end < 0) return undefined;
+  const line = buffer.take(end + 1);
+  const cr = end > 0 && line[end - 1] === CR;
+  if (!cr && !mend) throw malformed("A line ends with LF and not with CRLF");
+  const length = cr ? end - 1 : end;
+  return length === 0 ? EMPTY_LINE : line.subarray(0, length);
+}
+
+/** Reads lines up to the empty one, within a limit that covers them all. */
+export class SectionReader {
+  readonly fields: Fields = new Fields();
+  readonly #mend: boolean;
+  readonly #tooLarge: Fault;
+  #left: number;
+
+  /** `tooLarge` is thrown when the lines, with their line ends, exceed `limit` octets. */
+  constructor(options: { limit: number; mend: boolean; tooLarge: Fault }) {
+    this.#left = options.limit;
+    this.#mend = options.mend;
+    this.#tooLarge = options.tooLarge;
+  }
+
+  /** One line, counted against the limit. */
+  line(buffer: ByteBuffer, tooLarge: Fault = this.#tooLarge): Uint8Array | undefined {
+    const before = buffer.length;
+    const line = takeLine(buffer, { mend: this.#mend });
+    this.#left -= before - buffer.length;
+    if (this.#left < (line ? 0 : buffer.length)) throw tooLarge;
+    return line;
+  }
+
+  /** Field lines up to and with the empty line behind them; true when it has come. */
+  read(buffer: ByteBuffer): boolean {
+    for (let line = this.line(buffer); line; line = this.line(buffer)) {
+      if (line.length === 0) return true;
+      readFieldLine(line, this.fields, { mend: this.#mend });
+    }
+    return false;
+  }
+}
+
+type StartLine = Pick<RequestHead, "method" | "target" | "version">;
+
+/** Reads one request head. */
+export class RequestHeadReader {
+  readonly #section: SectionReader;
+  #start: StartLine | undefined;
+  #skippedEmptyLine = false;
+
+  /** `limit` is the most octets that the head may have. */
+  constructor(limit: number) {
+    const tooLarge = malformed(`The request head is larger than ${limit} bytes`, { status: 431 });
+    this.#section = new SectionReader({ limit, mend: false, tooLarge });
+  }
+
+  /** What was understood of the start line; for the log when the rest is refused. */
+  get startLine(): StartLine | undefined {
+    return this.#start;
+  }
+
+  /** The head, once it is complete. */
+  read(buffer: ByteBuffer): RequestHead | undefined {
+    while (!this.#start) {
+      const line = this.#section.line(buffer, URI_TOO_LONG);
+      if (!line) return undefined;
+      if (line.length > 0) this.#start = requestLine(fromOctets(line));
+      // RFC 9112 section 2.2: one empty line before the request line is some client's old bug.
+      else if (this.#skippedEmptyLine) throw malformed("More than one empty line before the request line");
+      else this.#skippedEmptyLine = true;
+    }
+    return this.#section.read(buffer) ? { ...this.#start, fields: this.#section.fields } : undefined;
+  }
+}
+
+const URI_TOO_LONG = malformed("The request line is too long", { status: 414 });
+
+function requestLine(line: string): StartLine {
+  const [method, target, version, ...rest] = line.split(" ");
+  if (!isToken(method)) throw malformed("The request line does not begin with a method");
+  if (method.length > MAX_METHOD) {
+    throw malformed(`The method is longer than ${MAX_METHOD} bytes`, { status: 501 });
+  }
+  if (rest.length > 0 || version === undefined) throw malformed("The request line is not of three parts");
+  // RFC 3986 section 2: printable US-ASCII only. White space in a target is never mended (RFC 9112 section 3.2).
+  if (!/^[\x21-\x7E]+$/.test(target)) {
+    throw malformed("The request target has characters that a URI cannot have");
+  }
+  return { method, target, version: httpVersion(version) };
+}
+
+/** RFC 9112 section 2.3: `HTTP/` and two digits, case-sensitive. */
+function httpVersion(text: string): Version {
+  const match = /^HTTP\/([0-9])\.([0-9])$/.exec(text);
+  if (!match) throw malformed("The HTTP version is not valid");
+  if (match[1] !== "1") throw malformed(`HTTP/${match[1]}.${match[2]} is not spoken here`, { status: 505 });
+  return match[2] === "0" ? "1.0" : "1.1";
+}
+
+/** Reads one response head; the faults blame the target. */
+export class ResponseHeadReader {
+  readonly #section: SectionReader;
+  #start: Omit<ResponseHead, "fields"> | undefined;
+
+  /** `limit` is the most octets that the head may have. */
+  constructor(limit: number) {
+    const tooLarge = new Fault(
+      "http_response_header_section_size",
+      `The response head is larger than ${limit} bytes`,
+    );
+    this.#section = new SectionReader({ limit, mend: true, tooLarge });
+  }
+
+  /** Whether anything of the head has been understood. */
+  get started(): boolean {
+    return this.#start !== undefined;
+  }
+
+  /** The head, once it is complete. */
+  read(buffer: ByteBuffer): ResponseHead | undefined {
+    try {
+      while (!this.#start) {
+        const line = this.#section.line(buffer);
+        if (!line) return undefined;
+        if (line.length > 0) this.#start = statusLine(fromOctets(line));
+      }
+      return this.#section.read(buffer) ? { ...this.#start, fields: this.#section.fields } : undefined;
+    } catch (error) {
+      throw asProtocolError(error);
+    }
+  }
+}
+
+/** RFC 9112 section 4: HTTP-version SP status-code SP [reason-phrase]. Many servers leave the last SP out. */
+function statusLine(line: string): Omit<ResponseHead, "fields"> {
+  const match = /^HTTP\/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?$/.exec(line);
+  if (!match) throw malformed("The status line is not valid");
+  return { version: match[1] === "0" ? "1.0" : "1.1", status: Number(match[2]), reason: match[3] ?? "" };
+}
+
+/** What would be the client's fault in a request is the target's in a response. */
+export function asProtocolError(error: unknown): unknown {
+  if (!(error instanceof Fault) || error.code !== "http_request_error") return error;
+  return new Fault("http_protocol_error", error.message, { cause: error });
+}

@@ -1,0 +1,75 @@
+/**
+ * What a request head asks of a proxy, once its syntax was found good (RFC 9112 section 3, RFC 9110 section 7).
+ *
+ * @module
+ */
+
+import { malformed } from "../faults.ts";
+import { type Framing, requestFraming } from "./http1_framing.ts";
+import type { RequestHead } from "./http1_head.ts";
+import { parseAuthority, parseTarget, type RequestTarget } from "./http1_target.ts";
+
+/** A request that was understood. */
+export interface HttpRequest {
+  readonly head: RequestHead;
+  readonly target: RequestTarget;
+  readonly framing: Framing;
+  /** Whether the client wants to send another request after this one (RFC 9112 section 9.3). */
+  readonly persistent: boolean;
+  /** The protocols that the client would switch to, as given; undefined where it asks for none that we relay. */
+  readonly upgrade: string | undefined;
+  /** Hops that the request may still take; RFC 9110 section 7.6.2 gives it meaning for OPTIONS and TRACE alone. */
+  readonly maxForwards: number | undefined;
+}
+
+/** Judges a head; throws a `Fault` with the status that RFC 9110 gives the error. */
+export function understand(head: RequestHead): HttpRequest {
+  const { method, version, fields } = head;
+  checkHost(head);
+  const target = parseTarget(head.target, method);
+  // RFC 9110 section 9.3.8 makes TRACE a way to read a victim's credentials back; Squid and others refuse it too.
+  if (method === "TRACE") throw malformed("TRACE is not served", { status: 405 });
+  if (target.form === "origin") {
+    throw malformed("This is a proxy, and the request names no host: set it as a proxy, not as a server");
+  }
+  const framing = requestFraming(head);
+  if (
+    method === "CONNECT" && framing.kind !== "none" && !(framing.kind === "length" && framing.length === 0)
+  ) {
+    throw malformed("CONNECT has no body");
+  }
+  if (version === "1.1" && fields.has("expect") && fields.tokens("expect").join() !== "100-continue") {
+    throw malformed("The expectation is not known", { status: 417 });
+  }
+  const connection = fields.tokens("connection");
+  return {
+    head,
+    target,
+    framing,
+    // RFC 9112 section 9.3: no persistent connection through a proxy with an HTTP/1.0 client.
+    persistent: version === "1.1" && !connection.includes("close"),
+    upgrade: version === "1.1" && connection.includes("upgrade") ? upgradeField(head) : undefined,
+    maxForwards: method === "OPTIONS" ? maxForwardsField(head) : undefined,
+  };
+}
+
+/** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. */
+function checkHost({ version, fields }: RequestHead): void {
+  const hosts = fields.all("host");
+  if (hosts.length > 1) throw malformed("Host is given more than once");
+  if (hosts.length === 0 && version === "1.1") throw malformed("Host is missing");
+  if (hosts.length === 1 && hosts[0] !== "") parseAuthority(hosts[0]);
+}
+
+/** h2c would smuggle requests past the rules; RFC 9113 section 3.1 has withdrawn it. */
+function upgradeField({ fields }: RequestHead): string | undefined {
+  const wanted = fields.all("upgrade").join(", ").split(",").map((item) => item.trim());
+  return wanted.filter((item) => item !== "" && !/^(h2c?|HTTP\/)/i.test(item)).join(", ") || undefined;
+}
+
+function maxForwardsField({ fields }: RequestHead): number | undefined {
+  const value = fields.get("max-forwards");
+  if (value === undefined) return undefined;
+  if (!/^[0-9]{1,9}$/.test(value)) throw malformed("Max-Forwards is not a number");
+  return Number(value);
+}

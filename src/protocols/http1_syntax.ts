@@ -1,0 +1,56 @@
+/**
+ * The character classes of RFC 9110 section 5.6 and RFC 9112 section 2, and text as octets.
+ *
+ * @module
+ */
+
+/** Carriage return. */
+export const CR = 0x0D;
+/** Line feed. */
+export const LF = 0x0A;
+/** Space. */
+export const SP = 0x20;
+/** Horizontal tab. */
+export const HTAB = 0x09;
+
+const TOKEN_CHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+const TCHAR = new Uint8Array(256);
+for (let i = 0; i < TOKEN_CHARS.length; i++) TCHAR[TOKEN_CHARS.charCodeAt(i)] = 1;
+
+/** Whether an octet may be in a token: a method, a field name (RFC 9110 section 5.6.2). */
+export function isTokenByte(byte: number): boolean {
+  return TCHAR[byte] === 1;
+}
+
+/** Whether all of a text is a token. */
+export function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (TCHAR[text.charCodeAt(i)] !== 1) return false;
+  return text.length > 0;
+}
+
+/**
+ * Octets as text, one character each, so that nothing is lost or changed on the way through
+ * (RFC 9112 section 2.2: octets, not Unicode). `TextDecoder("latin1")` is windows-1252 and would change 0x80-0x9F.
+ */
+export function fromOctets(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4096) {
+    text += String.fromCharCode.apply(null, bytes.subarray(i, i + 4096) as unknown as number[]);
+  }
+  return text;
+}
+
+/** Text whose characters are octets, as octets. */
+export function toOctets(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** The elements of a comma-separated list, trimmed, the empty ones left out (RFC 9110 section 5.6.1). */
+export function listElements(value: string): string[] {
+  return value.split(",").map((element) => element.replace(/^[ \t]+|[ \t]+$/g, "")).filter((element) =>
+    element !== ""
+  );
+}
