@@ -1,0 +1,244 @@
+/**
+ * One HTTP request and its response, streamed both ways at once.
+ *
+ * The request's body goes up while the response comes down, so that neither waits for the other: an origin may
+ * answer early, or answer chunk by chunk what it is sent. Nothing is buffered but what one read brought.
+ *
+ * @module
+ */
+
+import type { ByteReader } from "./byte_reader.ts";
+import type { Channel } from "./channel.ts";
+import { Fault, toFault } from "./faults.ts";
+import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./protocols/http1_body.ts";
+import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
+import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
+import { Fields } from "./protocols/http1_fields.ts";
+import { asProtocolError, type ResponseHead, ResponseHeadReader } from "./protocols/http1_head.ts";
+import type { HttpRequest } from "./protocols/http1_request.ts";
+
+/** How an exchange went. */
+export type ExchangeEnd =
+  /** The response is complete, and both sides know where the client's next request begins. */
+  | { readonly how: "reusable" }
+  /** The response is complete; the client's connection is to be closed. */
+  | { readonly how: "finished" }
+  /** 101 Switching Protocols: what follows is not HTTP. */
+  | { readonly how: "upgraded" }
+  /** Nothing was sent to the client yet: it can still be told. */
+  | { readonly how: "unanswered"; readonly fault: Fault }
+  /** The response broke off behind its head: only a cut connection tells the client so. */
+  | { readonly how: "cut"; readonly fault: Fault };
+
+/** What an exchange works with. */
+export interface ExchangeOptions {
+  readonly request: HttpRequest;
+  readonly client: Channel;
+  readonly origin: Channel;
+  /** The token that names this deployment in Via. */
+  readonly name: string;
+  readonly maxHeaderSize: number;
+  readonly date: () => Date;
+  /** Whether the client may keep its connection; asked when the response's head is written. */
+  readonly keepAlive: () => boolean;
+  /** Whether the origin's connection may serve further requests. */
+  readonly reuseOrigin: boolean;
+  readonly observer: ExchangeObserver;
+}
+
+/** Told of what moves. */
+export interface ExchangeObserver {
+  /** Content from the client was taken by the origin's side. */
+  sent(count: number): void;
+  /** Content from the origin was taken by the client's side. */
+  received(count: number): void;
+  /** The final response's head is on its way to the client. */
+  answered(status: number): void;
+}
+
+/** One request's way to the origin and back. Run it once. */
+export class Exchange {
+  readonly #options: ExchangeOptions;
+  /** Where the request's body stands; `client` and `origin` are who is waited for. */
+  #upload: "client" | "origin" | "done" | "failed" = "origin";
+  /** What broke it off; goes before whatever the cut streams then report. */
+  #fault: Fault | undefined;
+  #headSent = false;
+  #originReusable = false;
+
+  /** Takes both channels over until {@link Exchange.run} has settled. */
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the origin's connection is ready for the next request. */
+  get originReusable(): boolean {
+    return this.#originReusable;
+  }
+
+  /** Runs it; never rejects. */
+  async run(): Promise<ExchangeEnd> {
+    const upload = this.#sendRequest();
+    try {
+      const head = await this.#responseHead();
+      if (head.status === 101) return await this.#switchProtocols(head, upload);
+      return await this.#relayResponse(head);
+    } catch (error) {
+      const fault = this.#fault ?? toFault(error);
+      this.#options.origin.cut(fault);
+      return { how: this.#headSent ? "cut" : "unanswered", fault };
+    }
+  }
+
+  /** Breaks it off from outside: the deadline has passed, or the proxy is shutting down. */
+  cut(fault: Fault): void {
+    const slowClient = fault.code === "http_response_timeout" && this.#upload === "client";
+    this.#fault ??= slowClient
+      ? new Fault("client_timeout", "The request body did not arrive in time")
+      : fault;
+    this.#options.origin.cut(fault);
+    if (this.#headSent) this.#options.client.cut(fault);
+  }
+
+  async #sendRequest(): Promise<void> {
+    const { request, client, origin, name, reuseOrigin, maxHeaderSize, observer } = this.#options;
+    const persistent = reuseOrigin;
+    origin.writer.put(forwardedRequest(request, { name, persistent }));
+    try {
+      await pumpBody(client.reader, origin.writer, {
+        reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
+        writer: bodyWriter(request.framing),
+        moved: (count) => observer.sent(count),
+        waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
+        cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
+      });
+      this.#upload = "done";
+    } catch (error) {
+      const fault = toFault(error);
+      this.#upload = "failed";
+      // An origin that stopped reading may have answered all the same; what the client did ends the exchange.
+      if (fault.blame !== "client") return;
+      this.#fault = fault;
+      origin.cut(fault);
+      return;
+    }
+    this.#watchClient();
+  }
+
+  /** Looks out for a client that is gone before it was answered; what it sends meanwhile is its next request. */
+  #watchClient(): void {
+    const { client, origin } = this.#options;
+    if (client.reader.buffer.length > 0 || client.reader.ended) return;
+    client.reader.fill().catch((error) => {
+      this.#fault ??= toFault(error);
+      if (!this.#originReusable) origin.cut(toFault(error));
+    });
+  }
+
+  /** The final response's head, or 101. Other informational ones are passed on (RFC 9110 section 15.2). */
+  async #responseHead(): Promise<ResponseHead> {
+    const { request, client, origin, maxHeaderSize, name, date } = this.#options;
+    while (true) {
+      const reader = new ResponseHeadReader(maxHeaderSize);
+      let head = reader.read(origin.reader.buffer);
+      while (!head) {
+        if (!await origin.reader.fill()) throw cutHead(reader.started || origin.reader.buffer.length > 0);
+        head = reader.read(origin.reader.buffer);
+      }
+      if (head.status >= 200 || head.status === 101) return head;
+      if (request.head.version === "1.0") continue;
+      await client.writer.write(
+        forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: date() }),
+      );
+    }
+  }
+
+  async #switchProtocols(head: ResponseHead, upload: Promise<void>): Promise<ExchangeEnd> {
+    const { request, client, name, date, observer } = this.#options;
+    if (request.upgrade === undefined) throw new Fault("http_upgrade_failed");
+    await upload;
+    this.#headSent = true;
+    observer.answered(101);
+    await client.writer.write(
+      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: date() }),
+    );
+    return { how: "upgraded" };
+  }
+
+  async #relayResponse(head: ResponseHead): Promise<ExchangeEnd> {
+    const { request, client, origin, maxHeaderSize, name, date, keepAlive, observer } = this.#options;
+    const framing = responseFraming(head, request.head.method);
+    const framingDown = clientFraming(framing, request);
+    // RFC 9112 section 9.3: the next request begins where this one's body ends, so it must have been read.
+    const persistent = framingDown.kind !== "close" && this.#upload === "done" && request.persistent &&
+      keepAlive();
+    this.#headSent = true;
+    observer.answered(head.status);
+    client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date: date() }));
+    await pumpBody(origin.reader, client.writer, {
+      reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize }),
+      writer: bodyWriter(framingDown),
+      moved: (count) => observer.received(count),
+      waiting: () => {},
+      cutShort: () =>
+        new Fault("http_response_incomplete", "The response body is shorter than its head says"),
+    }).catch((error) => {
+      throw asProtocolError(error);
+    });
+    const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
+    this.#originReusable = this.#options.reuseOrigin && !close && framing.kind !== "close" &&
+      this.#upload === "done" &&
+      origin.reader.buffer.length === 0;
+    return { how: persistent ? "reusable" : "finished" };
+  }
+}
+
+/** An HTTP/1.0 client knows no chunks, and a body that ends at the close is told from a cut one by chunks alone. */
+function clientFraming(framing: Framing, { head }: HttpRequest): Framing {
+  if (framing.kind !== "chunked" && framing.kind !== "close") return framing;
+  return { kind: head.version === "1.0" ? "close" : "chunked" };
+}
+
+function cutHead(started: boolean): Fault {
+  if (started) {
+    return new Fault(
+      "http_response_incomplete",
+      "The target closed the connection within the response's head",
+    );
+  }
+  return new Fault("connection_terminated", "The target closed the connection without a response");
+}
+
+interface BodyPump {
+  readonly reader: BodyReader;
+  readonly writer: BodyWriter;
+  readonly moved: (count: number) => void;
+  readonly waiting: (forBytes: boolean) => void;
+  readonly cutShort: () => Fault;
+}
+
+/** Takes a body from its sender as it comes, and frames it for its receiver. */
+async function pumpBody(from: ByteReader, to: Channel["writer"], body: BodyPump): Promise<void> {
+  while (true) {
+    const event = body.reader.read(from.buffer);
+    if (event?.type === "data") {
+      for (const piece of body.writer.data(event.bytes)) to.put(piece);
+      body.moved(event.bytes.length);
+      continue;
+    }
+    if (event?.type === "end") {
+      to.put(body.writer.end(event.trailers));
+      return await to.flush();
+    }
+    await to.flush();
+    body.waiting(true);
+    const more = await from.fill();
+    body.waiting(false);
+    if (more) continue;
+    if (!body.reader.endsAtClose) throw body.cutShort();
+    to.put(body.writer.end(NO_TRAILERS));
+    return await to.flush();
+  }
+}
+
+const NO_TRAILERS = new Fields();

@@ -1,0 +1,102 @@
+/**
+ * Lines on their way to a file, pipe or terminal that may be slower than they come.
+ *
+ * @module
+ */
+
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { MAX_WRITE, type Output } from "./output.ts";
+
+/** How a {@link LineWriter} writes. */
+export interface LineWriterOptions {
+  /** The most characters that may wait; a line beyond them is dropped. */
+  readonly capacity?: number;
+  /** Told how many lines were dropped, once it flows again, and then at most once a second. */
+  readonly onDropped?: (count: number) => void;
+  /** Told once why the output takes no more; every line is thrown away from then on. */
+  readonly onClosed?: (error: unknown) => void;
+  readonly clock?: Pick<Clock, "now">;
+}
+
+/** Some 8,000 records of the access log. */
+const DEFAULT_CAPACITY = 1024 * 1024;
+
+const REPORT_INTERVAL = 1_000;
+
+/**
+ * Writes lines without ever making their author wait: a bounded queue takes them, and what arrives while a write
+ * is under way goes out in the next one. Whole lines share a write as far as they fit.
+ */
+export class LineWriter {
+  readonly #output: Output;
+  readonly #options: LineWriterOptions;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #encoder = new TextEncoder();
+  /** Undefined once the output is closed. */
+  #lines: string[] | undefined = [];
+  #waiting = 0;
+  #dropped = 0;
+  #reported = -Infinity;
+  #writing: Promise<void> | undefined;
+
+  /** Writes nothing yet. */
+  constructor(output: Output, options: LineWriterOptions = {}) {
+    this.#output = output;
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+  }
+
+  /** Takes one line (or several) without the last newline, or drops it. */
+  write(line: string): void {
+    if (!this.#lines) return;
+    const { capacity = DEFAULT_CAPACITY } = this.#options;
+    if (this.#waiting + line.length >= capacity) {
+      this.#dropped++;
+      return;
+    }
+    this.#lines.push(`${line}\n`);
+    this.#waiting += line.length + 1;
+    this.#writing ??= this.#run();
+  }
+
+  /** Settles when everything taken so far is written, or can never be. It never rejects. */
+  async flush(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
+  async #run(): Promise<void> {
+    // The rest of this turn's lines go into the same write.
+    await Promise.resolve();
+    try {
+      while (this.#lines?.length) {
+        await this.#writeSome(this.#lines);
+        this.#report();
+      }
+    } catch (error) {
+      this.#lines = undefined;
+      this.#options.onClosed?.(error);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #writeSome(lines: string[]): Promise<void> {
+    let count = 1;
+    for (let size = lines[0].length; count < lines.length; count++) {
+      size += lines[count].length;
+      if (size > MAX_WRITE) break;
+    }
+    const text = lines.splice(0, count).join("");
+    await this.#output.write(this.#encoder.encode(text));
+    this.#waiting -= text.length;
+  }
+
+  #report(): void {
+    const now = this.#clock.now();
+    if (this.#dropped === 0 || (this.#waiting > 0 && now - this.#reported < REPORT_INTERVAL)) return;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    this.#reported = now;
+    this.#options.onDropped?.(dropped);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Outputs for logs: standard output, standard error and files.
+ *
+ * What runtimes do with a full pipe differs: `process.stdout.write` of Deno blocks the process, a `net.Socket` over
+ * a pipe fails on Bun. All of them agree on one thing: where a descriptor does not block, `fs.write` says EAGAIN.
+ * So that is how everything is written here. (A terminal that is stopped still blocks Deno.)
+ *
+ * @module
+ */
+
+import { fstatSync, open, write } from "node:fs";
+import { Socket } from "node:net";
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+
+/** Where bytes go, one write at a time. */
+export interface Output {
+  /** Settles when all bytes are taken, however long that takes. Rejects when no byte will ever be taken again. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** What an output may be told. */
+export interface OutputOptions {
+  /** Told once each time that writing begins to fail for a reason that may pass, such as a full disk. */
+  readonly onTrouble?: (error: unknown) => void;
+  readonly clock?: Pick<Clock, "schedule">;
+}
+
+/**
+ * The most bytes of one write: PIPE_BUF on Linux (pipe(7)). So many go into a pipe as a whole or not at all, and are
+ * never mixed with another process's. Deno needs it: it does not tell how much of a longer write went in before EAGAIN.
+ */
+export const MAX_WRITE = 4096;
+
+/** How much later a full pipe is looked at again: 200 KB/s at least, for a reader that has fallen behind. */
+const FULL_DELAY = 20;
+
+/** How much later anything else is tried again. */
+const TROUBLE_DELAY = 1_000;
+
+/** The reader is gone, or the descriptor is closed: nothing will ever be taken again. */
+const FATAL = ["EPIPE", "EBADF"];
+
+/** The output of an open descriptor: 1 is standard output, 2 standard error. */
+export function descriptorOutput(descriptor: number, options?: OutputOptions): Output {
+  return new DescriptorOutput(descriptor, options);
+}
+
+/**
+ * Opens a file for appending; a new one is readable by its owner and group. Rejects with the runtime's error,
+ * which may be about a permission that the runtime wants to be given.
+ */
+export function openOutput(path: string, options?: OutputOptions): Promise<Output> {
+  return new Promise((resolve, reject) => {
+    open(path, "a", 0o640, (error, descriptor) => {
+      if (error) reject(error);
+      else resolve(descriptorOutput(descriptor, options));
+    });
+  });
+}
+
+class DescriptorOutput implements Output {
+  /** Only held, lest its finalization closes the descriptor. */
+  readonly socket: Socket | undefined;
+  readonly #descriptor: number;
+  readonly #options: OutputOptions;
+
+  constructor(descriptor: number, options: OutputOptions = {}) {
+    this.#descriptor = descriptor;
+    this.#options = options;
+    this.socket = withoutBlocking(descriptor);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    let troubled = false;
+    for (let start = 0; start < bytes.length;) {
+      try {
+        start += await this.#writeSome(bytes.subarray(start, start + MAX_WRITE));
+        troubled = false;
+      } catch (error) {
+        const { code = "" } = error as { code?: string };
+        if (FATAL.includes(code)) throw error;
+        const full = code === "EAGAIN";
+        if (!full && !troubled) this.#options.onTrouble?.(error);
+        troubled ||= !full;
+        await this.#wait(full ? FULL_DELAY : TROUBLE_DELAY);
+      }
+    }
+  }
+
+  #writeSome(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      write(this.#descriptor, bytes, (error, written) => error ? reject(error) : resolve(written));
+    });
+  }
+
+  #wait(delay: number): Promise<void> {
+    const { clock = SYSTEM_CLOCK } = this.#options;
+    return new Promise((resolve) => clock.schedule(delay, resolve));
+  }
+}
+
+/** Sets O_NONBLOCK by the one way that all runtimes have: making a socket of a pipe. Nothing goes through it. */
+function withoutBlocking(descriptor: number): Socket | undefined {
+  const stat = fstatSync(descriptor);
+  if (!stat.isFIFO() && !stat.isSocket()) return undefined;
+  return new Socket({ fd: descriptor, readable: false, writable: true }).on("error", () => {});
+}

@@ -1,0 +1,58 @@
+/**
+ * What is recorded of every request and every tunnel: one record each, handed to the access log and to `onRecord`.
+ *
+ * @module
+ */
+
+import type { FaultCode } from "../faults.ts";
+import type { Protocol } from "../protocols/handshake.ts";
+
+/** How a request or tunnel ended. */
+export type Ending =
+  /** Both sides had said all they wanted. */
+  | "completed"
+  /** The proxy said no, or could not reach the target, and told the client. */
+  | "refused"
+  /** A deadline passed. */
+  | "timed out"
+  /** One side broke off, or the proxy was shut down. */
+  | "aborted";
+
+/** One line of the access log. Counts are bytes, durations are milliseconds. */
+export interface AccessRecord {
+  /** When the request arrived. */
+  readonly time: Date;
+  /** The connection's id; the requests of one connection share it. */
+  readonly id: string;
+  /** The client's address: `HOST:PORT`, or `unix:` for a Unix socket. */
+  readonly client: string;
+  /** The user who was let in; undefined where nobody is asked. */
+  readonly user: string | undefined;
+  readonly protocol: Protocol | undefined;
+  /** The HTTP method; CONNECT for every kind of tunnel; undefined when no request was understood. */
+  readonly method: string | undefined;
+  /** The URI of an HTTP request (without user information), `HOST:PORT` of a tunnel. */
+  readonly target: string | undefined;
+  /** The route taken: `direct`, or the upstream's endpoint without its password. */
+  readonly route: string | undefined;
+  /** The address that was dialed, `HOST:PORT`. */
+  readonly dialed: string | undefined;
+  /** The HTTP status or SOCKS reply code sent to the client; undefined when it got none. */
+  readonly status: number | undefined;
+  readonly fault: FaultCode | undefined;
+  /** The operator's words for the fault. */
+  readonly reason: string | undefined;
+  /** Body or tunnel bytes from the client to the target. */
+  readonly sent: number;
+  /** Body or tunnel bytes from the target to the client. */
+  readonly received: number;
+  /** Spent resolving the name. */
+  readonly dnsTime: number | undefined;
+  /** Spent connecting. */
+  readonly dialTime: number | undefined;
+  /** From the request to the first byte of the answer, or of what came down the tunnel. */
+  readonly firstByteTime: number | undefined;
+  /** From the request to the end. */
+  readonly duration: number;
+  readonly ending: Ending;
+}

@@ -1,0 +1,76 @@
+/**
+ * A record in the making: what is known of a request so far.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import type { Fault } from "../faults.ts";
+import type { Protocol } from "../protocols/handshake.ts";
+import type { AccessRecord, Ending } from "./record.ts";
+
+/** What is known when it begins. */
+export interface RecordingStart {
+  readonly id: string;
+  readonly client: string;
+  readonly protocol: Protocol | undefined;
+  readonly clock: Clock;
+}
+
+/** Collects what becomes an {@link AccessRecord}. */
+export class Recording {
+  user: string | undefined;
+  method: string | undefined;
+  target: string | undefined;
+  route: string | undefined;
+  dialed: string | undefined;
+  status: number | undefined;
+  fault: Fault | undefined;
+  sent = 0;
+  received = 0;
+  dnsTime: number | undefined;
+  dialTime: number | undefined;
+  readonly #start: RecordingStart;
+  readonly #time: Date;
+  readonly #began: number;
+  #firstByteTime: number | undefined;
+
+  /** Begins now. */
+  constructor(start: RecordingStart) {
+    this.#start = start;
+    this.#time = start.clock.date();
+    this.#began = start.clock.now();
+  }
+
+  /** The first byte of the answer is here; later ones are not the first. */
+  firstByte(): void {
+    this.#firstByteTime ??= this.#start.clock.now() - this.#began;
+  }
+
+  /** The whole record. */
+  end(ending: Ending): AccessRecord {
+    const { id, client, protocol, clock } = this.#start;
+    const { user, method, target, route, dialed, status, sent, received, dnsTime, dialTime } = this;
+    return {
+      time: this.#time,
+      id,
+      client,
+      user,
+      protocol,
+      method,
+      target,
+      route,
+      dialed,
+      status,
+      fault: this.fault?.code,
+      reason: this.fault?.message,
+      sent,
+      received,
+      dnsTime,
+      dialTime,
+      firstByteTime: this.#firstByteTime,
+      duration: clock.now() - this.#began,
+      ending,
+    };
+  }
+}

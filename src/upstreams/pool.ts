@@ -1,0 +1,95 @@
+/**
+ * Connections to origins that wait for their next request (RFC 9112 section 9.3).
+ *
+ * @module
+ */
+
+import type { Channel } from "../channel.ts";
+import type { Clock } from "../clock.ts";
+import type { Deadlines, Timed } from "../deadlines.ts";
+import { Fault } from "../faults.ts";
+
+/** Idle connections kept for one origin, and for all of them. */
+const MAX_PER_ORIGIN = 64;
+const MAX_IDLE = 512;
+
+/** Shorter than the keep-alive of most servers (Apache 5 s, Node 5 s and nginx 75 s aside), in milliseconds. */
+const IDLE_TIMEOUT = 4_000;
+
+class Idle implements Timed {
+  readonly channel: Channel;
+  readonly expiresAt: number;
+  readonly #discard: (idle: Idle) => void;
+
+  constructor(channel: Channel, expiresAt: number, discard: (idle: Idle) => void) {
+    this.channel = channel;
+    this.expiresAt = expiresAt;
+    this.#discard = discard;
+  }
+
+  expire(): void {
+    this.#discard(this);
+  }
+}
+
+/** Keeps idle connections by key, the one used last first. */
+export class OriginPool {
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #byKey = new Map<string, Idle[]>();
+  #count = 0;
+
+  /** Expiry is watched by `deadlines`. */
+  constructor({ clock, deadlines }: { clock: Clock; deadlines: Deadlines }) {
+    this.#clock = clock;
+    this.#deadlines = deadlines;
+  }
+
+  /** How many connections wait. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** A connection that was alive a moment ago. */
+  take(key: string): Channel | undefined {
+    const idle = this.#byKey.get(key)?.at(-1);
+    if (idle) this.#remove(key, idle);
+    return idle?.channel;
+  }
+
+  /** Keeps a connection, or drops it where there are enough. */
+  put(key: string, channel: Channel): void {
+    const idles = this.#byKey.get(key) ?? [];
+    if (idles.length >= MAX_PER_ORIGIN || this.#count >= MAX_IDLE) return channel.drop(DONE);
+    const discard = (idle: Idle) => {
+      if (this.#remove(key, idle)) channel.drop(DONE);
+    };
+    const idle = new Idle(channel, this.#clock.now() + IDLE_TIMEOUT, discard);
+    idles.push(idle);
+    this.#byKey.set(key, idles);
+    this.#count++;
+    this.#deadlines.watch(idle);
+    // An origin that ends, or speaks unasked, is of no more use. The wait is shared with whoever takes the channel.
+    channel.reader.fill().then(() => discard(idle), () => discard(idle));
+  }
+
+  /** Drops them all. */
+  clear(): void {
+    for (const [key, idles] of this.#byKey) {
+      for (const idle of [...idles]) if (this.#remove(key, idle)) idle.channel.drop(DONE);
+    }
+  }
+
+  #remove(key: string, idle: Idle): boolean {
+    const idles = this.#byKey.get(key);
+    const index = idles?.indexOf(idle) ?? -1;
+    if (!idles || index < 0) return false;
+    idles.splice(index, 1);
+    if (idles.length === 0) this.#byKey.delete(key);
+    this.#count--;
+    this.#deadlines.forget(idle);
+    return true;
+  }
+}
+
+const DONE = new Fault("connection_terminated", "The connection is no longer needed");

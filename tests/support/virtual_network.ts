@@ -1,0 +1,131 @@
+/**
+ * A network in memory: what the core dials are the test's own ends of streams.
+ *
+ * @module
+ */
+
+import { Channel } from "../../src/channel.ts";
+import type { AccessRecord } from "../../src/observe/record.ts";
+import type { Runtime, SocketErrorCode } from "../../src/runtime.ts";
+import { createProxy, type Proxy, type ProxyOptions } from "../../src/server.ts";
+import { memoryPair } from "./memory_stream.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+/** A proxy without sockets, with a clock that the test turns. */
+export class VirtualNetwork {
+  readonly clock = new VirtualClock();
+  readonly records: AccessRecord[] = [];
+  readonly transitions: string[] = [];
+  readonly dialed: string[] = [];
+  /** Names that resolve; everything else does not exist. */
+  readonly hosts: Record<string, string[]> = { "origin.test": ["192.0.2.80"], "dead.test": ["192.0.2.81"] };
+  /** Addresses that cannot be reached, and why; `hang` never answers. */
+  readonly unreachable: Record<string, SocketErrorCode | "hang"> = { "192.0.2.81": "connection_refused" };
+  readonly #origins: Channel[] = [];
+  readonly #waiting: ((origin: Channel) => void)[] = [];
+  #proxy: Proxy | undefined;
+
+  /** The runtime that the proxy is given. */
+  readonly runtime: Runtime = {
+    name: "memory",
+    descriptorLimit: () => undefined,
+    listen: () => Promise.reject(new Error("There are no listeners in memory")),
+    resolve: (host) => {
+      const addresses = this.hosts[host];
+      return addresses ? Promise.resolve(addresses) : Promise.reject(socketError("dns_error"));
+    },
+    dial: (to, { signal } = {}) => {
+      const { host, port } = to as { host: string; port: number };
+      this.dialed.push(`${host}:${port}`);
+      const why = this.unreachable[host];
+      if (why === "hang") {
+        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+      }
+      if (why) return Promise.reject(socketError(why));
+      const [near, far] = memoryPair();
+      const origin = new Channel(far, "client");
+      const waiter = this.#waiting.shift();
+      if (waiter) waiter(origin);
+      else this.#origins.push(origin);
+      return Promise.resolve(near);
+    },
+  };
+
+  /** Starts the proxy. */
+  static async start(options: ProxyOptions = {}): Promise<VirtualNetwork> {
+    const network = new VirtualNetwork();
+    network.#proxy = await createProxy({
+      listen: [],
+      name: "test-proxy",
+      runtime: network.runtime,
+      clock: network.clock,
+      onRecord: (record) => network.records.push(record),
+      onTransition: ({ from, event, to }) => network.transitions.push(`${from} -${event}→ ${to}`),
+      ...options,
+    });
+    return network;
+  }
+
+  get proxy(): Proxy {
+    return this.#proxy!;
+  }
+
+  /** Connects a client; `done` settles when the proxy is through with it. */
+  connect(): { client: Channel; done: Promise<void> } {
+    const [near, far] = memoryPair();
+    return { client: new Channel(near, "target"), done: this.proxy.handle(far) };
+  }
+
+  /** The next connection that the proxy opens, or has opened and that nobody took. */
+  origin(): Promise<Channel> {
+    const origin = this.#origins.shift();
+    return origin ? Promise.resolve(origin) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The states that connections went through so far, in order, from the first. */
+  get path(): string[] {
+    return this.transitions.map((transition) => transition.split("→ ")[1]);
+  }
+}
+
+function socketError(code: SocketErrorCode): Error {
+  return Object.assign(new Error(`Failed with ${code}`), { code });
+}
+
+/** Text as bytes, one for each character. */
+export function bytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
+
+/** Sends text. */
+export function say(channel: Channel, text: string): Promise<void> {
+  return channel.writer.write(bytes(text));
+}
+
+/** Reads until the text has come whole; throws with what came if the stream ends before. */
+export async function hear(channel: Channel, expected: string | RegExp): Promise<string> {
+  let heard = "";
+  while (typeof expected === "string" ? !heard.includes(expected) : !expected.test(heard)) {
+    const part = await channel.reader.read();
+    if (!part) throw new Error(`The stream ended behind ${JSON.stringify(heard)}`);
+    heard += String.fromCharCode(...part);
+  }
+  return heard;
+}
+
+/** Reads to the end. */
+export async function hearAll(channel: Channel): Promise<string> {
+  let heard = "";
+  for (let part = await channel.reader.read(); part; part = await channel.reader.read()) {
+    heard += String.fromCharCode(...part);
+  }
+  return heard;
+}
+
+/** Lets everything that can happen happen, turn by turn of the event loop, until a condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    if (turn === 1_000) throw new Error(`What was waited for has not come: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
