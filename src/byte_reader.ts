@@ -101,6 +101,8 @@ export class ByteReader {
    * Undefined when there are no more. The view is valid until the next call.
    */
   async read(limit = Infinity): Promise<Uint8Array | undefined> {
+    // The memory of a wait that was given up is still lent to the socket.
+    if (this.#filling) await this.#filling;
     if (this.buffer.length === 0 && !await this.fill()) return undefined;
     return this.buffer.take(limit);
   }

@@ -10,11 +10,42 @@
 /** Who caused a fault: the client, the target or a proxy on the way to it, the rules, or this program. */
 export type Blame = "client" | "upstream" | "policy" | "proxy";
 
-interface FaultEntry {
+/** The name of a fault; logs, metrics and events use the same one. */
+export type FaultCode =
+  | "dns_timeout"
+  | "dns_error"
+  | "destination_unavailable"
+  | "destination_ip_prohibited"
+  | "destination_ip_unroutable"
+  | "connection_refused"
+  | "connection_terminated"
+  | "connection_timeout"
+  | "connection_read_timeout"
+  | "connection_write_timeout"
+  | "connection_limit_reached"
+  | "http_request_error"
+  | "http_request_denied"
+  | "http_response_incomplete"
+  | "http_response_header_section_size"
+  | "http_response_transfer_coding"
+  | "http_response_timeout"
+  | "http_upgrade_failed"
+  | "http_protocol_error"
+  | "proxy_internal_error"
+  | "proxy_loop_detected"
+  // -- not of RFC 9209 --
+  | "proxy_authentication_required"
+  | "client_disconnected"
+  | "client_timeout"
+  | "proxy_shutdown";
+
+/** What a code means, on every protocol and to people. */
+export interface FaultEntry {
   /** The HTTP status code (RFC 9110 section 15); a fault may narrow it, as 431 does 400. */
   readonly status: number;
   /** The SOCKS5 reply field (RFC 1928 section 6). SOCKS4 has one answer to all of them, 0x5B. */
   readonly socks5: number;
+  /** Who caused it. */
   readonly blame: Blame;
   /** One sentence for the person at the client: what happened. */
   readonly happened: string;
@@ -37,7 +68,7 @@ const CHECK_NAME = "Check the spelling of the host name.";
 const TELL_TARGET = "The target is at fault; whoever runs it can mend it.";
 
 /** Code → what it means. RFC 1928 replies: 1 general, 2 not allowed, 3 net, 4 host, 5 refused, 7 command, 8 address. */
-export const FAULTS = {
+export const FAULTS: Readonly<Record<FaultCode, FaultEntry>> = {
   dns_timeout: entry(504, 4, "upstream", "The name server did not answer in time.", TRY_LATER),
   dns_error: entry(502, 4, "upstream", "The host name could not be resolved.", CHECK_NAME),
   destination_unavailable: entry(502, 1, "upstream", "The target is not available.", TRY_LATER),
@@ -124,10 +155,7 @@ export const FAULTS = {
   client_disconnected: own(400, 1, "client", "The client went away.", TRY_LATER),
   client_timeout: own(408, 1, "client", "The client fell silent.", TRY_LATER),
   proxy_shutdown: own(503, 1, "proxy", "The proxy is shutting down.", TRY_LATER),
-} as const satisfies Record<string, FaultEntry>;
-
-/** The name of a fault; logs, metrics and events use the same one. */
-export type FaultCode = keyof typeof FAULTS;
+};
 
 /** The one SOCKS4 answer to every failure: request rejected or failed. */
 export const SOCKS4_REJECTED = 0x5B;
@@ -150,9 +178,13 @@ export interface FaultOptions extends ErrorOptions {
  * ```
  */
 export class Fault extends Error {
+  /** Always `Fault`. */
   override readonly name = "Fault";
+  /** What went wrong. */
   readonly code: FaultCode;
+  /** The HTTP status that tells it. */
   readonly status: number;
+  /** The SOCKS5 reply that tells it. */
   readonly socks5: number;
 
   /** Takes what the table says of the code, and the operator's words. */

@@ -17,10 +17,25 @@
  */
 
 export { type CloseOptions, createProxy, type Proxy, type ProxyOptions } from "./server.ts";
-export { Fault, type FaultCode } from "./faults.ts";
+export { type Blame, Fault, type FaultCode, type FaultOptions } from "./faults.ts";
 export { UsageError } from "./usage_error.ts";
-export type { Log } from "./observe/log.ts";
 export type { AccessRecord, Ending } from "./observe/record.ts";
+export type { Log } from "./observe/log.ts";
 export type { Authenticate, AuthenticationRequest, OnTransition } from "./services.ts";
-export type { Address, ByteStream, Listener, Runtime, TcpAddress, UnixAddress } from "./runtime.ts";
+export type { Credentials, Protocol } from "./protocols/handshake.ts";
+export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
+export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
+export type {
+  Address,
+  ByteStream,
+  DialOptions,
+  Listener,
+  ListenOptions,
+  ResolveOptions,
+  Runtime,
+  SocketError,
+  SocketErrorCode,
+  TcpAddress,
+  UnixAddress,
+} from "./runtime.ts";

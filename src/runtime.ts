@@ -53,9 +53,13 @@ export interface UnixAddress {
 
 /** A connection: bytes in, bytes out, each half with its own end. */
 export interface ByteStream {
+  /** What the peer sends. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** What the peer is sent. */
   readonly writable: WritableStream<Uint8Array>;
+  /** Our end. */
   readonly local: Address;
+  /** The peer's end. */
   readonly remote: Address;
 }
 
@@ -109,7 +113,9 @@ export type SocketErrorCode =
 
 /** The error that adapters throw: an `Error` with a code, and the runtime's own error as its cause. */
 export interface SocketError extends Error {
+  /** What went wrong. */
   readonly code: SocketErrorCode;
+  /** The runtime's own error. */
   readonly cause?: unknown;
 }
 

@@ -32,6 +32,7 @@ export interface ProxyOptions {
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */
   readonly timeouts?: Partial<Timeouts>;
+  /** How much a stranger may make grow. */
   readonly limits?: Partial<Limits>;
   /** The token that names this deployment in Via and Proxy-Status; a random one by default, so that loops are found. */
   readonly name?: string;
@@ -39,6 +40,7 @@ export interface ProxyOptions {
   readonly log?: Log;
   /** The runtime to listen and dial with; the one that we are in by default. */
   readonly runtime?: Runtime;
+  /** Time; tests bring their own. */
   readonly clock?: Clock;
 }
 

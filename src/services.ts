@@ -18,6 +18,7 @@ import type { OriginPool } from "./upstreams/pool.ts";
 export interface AuthenticationRequest extends Credentials {
   /** The client's address, `HOST:PORT` or `unix:`. */
   readonly client: string;
+  /** What the client speaks. */
   readonly protocol: Protocol;
 }
 

@@ -28,6 +28,7 @@ export interface AccessRecord {
   readonly client: string;
   /** The user who was let in; undefined where nobody is asked. */
   readonly user: string | undefined;
+  /** What the client speaks. */
   readonly protocol: Protocol | undefined;
   /** The HTTP method; CONNECT for every kind of tunnel; undefined when no request was understood. */
   readonly method: string | undefined;
@@ -39,6 +40,7 @@ export interface AccessRecord {
   readonly dialed: string | undefined;
   /** The HTTP status or SOCKS reply code sent to the client; undefined when it got none. */
   readonly status: number | undefined;
+  /** What went wrong, if anything did. */
   readonly fault: FaultCode | undefined;
   /** The operator's words for the fault. */
   readonly reason: string | undefined;
@@ -54,5 +56,6 @@ export interface AccessRecord {
   readonly firstByteTime: number | undefined;
   /** From the request to the end. */
   readonly duration: number;
+  /** How it ended. */
   readonly ending: Ending;
 }

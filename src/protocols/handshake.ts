@@ -17,7 +17,9 @@ export type Protocol = "http" | "socks4" | "socks5";
 
 /** A user name and password as the client gave them. */
 export interface Credentials {
+  /** Who the client says it is. */
   readonly user: string;
+  /** How it would prove that. */
   readonly password: string;
 }
 

@@ -1,0 +1,30 @@
+/**
+ * What somebody may have meant.
+ *
+ * @module
+ */
+
+/** The candidate that a misspelt word is closest to, or is a part of; undefined when there is none. */
+export function suggest(word: string, candidates: readonly string[]): string | undefined {
+  let closest: string | undefined;
+  // A third of the letters may be wrong, and one more: swapping two counts twice.
+  let least = Math.floor(word.length / 3) + 2;
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate);
+    if (distance < least) [closest, least] = [candidate, distance];
+  }
+  return closest ?? candidates.find((candidate) => candidate.split("-").includes(word));
+}
+
+/** How many letters have to be inserted, deleted or replaced (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    const row = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      row.push(Math.min(above[j + 1] + 1, row[j] + 1, above[j] + (to[j] === letter ? 0 : 1)));
+    }
+    above = row;
+  }
+  return above[to.length];
+}
