@@ -7,7 +7,7 @@
 import { Channel } from "../channel.ts";
 import type { Clock } from "../clock.ts";
 import { Fault, toFault } from "../faults.ts";
-import { formatAuthority, parseIp } from "../protocols/host.ts";
+import { parseIp } from "../protocols/host.ts";
 import type { Runtime, TcpAddress } from "../runtime.ts";
 
 /** What dialing needs. */
@@ -46,8 +46,7 @@ export async function dialDirect(target: TcpAddress, options: DirectOptions): Pr
       return { channel, address, dnsTime: resolved - start, dialTime: clock.now() - resolved };
     } catch (error) {
       signal.throwIfAborted();
-      const fault = toFault(error);
-      attempts.push(new Fault(fault.code, `${formatAuthority(address)}: ${fault.message}`, { cause: fault }));
+      attempts.push(toFault(error));
     }
   }
   const last = attempts[attempts.length - 1];

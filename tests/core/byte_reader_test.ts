@@ -49,6 +49,18 @@ Deno.test("ByteReader.fill() that was given up loses nothing: the next waits for
   await sent;
 });
 
+Deno.test("ByteReader.read() behind a wait that was given up waits for its bytes, also where some wait already", async () => {
+  const [near, far] = memoryPair();
+  const reader = new ByteReader(near.readable, "client");
+  const writer = far.writable.getWriter();
+  await writer.write(bytes("half "));
+  await reader.fill();
+  void reader.fill();
+  const reading = reader.read();
+  await writer.write(bytes("head"));
+  assertEquals(text(await reading), "half head");
+});
+
 Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behind a trickle", async () => {
   const [near, far] = memoryPair({ capacity: 1024 * 1024 });
   const reader = new ByteReader(near.readable, "client");
