@@ -26,7 +26,7 @@
  * ## What every adapter promises
  *
  * - Nothing escapes as an unhandled rejection or an `error` event.
- * - Failures of `listen`, `dial` and `resolve` reject with a {@link SocketError}.
+ * - Failures of `listen`, `dial` and `resolve` reject with a {@link SocketError} whose message names the address.
  * - Accept errors that pass (no descriptors left, a client that was gone before it was accepted) are
  *   waited out for 50 ms, so that nothing spins, and never end the listener.
  * - Making the adapter in another runtime throws a plain message that says so.

@@ -32,7 +32,7 @@ export class VirtualNetwork {
     listen: () => Promise.reject(new Error("There are no listeners in memory")),
     resolve: (host) => {
       const addresses = this.hosts[host];
-      return addresses ? Promise.resolve(addresses) : Promise.reject(socketError("dns_error"));
+      return addresses ? Promise.resolve(addresses) : Promise.reject(socketError("dns_error", host));
     },
     dial: (to, { signal } = {}) => {
       const { host, port } = to as { host: string; port: number };
@@ -41,7 +41,7 @@ export class VirtualNetwork {
       if (why === "hang") {
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
       }
-      if (why) return Promise.reject(socketError(why));
+      if (why) return Promise.reject(socketError(why, `${host}:${port}`));
       const [near, far] = memoryPair();
       const origin = new Channel(far, "client");
       const waiter = this.#waiting.shift();
@@ -88,8 +88,8 @@ export class VirtualNetwork {
   }
 }
 
-function socketError(code: SocketErrorCode): Error {
-  return Object.assign(new Error(`Failed with ${code}`), { code });
+function socketError(code: SocketErrorCode, at: string): Error {
+  return Object.assign(new Error(`Cannot reach ${at}`), { code });
 }
 
 /** Text as bytes, one for each character. */
