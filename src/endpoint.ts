@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAuthority, formatIpv6, parseIpv4, parseIpv6 } from "./protocols/host.ts";
+import { formatAuthority, formatIpv6, isLoopback, parseIpv4, parseIpv6 } from "./protocols/host.ts";
 import type { Address, TcpAddress } from "./runtime.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -44,7 +44,7 @@ const MAX_PATH_BYTES = 107;
  * ```
  */
 export function parseEndpoint(text: string): Endpoint {
-  const scheme = /^(.*?):\/\//s.exec(text)?.[1];
+  const scheme = /^([^:/]*):\/\//.exec(text)?.[1];
   if (scheme === undefined) return { scheme: "auto", address: parseAddress(text, text) };
   const rest = text.slice(scheme.length + "://".length);
   if (scheme === "unix") return { scheme: "auto", address: parsePath(rest, text) };
@@ -107,18 +107,6 @@ function redact(text: string): string {
 /** Writes an address as `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, the way {@linkcode parseEndpoint} reads it. */
 export function formatAddress(address: Address): string {
   return "path" in address ? `unix:${address.path}` : formatAuthority(address);
-}
-
-/**
- * Whether only this machine can reach a listener on the host: 127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC
- * 4291 section 2.5.3), the former mapped into IPv6, or `localhost`.
- */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost") return true;
-  const ipv4 = parseIpv4(host);
-  if (ipv4) return ipv4[0] === 127;
-  const ipv6 = parseIpv6(host);
-  return ipv6 !== undefined && /^(::1|::ffff:127\..*)$/.test(formatIpv6(ipv6));
 }
 
 /**

@@ -106,6 +106,7 @@ class Server implements Proxy {
   readonly #prefix = randomHex(2);
   readonly #limit: number;
   #accepted = 0;
+  #nextWarning = -Infinity;
   #closed: Promise<void> | undefined;
   #onEmpty: () => void = () => {};
 
@@ -133,13 +134,9 @@ class Server implements Proxy {
 
   /** A tunnel takes two descriptors; running out of them is worse than refusing (Bun would spin, see its PR #32705). */
   #connectionLimit(): number {
-    const { limits, log } = this.#services;
     const descriptors = this.#runtime.descriptorLimit() ?? Infinity;
-    const fitting = Math.max(1, Math.floor((descriptors - RESERVED_DESCRIPTORS) / 2) - SURPLUS);
-    if (fitting < limits.connections) {
-      log.info(`${fitting} connections fit in this process's limit of ${descriptors} open files (ulimit -n)`);
-    }
-    return Math.min(limits.connections, fitting);
+    const fitting = Math.floor((descriptors - RESERVED_DESCRIPTORS) / 2) - SURPLUS;
+    return Math.max(1, Math.min(this.#services.limits.connections, fitting));
   }
 
   get addresses(): readonly Address[] {
@@ -161,10 +158,7 @@ class Server implements Proxy {
   async #accept(listener: Listener, accepts: readonly Protocol[] | undefined): Promise<void> {
     for await (const stream of listener) {
       if (this.#connections.size < this.#limit + SURPLUS) void this.#serve(stream, accepts);
-      else {
-        this.#services.log.debug("Cut a client beyond the limit of connections");
-        stream.readable.cancel().catch(() => {});
-      }
+      else stream.readable.cancel().catch(() => {});
     }
   }
 
@@ -173,7 +167,7 @@ class Server implements Proxy {
   }
 
   async #serve(stream: ByteStream, accepts: readonly Protocol[] | undefined): Promise<void> {
-    const surplus = this.#connections.size >= this.#limit ? new Fault("connection_limit_reached") : undefined;
+    const surplus = this.#connections.size >= this.#limit ? this.#overload() : undefined;
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const connection = new Connection({ id, stream, services: this.#services, accepts, surplus });
     this.#connections.add(connection);
@@ -181,6 +175,19 @@ class Server implements Proxy {
     await connection.run();
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty();
+  }
+
+  /** What a client is told that is one too many; the operator is told once a minute. */
+  #overload(): Fault {
+    const now = this.#clock.now();
+    if (now >= this.#nextWarning) {
+      this.#nextWarning = now + 60_000;
+      this.#services.log.warn(
+        `Refusing clients: ${this.#limit} are connected, which is --max-connections or what the limit of open files ` +
+          `(ulimit -n) leaves room for`,
+      );
+    }
+    return new Fault("connection_limit_reached");
   }
 
   close({ drain = this.#services.timeouts.drain }: CloseOptions = {}): Promise<void> {

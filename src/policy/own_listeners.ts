@@ -5,7 +5,7 @@
  */
 
 import { Fault } from "../faults.ts";
-import { formatAuthority, parseIp } from "../protocols/host.ts";
+import { formatAuthority, isLoopback, parseIp, unmapped } from "../protocols/host.ts";
 import type { Address, TcpAddress } from "../runtime.ts";
 
 /**
@@ -44,15 +44,6 @@ function isUnspecified(host: string): boolean {
   return octets(host).every((octet) => octet === 0);
 }
 
-/** 127.0.0.0/8 (RFC 1122 section 3.2.1.3) and ::1. */
-function isLoopback(host: string): boolean {
-  const bytes = octets(host);
-  return bytes.length === 4 ? bytes[0] === 127 : bytes.every((octet, i) => octet === (i === 15 ? 1 : 0));
-}
-
-/** An address as bytes, an IPv4-mapped one (RFC 4291 section 2.5.5.2) as the IPv4 address that it is. */
 function octets(host: string): Uint8Array {
-  const bytes = parseIp(host) ?? new Uint8Array([255]);
-  const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === "0,0,0,0,0,0,0,0,0,0,255,255";
-  return mapped ? bytes.subarray(12) : bytes;
+  return unmapped(parseIp(host) ?? new Uint8Array([255]));
 }

@@ -109,3 +109,21 @@ function longestZeroRun(groups: string[]): { start: number; length: number } {
 export function formatAuthority({ host, port }: TcpAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** The octets of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 address that it is; others as given. */
+export function unmapped(bytes: Uint8Array): Uint8Array {
+  const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === "0,0,0,0,0,0,0,0,0,0,255,255";
+  return mapped ? bytes.subarray(12) : bytes;
+}
+
+/**
+ * Whether only this machine can reach a host: 127.0.0.0/8 (RFC 1122 section 3.2.1.3), also mapped into IPv6, ::1
+ * (RFC 4291 section 2.5.3), or `localhost`.
+ */
+export function isLoopback(host: string): boolean {
+  if (host === "localhost") return true;
+  const bytes = parseIp(host);
+  if (!bytes) return false;
+  const octets = unmapped(bytes);
+  return octets.length === 4 ? octets[0] === 127 : octets.every((octet, i) => octet === (i === 15 ? 1 : 0));
+}

@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertFalse } from "@std/assert";
 import { isIPv4, isIPv6 } from "node:net";
 import {
   formatAuthority,
   formatIpv4,
   formatIpv6,
+  isLoopback,
   parseHost,
   parseIp,
   parseIpv4,
@@ -256,4 +257,28 @@ Deno.test("formatAuthority() puts an IPv6 address in brackets", () => {
   assertEquals(formatAuthority({ host: "example.com", port: 443 }), "example.com:443");
   assertEquals(formatAuthority({ host: "127.0.0.1", port: 80 }), "127.0.0.1:80");
   assertEquals(formatAuthority({ host: "::1", port: 8080 }), "[::1]:8080");
+});
+
+Deno.test("isLoopback() knows loopback in every spelling", () => {
+  for (
+    const host of ["127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost"]
+  ) {
+    assert(isLoopback(host), host);
+  }
+});
+
+Deno.test("isLoopback() takes nothing else for loopback", () => {
+  const others = [
+    "0.0.0.0",
+    "::",
+    "128.0.0.1",
+    "10.0.0.1",
+    "::2",
+    "1::1",
+    "::ffff:10.0.0.1",
+    "::127.0.0.1",
+    "127.1",
+    "",
+  ];
+  for (const host of others) assertFalse(isLoopback(host), host);
 });
