@@ -80,7 +80,10 @@ function readArguments(args: readonly string[]): Map<FlagName, Given[]> {
   refuseCommand(parsed._.map(String));
   const given = new Map<FlagName, Given[]>();
   for (const name of NAMES) {
-    for (const value of parsed[name] as (string | boolean)[]) give(given, { name, text: String(value) });
+    const values = parsed[name] as (string | boolean)[];
+    // A switch may be thrown again and again.
+    const telling = switches.includes(name) ? values.slice(-1) : values;
+    for (const value of telling) give(given, { name, text: String(value) });
   }
   return given;
 }
@@ -97,8 +100,6 @@ function give(given: Map<FlagName, Given[]>, { name, text }: { name: FlagName; t
     const [target, meaning] = shorthand;
     return add(given, { name: target as FlagName, text: meaning, label });
   }
-  // A switch may be thrown twice.
-  if (value === undefined) given.delete(name);
   add(given, { name, text, label, repeatable });
 }
 

@@ -31,7 +31,7 @@ export interface OutputOptions {
  */
 export const MAX_WRITE = 4096;
 
-/** How much later a full pipe is looked at again: 200 KB/s at least, for a reader that has fallen behind. */
+/** How much later a full pipe is looked at again; in that time a reader that keeps up could empty it. */
 const FULL_DELAY = 20;
 
 /** How much later anything else is tried again. */
