@@ -134,4 +134,6 @@ export interface Runtime {
    * undefined otherwise. The core keeps its connections below it.
    */
   descriptorLimit(): number | undefined;
+  /** An environment variable, where there is one that can be read without asking for a permission. */
+  environment(name: string): string | undefined;
 }

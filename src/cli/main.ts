@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { SYSTEM_CLOCK } from "../clock.ts";
+import { detectRuntime } from "../detect_runtime.ts";
 import { formatDuration } from "../duration.ts";
 import { formatAddress } from "../endpoint.ts";
 import { formatRecord } from "../observe/access_log.ts";
@@ -13,6 +14,7 @@ import { escapeMessage } from "../observe/escape.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { LineLog } from "../observe/log.ts";
 import { descriptorOutput, openOutput, type OutputOptions } from "../observe/output.ts";
+import type { Runtime } from "../runtime.ts";
 import { createProxy, type Proxy } from "../server.ts";
 import { UsageError } from "../usage_error.ts";
 import { VERSION } from "../version.ts";
@@ -59,13 +61,14 @@ class Program {
   }
 
   async #run(args: readonly string[]): Promise<void> {
-    const options = parseOptions(args);
+    const runtime = await detectRuntime();
+    const options = parseOptions(args, (name) => runtime.environment(name));
     if (options.help) return this.#print(formatHelp());
     if (options.version) return this.#print(`sluice ${VERSION}`);
     this.#log.level = options["log-level"];
     const stop = stopSignal();
     await this.#openAccessLog(options["access-log"]);
-    const proxy = await this.#listen(options);
+    const proxy = await this.#listen(options, runtime);
     if (options["allow-private"]) {
       this.#log.info("--allow-private changes nothing: this version refuses no private address");
     }
@@ -98,7 +101,7 @@ class Program {
     });
   }
 
-  async #listen(options: Options): Promise<Proxy> {
+  async #listen(options: Options, runtime: Runtime): Promise<Proxy> {
     try {
       return await createProxy({
         listen: options.listen,
@@ -113,6 +116,7 @@ class Program {
         limits: { connections: options["max-connections"], headerSize: options["max-header-size"] },
         onRecord: (record) => this.#output?.write(formatRecord(record, options["log-format"])),
         log: this.#log,
+        runtime,
       });
     } catch (cause) {
       const { code, message } = cause as { code?: unknown; message: string };

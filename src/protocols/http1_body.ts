@@ -97,8 +97,7 @@ class ChunkedReader implements BodyReader {
     while (true) {
       switch (this.#stage) {
         case "size": {
-          const line = takeLine(buffer, { mend: false });
-          if ((line ?? buffer).length > MAX_CHUNK_LINE) throw malformed("A chunk's size line is too long");
+          const line = takeLine(buffer, { mend: false, limit: MAX_CHUNK_LINE, tooLong: CHUNK_LINE_TOO_LONG });
           if (!line) return undefined;
           this.#left = this.#chunkSize(fromOctets(line));
           this.#stage = this.#left > 0 ? "data" : "trailers";
@@ -147,6 +146,7 @@ class ChunkedReader implements BodyReader {
   }
 }
 
+const CHUNK_LINE_TOO_LONG: Fault = malformed("A chunk's size line is too long");
 const TRAILERS_TOO_LARGE: Fault = malformed("The trailer section is too large", { status: 431 });
 
 /** RFC 9112 section 7.1.1 with its bad white space: `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. */

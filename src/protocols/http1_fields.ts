@@ -37,7 +37,8 @@ export class Fields implements Iterable<FieldLine> {
   /** Adds to the value of the last line, as an obs-fold does. */
   extendLast(value: string): void {
     const last = this.#lines[this.#lines.length - 1];
-    this.#lines[this.#lines.length - 1] = { name: last.name, value: `${last.value} ${value}`.trim() };
+    const joined = last.value && value ? `${last.value} ${value}` : last.value || value;
+    this.#lines[this.#lines.length - 1] = { name: last.name, value: joined };
   }
 
   /** Whether there is such a line. Names are given in lower case, here and below. */

@@ -39,7 +39,7 @@ function endToEnd(fields: Fields): Fields {
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
 function via(fields: Fields, version: Version, name: string): string {
-  return [...fields.all("via"), `${version} ${name}`].join(", ");
+  return [...fields.all("via").filter((value) => value !== ""), `${version} ${name}`].join(", ");
 }
 
 function framingFields(framing: Framing): string {
@@ -62,9 +62,11 @@ export function forwardedRequest(
 ): Uint8Array {
   const { head, target, framing, upgrade, maxForwards } = request;
   if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
-  const kept = endToEnd(head.fields).filter((key) =>
-    key !== "host" && (maxForwards === undefined || key !== "max-forwards")
-  );
+  const dropped = new Set(["host"]);
+  if (maxForwards !== undefined) dropped.add("max-forwards");
+  // HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1); in our HTTP/1.1 this one would come to mean something.
+  if (head.version === "1.0") dropped.add("expect");
+  const kept = endToEnd(head.fields).filter((key) => !dropped.has(key));
   let text = `${head.method} ${target.path} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
   text += `Via: ${via(head.fields, head.version, name)}\r\n`;
   if (maxForwards !== undefined) text += `Max-Forwards: ${maxForwards - 1}\r\n`;
@@ -88,16 +90,15 @@ export interface ForwardedResponseOptions {
 /** The head that the client gets. */
 export function forwardedResponse(head: ResponseHead, options: ForwardedResponseOptions): Uint8Array {
   const { status, reason, fields, version } = head;
-  let text = `HTTP/1.1 ${status} ${reason}\r\n${endToEnd(fields)}`;
-  if (status >= 200 && !fields.has("date")) text += `Date: ${options.date.toUTCString()}\r\n`;
+  const kept = endToEnd(fields);
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${kept}`;
+  if (status >= 200 && !kept.has("date")) text += `Date: ${options.date.toUTCString()}\r\n`;
   text += `Via: ${via(fields, version, options.name)}\r\n`;
-  // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6).
-  const told = options.framing.kind === "none" && status >= 200 && status !== 204
-    ? fields.get("content-length")
-    : undefined;
-  text += told === undefined
-    ? framingFields(options.framing)
-    : `Content-Length: ${listElements(told)[0]}\r\n`;
+  // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6), unless
+  // Transfer-Encoding overrides it (RFC 9112 section 6.3).
+  const tells = options.framing.kind === "none" && status >= 200 && status !== 204;
+  const told = tells && !fields.has("transfer-encoding") ? fields.tokens("content-length")[0] : undefined;
+  text += told === undefined ? framingFields(options.framing) : `Content-Length: ${told}\r\n`;
   if (status === 101) text += `Connection: upgrade\r\nUpgrade: ${fields.all("upgrade").join(", ")}\r\n`;
   else if (status >= 200 && !options.persistent) text += "Connection: close\r\n";
   return toOctets(text + "\r\n");

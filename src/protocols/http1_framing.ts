@@ -25,20 +25,21 @@ export function requestFraming({ version, fields }: RequestHead): Framing {
   if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
   if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
   if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
-  const codings = fields.all("transfer-encoding").join(",").toLowerCase();
-  if (codings === "chunked") return CHUNKED;
-  const [last, ...others] = listElements(codings).reverse();
+  const [last, ...others] = fields.tokens("transfer-encoding").reverse();
   if (last !== "chunked" || others.includes("chunked")) {
     throw malformed("Chunked is not the last transfer coding, once");
   }
+  if (others.length === 0) return CHUNKED;
   throw malformed(`The transfer coding is not known: "${others[0].slice(0, 40)}"`, { status: 501 });
 }
 
 /** How a response's body is framed; throws a `Fault` that blames the target. */
 export function responseFraming({ status, fields, version }: ResponseHead, method: string): Framing {
+  // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel, and whatever its fields say of a body is ignored.
+  if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
   try {
     const length = lengthFraming([...new Set(fields.all("content-length").flatMap(listElements))]);
-    // Rule 1 and 2: these have no body, whatever their fields say. RFC 9110 section 9.3.6: nor has 2xx to CONNECT.
+    // Rule 1 and 2: these have no body, whatever their fields say.
     if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
     if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
     if (length) throw malformed("Both Transfer-Encoding and Content-Length are given");

@@ -36,13 +36,24 @@ const MAX_METHOD = 32;
 
 const EMPTY_LINE = new Uint8Array(0);
 
+/** What a line may be. */
+export interface LineOptions {
+  /** Whether LF alone may end it. */
+  readonly mend: boolean;
+  /** The most octets that it may have, its line end included. */
+  readonly limit: number;
+  /** Thrown when it has more, whether its end has arrived or not. */
+  readonly tooLong: Fault;
+}
+
 /**
  * Takes one line, without its line end, off the buffer; undefined while its end has not arrived.
  * A request's lines end with CRLF and nothing else (RFC 9112 section 2.2 allows to refuse a bare LF, and
  * demands that a bare CR is refused); a response's may end with LF.
  */
-export function takeLine(buffer: ByteBuffer, { mend }: { mend: boolean }): Uint8Array | undefined {
+export function takeLine(buffer: ByteBuffer, { mend, limit, tooLong }: LineOptions): Uint8Array | undefined {
   const end = buffer.lineEnd();
+  if ((end < 0 ? buffer.length : end + 1) > limit) throw tooLong;
   if (end < 0) return undefined;
   const line = buffer.take(end + 1);
   const cr = end > 0 && line[end - 1] === CR;
@@ -66,11 +77,10 @@ export class SectionReader {
   }
 
   /** One line, counted against the limit. */
-  line(buffer: ByteBuffer, tooLarge: Fault = this.#tooLarge): Uint8Array | undefined {
+  line(buffer: ByteBuffer, tooLong: Fault = this.#tooLarge): Uint8Array | undefined {
     const before = buffer.length;
-    const line = takeLine(buffer, { mend: this.#mend });
+    const line = takeLine(buffer, { mend: this.#mend, limit: this.#left, tooLong });
     this.#left -= before - buffer.length;
-    if (this.#left < (line ? 0 : buffer.length)) throw tooLarge;
     return line;
   }
 

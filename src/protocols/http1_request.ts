@@ -7,6 +7,7 @@
 import { malformed } from "../faults.ts";
 import { type Framing, requestFraming } from "./http1_framing.ts";
 import type { RequestHead } from "./http1_head.ts";
+import { isToken, listElements } from "./http1_syntax.ts";
 import { parseAuthority, parseTarget, type RequestTarget } from "./http1_target.ts";
 
 /** A request that was understood. */
@@ -63,8 +64,8 @@ function checkHost({ version, fields }: RequestHead): void {
 
 /** h2c would smuggle requests past the rules; RFC 9113 section 3.1 has withdrawn it. */
 function upgradeField({ fields }: RequestHead): string | undefined {
-  const wanted = fields.all("upgrade").join(", ").split(",").map((item) => item.trim());
-  return wanted.filter((item) => item !== "" && !/^(h2c?|HTTP\/)/i.test(item)).join(", ") || undefined;
+  const wanted = fields.all("upgrade").flatMap(listElements).filter((item) => item.split("/").every(isToken));
+  return wanted.filter((item) => !/^(h2c?|HTTP\/)/i.test(item)).join(", ") || undefined;
 }
 
 function maxForwardsField({ fields }: RequestHead): number | undefined {

@@ -29,6 +29,7 @@ export class VirtualNetwork {
   readonly runtime: Runtime = {
     name: "memory",
     descriptorLimit: () => undefined,
+    environment: () => undefined,
     listen: () => Promise.reject(new Error("There are no listeners in memory")),
     resolve: (host) => {
       const addresses = this.hosts[host];

@@ -1,0 +1,476 @@
+/**
+ * The adapter for Bun 1.4.5 and later: the sockets of `Bun.listen`, and those behind `node:net`, as byte streams.
+ *
+ * What Bun does, measured on 1.4.5, and what follows from it here:
+ *
+ * - It pushes: a `data` event brings a fresh copy of what one recv(2) gave, up to 512 KiB. What a smaller read
+ *   leaves over is kept for the next one, and that is all that is ever kept; Bun cannot be asked for less.
+ * - `pause()` acts at once, even on data that the same poll has yet to bring. A paused socket reports no FIN:
+ *   it stays in the kernel, behind the unread bytes, until `resume()`. It does report a reset, and may bring
+ *   one more chunk with it.
+ * - `pause()` and `resume()` each cost two system calls and a `drain` event that means nothing.
+ * - The peer's FIN is an `end` event while our half is open and a mere `close` event afterwards. Bun closes
+ *   the descriptor when both halves have ended. A reset is a `close` event with an error.
+ * - `terminate()` sends RST. `close()` is close(2): what was written goes out, and a FIN.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import process from "node:process";
+import { readFileSync } from "node:fs";
+import { isIP, isIPv6, Socket } from "node:net";
+import { setImmediate } from "node:timers";
+import type {
+  Address,
+  ByteStream,
+  DialOptions,
+  Listener,
+  ListenOptions,
+  ResolveOptions,
+  Runtime,
+  SocketError,
+  SocketErrorCode,
+  TcpAddress,
+} from "../src/runtime.ts";
+
+// --- types ---
+
+interface BunSocket {
+  data: SocketStream;
+  readonly fd: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Undefined when the peer has gone before the socket was accepted. */
+  readonly remoteAddress?: string;
+  readonly remotePort: number;
+  /** Answers how many bytes the kernel took; -1 after an error or on a closed socket. */
+  write(bytes: Uint8Array, offset?: number, length?: number): number;
+  shutdown(): void;
+  close(): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+  ref(): void;
+  reload(options: { socket: object }): void;
+  setNoDelay(on: boolean): void;
+  setKeepAlive(on: boolean, milliseconds: number): void;
+}
+
+interface BunListener {
+  getsockname(out: { address: string; port: number }): void;
+  stop(): void;
+}
+
+interface BunGlobal {
+  listen(options: object): BunListener;
+  udpSocket(options: object): Promise<{ close(): void }>;
+}
+
+/** What the kernel has not taken yet, and the write() that waits for it. */
+interface PendingWrite {
+  readonly chunk: Uint8Array;
+  offset: number;
+  resolve(): void;
+  reject(error: SocketError): void;
+}
+
+// --- adapter ---
+
+/** The unnamed end of a Unix socket. */
+const UNNAMED = { path: "" };
+
+/** Milliseconds of silence before the first keep-alive probe. */
+const KEEP_ALIVE_DELAY = 15_000;
+
+/**
+ * How many descriptors accepted sockets leave free; dialed ones leave half of them. Without a free one Bun
+ * spins on accept(2) and tells nobody (oven-sh/bun#32705), so clients beyond are closed at once, as libuv does.
+ */
+const RESERVED_DESCRIPTORS = 16;
+
+/**
+ * The adapter for Bun.
+ *
+ * @throws {Error} in another runtime.
+ */
+export function createRuntime(): Runtime {
+  const bun = (globalThis as { Bun?: BunGlobal }).Bun;
+  if (bun === undefined) throw new Error('This is not Bun: use "adapters/deno.ts" or "adapters/node.ts"');
+  return new BunRuntime(bun);
+}
+
+class BunRuntime implements Runtime {
+  readonly name = "bun";
+  readonly #bun: BunGlobal;
+  /** Where the reserve begins: the kernel always hands out the lowest free descriptor. */
+  readonly #reserve = (this.descriptorLimit() ?? Infinity) - RESERVED_DESCRIPTORS;
+
+  constructor(bun: BunGlobal) {
+    this.#bun = bun;
+  }
+
+  async listen({ address }: ListenOptions): Promise<Listener> {
+    const accepted: SocketStream[] = [];
+    let arrival = deferred<void>();
+    let closed = false;
+    function wake(): void {
+      arrival.resolve();
+      arrival = deferred();
+    }
+    const accept = (socket: BunSocket): void => {
+      socket.pause();
+      const stream = new SocketStream(socket, "path" in address ? { local: address, remote: UNNAMED } : {});
+      const gone = "host" in address && socket.remoteAddress === undefined;
+      if (gone || socket.fd >= this.#reserve) return stream.destroy();
+      accepted.push(stream);
+      wake();
+    };
+    const listener = await this.#listen(address, accept);
+    const bound = { address: "", port: 0 };
+    listener.getsockname(bound);
+    return {
+      address: "path" in address ? address : tcpAddress(bound.address, bound.port),
+      close(): Promise<void> {
+        closed = true;
+        listener.stop();
+        for (const stream of accepted.splice(0)) stream.destroy();
+        wake();
+        return Promise.resolve();
+      },
+      async *[Symbol.asyncIterator](): AsyncGenerator<ByteStream> {
+        while (!closed) {
+          const stream = accepted.shift();
+          if (stream !== undefined) yield stream;
+          else await arrival.promise;
+        }
+      },
+    };
+  }
+
+  async #listen(address: Address, open: (socket: BunSocket) => void): Promise<BunListener> {
+    try {
+      const at = "path" in address ? { unix: address.path } : { hostname: address.host, port: address.port };
+      return this.#bun.listen({ ...at, allowHalfOpen: true, socket: { ...SocketStream.handlers, open } });
+    } catch (error) {
+      const cause = "code" in (error as Error) ? error : await this.#probe() ?? error;
+      throw failure(`Cannot listen on ${show(address)}`, {
+        cause,
+        codes: LISTEN_CODES,
+        other: "address_unavailable",
+      });
+    }
+  }
+
+  /**
+   * `Bun.connect` cannot be abandoned: its descriptor stays until the kernel gives up, two minutes later.
+   * A `node:net` socket can, and behind it is a socket like those of `Bun.listen`, which is taken over.
+   */
+  async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
+    signal?.throwIfAborted();
+    if ("host" in to && isIP(to.host) === 0) {
+      throw failure(`Cannot dial the name ${show(to)}: resolve it first`, { other: "proxy_internal_error" });
+    }
+    const dialer = new Socket({ allowHalfOpen: true }).pause();
+    try {
+      dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port });
+      await once(dialer, "connect", { signal });
+      signal?.throwIfAborted();
+    } catch (error) {
+      dialer.on("error", () => {}).destroy();
+      if (signal?.aborted) throw signal.reason;
+      const cause = (await this.#probe("host" in to ? to.host : undefined)) ?? error;
+      throw failure(`Cannot dial ${show(to)}`, { cause, other: "destination_unavailable" });
+    }
+    const owner = dialer as unknown as { _handle: BunSocket | null };
+    const socket = owner._handle;
+    if (typeof socket?.reload !== "function") {
+      dialer.destroy();
+      throw failure("This version of Bun is not supported: use 1.4.5", { other: "proxy_internal_error" });
+    }
+    owner._handle = null;
+    const stream = new SocketStream(socket, "path" in to ? { local: UNNAMED, remote: to } : {});
+    socket.reload({ socket: SocketStream.handlers });
+    // `node:net` lets the event loop end while a socket is paused.
+    socket.ref();
+    if (socket.fd < this.#reserve + RESERVED_DESCRIPTORS / 2) return stream;
+    stream.destroy();
+    throw failure(`Cannot dial ${show(to)}: no descriptors left`, { other: "connection_limit_reached" });
+  }
+
+  async resolve(host: string, { signal }: ResolveOptions = {}): Promise<string[]> {
+    signal?.throwIfAborted();
+    const aborted = deferred<never>();
+    function abandon(): void {
+      aborted.reject(signal?.reason);
+    }
+    signal?.addEventListener("abort", abandon);
+    try {
+      const answer = await Promise.race([lookup(host, { all: true }), aborted.promise]);
+      if (answer.length === 0) throw new Error("No address found");
+      return [...new Set(answer.map(({ address }) => address))];
+    } catch (cause) {
+      throw signal?.aborted
+        ? signal.reason
+        : failure(`Cannot resolve "${host}"`, { cause, other: "dns_error" });
+    } finally {
+      signal?.removeEventListener("abort", abandon);
+    }
+  }
+
+  descriptorLimit(): number | undefined {
+    try {
+      const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
+      return limit === null ? undefined : Number(limit[1]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  environment(name: string): string | undefined {
+    return process.env[name];
+  }
+
+  /**
+   * The error that Bun hides: unreachable networks and a lack of descriptors are ECONNREFUSED to it, or no
+   * code at all. Connecting a UDP socket meets the same error and sends nothing.
+   */
+  async #probe(ip = "127.0.0.1"): Promise<unknown> {
+    try {
+      const connect = { hostname: ip, port: 9 };
+      (await this.#bun.udpSocket({ hostname: isIPv6(ip) ? "::" : "0.0.0.0", connect })).close();
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+// --- streams ---
+
+class SocketStream implements ByteStream {
+  /** The same for every socket, whose state is in `socket.data`. */
+  static readonly handlers = {
+    binaryType: "uint8array",
+    data: (socket: BunSocket, chunk: Uint8Array<ArrayBuffer>) => socket.data.#receive(chunk),
+    drain: (socket: BunSocket) => socket.data.#drain(),
+    end: (socket: BunSocket) => socket.data.#end(),
+    close: (socket: BunSocket, error?: Error) => socket.data.#closed(error),
+    error: (socket: BunSocket, { message }: Error) => socket.data.destroy({ reset: true, why: message }),
+  };
+
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly local: Address;
+  readonly remote: Address;
+  readonly #socket: BunSocket;
+  #source!: ReadableByteStreamController;
+  #sink!: WritableStreamDefaultController;
+  #paused = true;
+  /** Somebody waits for a read. */
+  #wanted = false;
+  /** Received before it was wanted. */
+  #unread: Uint8Array<ArrayBuffer>[] = [];
+  #finReceived = false;
+  #finSent = false;
+  #pending: PendingWrite | undefined;
+  #failure: SocketError | undefined;
+
+  /** Takes over a paused socket. Only a TCP socket knows its addresses. */
+  constructor(socket: BunSocket, { local, remote }: { local?: Address; remote?: Address }) {
+    socket.data = this;
+    this.#socket = socket;
+    this.local = local ?? tcpAddress(socket.localAddress, socket.localPort);
+    this.remote = remote ?? tcpAddress(socket.remoteAddress ?? "", socket.remotePort);
+    if ("host" in this.local) {
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
+    }
+    this.readable = new ReadableStream({
+      type: "bytes",
+      start: (controller) => void (this.#source = controller),
+      pull: () => this.#pull(),
+      cancel: () => this.destroy(),
+    }, { highWaterMark: 0 });
+    this.writable = new WritableStream({
+      start: (controller) => {
+        this.#sink = controller;
+        // The sink's own abort() is called only after the write in progress.
+        controller.signal.addEventListener("abort", () => this.destroy({ reset: true }));
+      },
+      write: (chunk) => this.#write(chunk),
+      close: () => {
+        this.#finSent = true;
+        this.#socket.shutdown();
+      },
+    });
+  }
+
+  destroy({ reset = false, why = "The connection was destroyed on this side" } = {}): void {
+    this.#fail(why);
+    if (reset) this.#socket.terminate();
+    else this.#socket.close();
+  }
+
+  /** A failure waits here for the next read, because cancel() of a stream that has errored would reject. */
+  #pull(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const chunk = this.#unread.shift();
+    if (chunk !== undefined) return this.#deliver(chunk);
+    this.#wanted = true;
+    if (this.#finReceived) return this.#end();
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #receive(chunk: Uint8Array<ArrayBuffer>): void {
+    if (this.#failure !== undefined) return;
+    if (!this.#wanted) {
+      this.#unread.push(chunk);
+      return SocketStream.#pauseUnlessWanted(this);
+    }
+    this.#wanted = false;
+    this.#deliver(chunk);
+    // Whether the reader goes on is known only after the microtasks; Bun polls later still.
+    setImmediate(SocketStream.#pauseUnlessWanted, this);
+  }
+
+  static #pauseUnlessWanted(stream: SocketStream): void {
+    if (stream.#wanted || stream.#paused) return;
+    stream.#paused = true;
+    stream.#socket.pause();
+  }
+
+  /** Fills the reader's view. What does not fit is kept before respond(), which may call pull() at once. */
+  #deliver(chunk: Uint8Array<ArrayBuffer>): void {
+    const request = this.#source.byobRequest;
+    if (request === null) return this.#source.enqueue(chunk);
+    const view = request.view as Uint8Array;
+    const length = Math.min(chunk.byteLength, view.byteLength);
+    view.set(chunk.subarray(0, length));
+    if (length < chunk.byteLength) this.#unread.unshift(chunk.subarray(length));
+    request.respond(length);
+  }
+
+  #end(): void {
+    this.#finReceived = true;
+    if (!this.#wanted) return;
+    this.#wanted = false;
+    this.#source.close();
+    this.#source.byobRequest?.respond(0);
+  }
+
+  #write(chunk: Uint8Array): Promise<void> | undefined {
+    const taken = this.#socket.write(chunk);
+    if (taken === chunk.byteLength) return;
+    return new Promise((resolve, reject) => {
+      this.#pending = { chunk, offset: 0, resolve, reject };
+      this.#advance(taken);
+    });
+  }
+
+  #drain(): void {
+    if (this.#pending === undefined) return;
+    const { chunk, offset } = this.#pending;
+    this.#advance(this.#socket.write(chunk, offset, chunk.byteLength - offset));
+  }
+
+  #advance(taken: number): void {
+    const pending = this.#pending!;
+    pending.offset += taken;
+    if (taken < 0) {
+      // A reset that a write has met is not reported again.
+      this.destroy({ reset: true, why: "The connection was reset" });
+    } else if (pending.offset === pending.chunk.byteLength) {
+      this.#pending = undefined;
+      pending.resolve();
+    }
+  }
+
+  #closed(cause?: Error): void {
+    if (this.#failure !== undefined) return;
+    if (cause !== undefined) return this.#fail("The connection was reset", cause);
+    this.#end();
+    // The peer of a Unix socket can close both halves at once.
+    if (!this.#finSent) this.#failWrites(terminated("The peer has closed the connection"));
+  }
+
+  #fail(message: string, cause?: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = terminated(message, cause);
+    this.#unread = [];
+    if (this.#wanted) this.#source.error(this.#failure);
+    this.#wanted = false;
+    this.#failWrites(this.#failure);
+  }
+
+  /** Rejects the write in progress and leaves the sink to that: abort() of a sink about to error would reject. */
+  #failWrites(error: SocketError): void {
+    if (this.#pending === undefined) this.#sink.error(error);
+    else this.#pending.reject(error);
+    this.#pending = undefined;
+  }
+}
+
+/** An address as the contract wants it: without a zone, and IPv4 clients of an IPv6 listener as IPv4. */
+function tcpAddress(host: string, port: number): TcpAddress {
+  return { host: host.replace(/^::ffff:(?=\d+\.)|%.*$/g, ""), port };
+}
+
+// --- errors ---
+
+const DIAL_CODES: Record<string, SocketErrorCode> = {
+  EADDRNOTAVAIL: "destination_ip_unroutable",
+  EAFNOSUPPORT: "destination_ip_unroutable",
+  ECONNREFUSED: "connection_refused",
+  ECONNRESET: "connection_terminated",
+  EHOSTUNREACH: "destination_ip_unroutable",
+  EMFILE: "connection_limit_reached",
+  ENETUNREACH: "destination_ip_unroutable",
+  ENFILE: "connection_limit_reached",
+  EPERM: "destination_ip_unroutable",
+  ETIMEDOUT: "connection_timeout",
+};
+
+const LISTEN_CODES: Record<string, SocketErrorCode> = {
+  EACCES: "permission_denied",
+  EADDRINUSE: "address_in_use",
+  EMFILE: "connection_limit_reached",
+  ENFILE: "connection_limit_reached",
+  EPERM: "permission_denied",
+};
+
+/** What is known of a failure: Bun's error, the table to look it up in, and the code when it is not there. */
+interface FailureOptions {
+  readonly cause?: unknown;
+  readonly codes?: Record<string, SocketErrorCode>;
+  readonly other: SocketErrorCode;
+}
+
+function failure(message: string, { cause, codes = DIAL_CODES, other }: FailureOptions): SocketError {
+  const { code = "", message: why = "" } = (cause ?? {}) as { code?: string; message?: string };
+  const error = new Error(why ? `${message}: ${why}` : message, { cause });
+  return Object.assign(error, { name: "SocketError", code: codes[code] ?? other });
+}
+
+function terminated(message: string, cause?: Error): SocketError {
+  return failure(message, { cause, codes: {}, other: "connection_terminated" });
+}
+
+function show(address: Address): string {
+  if ("path" in address) return `"${address.path}"`;
+  return isIPv6(address.host) ? `"[${address.host}]:${address.port}"` : `"${address.host}:${address.port}"`;
+}
+
+/** A promise that is settled from outside. `Promise.withResolvers` is not in every library that checks these types. */
+function deferred<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (reason: unknown) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((...settle) => [resolve, reject] = settle);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,219 @@
+/**
+ * Resets, abort and cancel, and the descriptor's end.
+ *
+ * @module
+ */
+
+import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
+import { fin, onEveryLink, openSockets, receive, rejectionCode, send } from "./links.ts";
+import type { Case, Link } from "./links.ts";
+import { eventually, standstill } from "./waiting.ts";
+
+const MIB = 1024 * 1024;
+
+/** A byte that the peer leaves unread makes its closing a reset on Unix sockets too. */
+async function leaveUnreadByte({ stream }: Link): Promise<void> {
+  await send(stream, 1);
+}
+
+async function assertTerminated({ stream }: Link): Promise<void> {
+  const reader = stream.readable.getReader({ mode: "byob" });
+  for (let i = 0; i < 2; i++) {
+    strictEqual(
+      await rejectionCode(reader.read(new Uint8Array(10))),
+      "connection_terminated",
+      "a later read",
+    );
+  }
+  reader.releaseLock();
+  const writer = stream.writable.getWriter();
+  for (let i = 0; i < 2; i++) {
+    strictEqual(
+      await rejectionCode(writer.write(new Uint8Array(10))),
+      "connection_terminated",
+      "a later write",
+    );
+  }
+  writer.releaseLock();
+}
+
+/** Waits until the stream's descriptor is free, given the number of sockets while it was open. */
+async function assertFreed(sockets: number): Promise<void> {
+  await eventually(() => openSockets() < sockets, "The descriptor was not freed");
+}
+
+export const ENDING_CASES: Case[] = [
+  ...onEveryLink("a reset rejects the pending read and everything later", {
+    async body(link) {
+      await leaveUnreadByte(link);
+      const reader = link.stream.readable.getReader({ mode: "byob" });
+      const pending = rejectionCode(reader.read(new Uint8Array(10)));
+      await link.peer.reset();
+      strictEqual(await pending, "connection_terminated");
+      reader.releaseLock();
+      await assertTerminated(link);
+    },
+  }),
+  ...onEveryLink("a reset rejects the pending write and everything later", {
+    async body(link) {
+      let written = 0;
+      const pending = rejectionCode(send(link.stream, 64 * MIB, (bytes) => written = bytes));
+      await standstill(() => written);
+      await link.peer.reset();
+      strictEqual(await pending, "connection_terminated");
+      await assertTerminated(link);
+    },
+  }),
+  ...onEveryLink("a reset rejects a pending read and a pending write at once", {
+    async body(link) {
+      let written = 0;
+      const write = rejectionCode(send(link.stream, 64 * MIB, (bytes) => written = bytes));
+      const reader = link.stream.readable.getReader({ mode: "byob" });
+      const read = rejectionCode(reader.read(new Uint8Array(10)));
+      await standstill(() => written);
+      await link.peer.reset();
+      strictEqual(await read, "connection_terminated", "the pending read");
+      strictEqual(await write, "connection_terminated", "the pending write");
+      reader.releaseLock();
+      await assertTerminated(link);
+    },
+  }),
+  ...onEveryLink("a reset frees the descriptor", {
+    async body(link) {
+      const sockets = openSockets();
+      await leaveUnreadByte(link);
+      const pending = rejectionCode(receive(link.stream));
+      await link.peer.reset();
+      await pending;
+      await assertFreed(sockets);
+    },
+  }),
+  ...onEveryLink("once both halves have ended by FIN the descriptor is free (the peer first)", {
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      await peer.fin();
+      await receive(stream);
+      strictEqual(openSockets(), sockets);
+      await fin(stream);
+      await assertFreed(sockets);
+    },
+  }),
+  ...onEveryLink("once both halves have ended by FIN the descriptor is free (we first)", {
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      await fin(stream);
+      await peer.fin();
+      await receive(stream);
+      await assertFreed(sockets);
+    },
+  }),
+  ...onEveryLink("writable.abort() frees the descriptor and unblocks the peer", {
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      const sending = peer.send(64 * MIB);
+      await standstill(() => peer.sent());
+      await stream.writable.abort(new Error("Enough"));
+      await assertFreed(sockets);
+      notStrictEqual((await sending).end, "open");
+      strictEqual(await rejectionCode(receive(stream)), "connection_terminated");
+    },
+  }),
+  ...onEveryLink("readable.cancel() frees the descriptor and unblocks the peer", {
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      const sending = peer.send(64 * MIB);
+      await standstill(() => peer.sent());
+      await stream.readable.cancel(new Error("Enough"));
+      await assertFreed(sockets);
+      notStrictEqual((await sending).end, "open");
+      strictEqual(await rejectionCode(send(stream, 1)), "connection_terminated");
+    },
+  }),
+  ...onEveryLink("readable.cancel() lets what was written before arrive", {
+    async body({ stream, peer }) {
+      const sent = await send(stream, 100_000);
+      await stream.readable.cancel();
+      deepStrictEqual(await peer.receive(), { ...sent, end: "fin" });
+    },
+  }),
+  ...onEveryLink("writable.abort() resets the connection", {
+    needs: "reset",
+    only: "tcp",
+    async body({ stream, peer }) {
+      await send(stream, 1000);
+      await stream.writable.abort();
+      strictEqual((await peer.receive()).end, "ECONNRESET");
+    },
+  }),
+  ...onEveryLink("abort never rejects, also twice, and fails readable", {
+    async body({ stream }) {
+      const sockets = openSockets();
+      await stream.writable.abort();
+      await stream.writable.abort();
+      await assertFreed(sockets);
+      strictEqual(await rejectionCode(receive(stream)), "connection_terminated");
+    },
+  }),
+  ...onEveryLink("cancel and abort never reject, also twice", {
+    async body({ stream }) {
+      const sockets = openSockets();
+      await stream.readable.cancel();
+      await stream.readable.cancel();
+      await assertFreed(sockets);
+      await stream.writable.abort();
+    },
+  }),
+  ...onEveryLink("writable.abort() settles a pending read and write", {
+    async body({ stream }) {
+      const sockets = openSockets();
+      const reader = stream.readable.getReader({ mode: "byob" });
+      const read = rejectionCode(reader.read(new Uint8Array(10)));
+      let written = 0;
+      const writer = stream.writable.getWriter();
+      const write = rejectionCode((async () => {
+        for (;;) {
+          await writer.write(new Uint8Array(65536));
+          written += 65536;
+        }
+      })());
+      await standstill(() => written);
+      await writer.abort(new Error("Enough"));
+      strictEqual(await read, "connection_terminated");
+      notStrictEqual(await write, "no rejection");
+      await assertFreed(sockets);
+      await writer.abort();
+    },
+  }),
+  ...onEveryLink("readable.cancel() settles a pending read and write", {
+    async body({ stream }) {
+      const sockets = openSockets();
+      const reader = stream.readable.getReader({ mode: "byob" });
+      const read = reader.read(new Uint8Array(10));
+      let written = 0;
+      const write = rejectionCode(send(stream, 64 * MIB, (bytes) => written = bytes));
+      await standstill(() => written);
+      await reader.cancel(new Error("Enough"));
+      strictEqual((await read).done, true);
+      strictEqual(await write, "connection_terminated");
+      await assertFreed(sockets);
+      await reader.cancel();
+    },
+  }),
+  ...onEveryLink("abort after the peer's FIN frees the descriptor", {
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      await peer.fin();
+      await receive(stream);
+      await stream.writable.abort();
+      await assertFreed(sockets);
+    },
+  }),
+  ...onEveryLink("cancel after our FIN frees the descriptor", {
+    async body({ stream }) {
+      const sockets = openSockets();
+      await fin(stream);
+      await stream.readable.cancel();
+      await assertFreed(sockets);
+    },
+  }),
+];

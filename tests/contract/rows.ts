@@ -1,0 +1,32 @@
+/**
+ * The runtimes that the contract suite runs on, and what each of them cannot do, with the reason.
+ *
+ * @module
+ */
+
+import type { Runtime } from "../../src/runtime.ts";
+
+/** A part of the contract that a runtime may be unable to meet. */
+export type Capability = "reset" | "idle without descriptors";
+
+/** A runtime under test. */
+export interface Row {
+  /** Arguments with which the runtime's executable starts a script. */
+  readonly start: readonly string[];
+  /** What the runtime cannot do and why; cases that need it are skipped and say so. */
+  readonly lacks: Readonly<Partial<Record<Capability, string>>>;
+  /** Its adapter. */
+  load(): Promise<{ createRuntime(): Runtime }>;
+}
+
+export type RuntimeName = "deno" | "bun" | "node";
+
+export const ROWS: Readonly<Record<RuntimeName, Row>> = {
+  deno: {
+    start: ["run", "-A"],
+    lacks: { "reset": "Deno.Conn has no SO_LINGER and shuts the socket down before it closes it" },
+    load: () => import("../../adapters/deno.ts"),
+  },
+  bun: { start: ["run"], lacks: {}, load: () => import("../../adapters/bun.ts") },
+  node: { start: [], lacks: {}, load: () => import("../../adapters/node.ts") },
+};

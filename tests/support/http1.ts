@@ -1,0 +1,198 @@
+/**
+ * HTTP/1.1 codecs made fit for `codec.ts`: each reads one message and gives plain data, which can be compared.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import { Fault } from "../../src/faults.ts";
+import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/handshake.ts";
+import { bodyReader } from "../../src/protocols/http1_body.ts";
+import type { Fields } from "../../src/protocols/http1_fields.ts";
+import type { Framing } from "../../src/protocols/http1_framing.ts";
+import { HttpHandshake } from "../../src/protocols/http1_handshake.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1_head.ts";
+import { type HttpRequest, understand } from "../../src/protocols/http1_request.ts";
+import type { Subject } from "./codec.ts";
+
+/** Characters as octets, one each. */
+export function latin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => {
+    assert(char.charCodeAt(0) < 256, `Not an octet: ${char}`);
+    return char.charCodeAt(0);
+  });
+}
+
+/** Octets as characters, one each. */
+export function fromLatin1(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** A header or trailer section as data: `Fields` keeps its lines private, so that two of them always look equal. */
+export type Lines = [name: string, value: string][];
+
+/** The lines of a section. */
+export function linesOf(fields: Fields): Lines {
+  return Array.from(fields, ({ name, value }) => [name, value]);
+}
+
+/** What was understood of a message's head, as data. */
+export type Plain<T extends { fields: Fields }> = Omit<T, "fields"> & { fields: Lines };
+
+function plain<T extends { fields: Fields }>(head: T): Plain<T> {
+  return { ...head, fields: linesOf(head.fields) };
+}
+
+/** A codec that is asked no more after its one event or fault, as a connection does. */
+export class Once<E> {
+  readonly #next: (buffer: ByteBuffer) => E | undefined;
+  #done = false;
+
+  /** Takes what reads the event. */
+  constructor(next: (buffer: ByteBuffer) => E | undefined) {
+    this.#next = next;
+  }
+
+  /** The event, once. */
+  read(buffer: ByteBuffer): E | undefined {
+    if (this.#done) return undefined;
+    this.#done = true;
+    const event = this.#next(buffer);
+    this.#done = event !== undefined;
+    return event;
+  }
+}
+
+/** A head as data. */
+export type PlainHead = Plain<NonNullable<ReturnType<RequestHeadReader["read"]>>>;
+
+/** Request heads. */
+export function requestHeads(limit = 65536): Subject<Once<PlainHead>> {
+  return {
+    make() {
+      const reader = new RequestHeadReader(limit);
+      return new Once((buffer) => {
+        const head = reader.read(buffer);
+        return head && plain(head);
+      });
+    },
+  };
+}
+
+/** A head as data. */
+export type PlainResponseHead = Plain<NonNullable<ReturnType<ResponseHeadReader["read"]>>>;
+
+/** Response heads. */
+export function responseHeads(limit = 65536): Subject<Once<PlainResponseHead>> {
+  return {
+    make() {
+      const reader = new ResponseHeadReader(limit);
+      return new Once((buffer) => {
+        const head = reader.read(buffer);
+        return head && plain(head);
+      });
+    },
+  };
+}
+
+/** A body as data. */
+export interface PlainBody {
+  readonly content: string;
+  readonly trailers: Lines;
+}
+
+/** Whole bodies. How much of the content comes in one event depends on the network alone, so it is put together. */
+export function bodies(framing: Framing, maxTrailerSize = 65536): Subject<Once<PlainBody>> {
+  return {
+    make() {
+      const reader = bodyReader(framing, { maxTrailerSize });
+      let content = "";
+      return new Once((buffer) => {
+        while (true) {
+          const event = reader.read(buffer);
+          if (event?.type === "data") content += fromLatin1(event.bytes);
+          else return event && { content, trailers: linesOf(event.trailers) };
+        }
+      });
+    },
+  };
+}
+
+/** What a handshake says, as data. */
+export type PlainEvent =
+  | { readonly credentials: Credentials | undefined }
+  | { readonly kind: ProxyRequest["kind"]; readonly target: unknown; readonly head?: PlainHead };
+
+/** An HTTP handshake that is asked no more after its request or fault. */
+export class HandshakeCodec {
+  readonly handshake: HttpHandshake;
+  #done = false;
+
+  /** Makes the handshake. */
+  constructor(options: HandshakeOptions) {
+    this.handshake = new HttpHandshake(options);
+  }
+
+  /** The next event. */
+  read(buffer: ByteBuffer): PlainEvent | undefined {
+    if (this.#done) return undefined;
+    this.#done = true;
+    const event = this.handshake.read(buffer);
+    this.#done = event?.type === "request";
+    if (event === undefined) return undefined;
+    assert(event.type !== "reply", "HTTP says nothing before its request was read");
+    if (event.type === "credentials") return { credentials: event.credentials };
+    const { request } = event;
+    if (request.kind === "tunnel") return { kind: "tunnel", target: request.target };
+    const target = request.kind === "exchange" ? request.target : undefined;
+    return { kind: request.kind, target, head: plain(request.http.head) };
+  }
+}
+
+/** What a handshake is made with; the defaults of the tests. */
+export const HANDSHAKE_OPTIONS: HandshakeOptions = {
+  credentialsRequired: false,
+  maxHeaderSize: 65536,
+  name: "test",
+  date: () => new Date(0),
+};
+
+/** HTTP handshakes. */
+export function handshakes(options: Partial<HandshakeOptions> = {}): Subject<HandshakeCodec> {
+  return { make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }) };
+}
+
+/** What is understood of a request head, which must be complete. */
+export function request(head: string): HttpRequest {
+  const read = new RequestHeadReader(65536).read(ByteBuffer.of(latin1(head)));
+  assert(read, "The head is not complete");
+  return understand(read);
+}
+
+/** What is understood of a response head, which must be complete. */
+export function response(head: string): NonNullable<ReturnType<ResponseHeadReader["read"]>> {
+  const read = new ResponseHeadReader(65536).read(ByteBuffer.of(latin1(head)));
+  assert(read, "The head is not complete");
+  return read;
+}
+
+/** The fault that a function throws. */
+export function faultOf(act: () => unknown): Fault {
+  let result: unknown;
+  try {
+    result = act();
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+  throw new Error(`There was no fault but ${JSON.stringify(result)}`);
+}
+
+/** A character for a test's name. */
+export function visible(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\x7F-\xFF]/g,
+    (char) => `\\x${char.charCodeAt(0).toString(16)}`,
+  );
+}

@@ -1,0 +1,153 @@
+/**
+ * llhttp, the parser of Node, as a second opinion on what messages mean. It is the one behind `node:http`, asked
+ * without a socket.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import * as common from "node:_http_common";
+
+type Callback = (...values: never[]) => unknown;
+
+interface Parser {
+  initialize(type: number, resource: object): void;
+  execute(bytes: Buffer): number | Error;
+  finish(): number | Error | undefined;
+  [callback: number]: Callback;
+}
+
+interface ParserClass {
+  new (): Parser;
+  readonly REQUEST: number;
+  readonly RESPONSE: number;
+  readonly kOnMessageBegin: number;
+  readonly kOnHeaders: number;
+  readonly kOnHeadersComplete: number;
+  readonly kOnBody: number;
+  readonly kOnMessageComplete: number;
+}
+
+const { HTTPParser, methods } = common as unknown as { HTTPParser: ParserClass; methods: string[] };
+
+/** llhttp's number for QUERY. It stands behind the methods of RTSP, which are not in the list of methods. */
+const QUERY = 46;
+
+/** The methods that llhttp knows; it refuses all others. */
+export const METHODS: readonly string[] = methods;
+
+/** One message as llhttp reads it. Text is one character for each octet. */
+export interface Message {
+  method: string;
+  target: string;
+  status: number;
+  reason: string;
+  version: string;
+  fields: [name: string, value: string][];
+  trailers: [name: string, value: string][];
+  body: string;
+  /** Whether all of it was there. */
+  complete: boolean;
+  /** What follows is not HTTP. */
+  upgrade: boolean;
+  /** Whether another message may follow. */
+  persistent: boolean;
+}
+
+/** What llhttp made of some bytes. */
+export interface Reading {
+  readonly messages: readonly Message[];
+  /** Why it gave up; llhttp's code, such as `HPE_INVALID_HEADER_TOKEN`. */
+  readonly refused: string | undefined;
+}
+
+/** How to read. */
+export interface ReadingOptions {
+  /** Of responses: whether they answer HEAD. */
+  readonly bodyless?: boolean;
+}
+
+/** Reads the requests in the bytes, behind which the sender closes. */
+export function readRequests(bytes: Uint8Array): Reading {
+  return read(bytes, { type: HTTPParser.REQUEST });
+}
+
+/** Reads the responses in the bytes, behind which the sender closes. */
+export function readResponses(bytes: Uint8Array, options: ReadingOptions = {}): Reading {
+  return read(bytes, { type: HTTPParser.RESPONSE, ...options });
+}
+
+function read(bytes: Uint8Array, { type, bodyless }: ReadingOptions & { type: number }): Reading {
+  const messages: Message[] = [];
+  const parser = new HTTPParser();
+  parser.initialize(type, {});
+  let lines: string[] = [];
+  let message = emptyMessage();
+  let inBody = false;
+  parser[HTTPParser.kOnMessageBegin] = () => {
+    message = emptyMessage();
+    messages.push(message);
+    lines = [];
+    inBody = false;
+  };
+  parser[HTTPParser.kOnHeaders] = (some: string[], target: string) => {
+    lines.push(...some);
+    message.target += target;
+    if (inBody) message.trailers = pairs(lines);
+  };
+  parser[HTTPParser.kOnHeadersComplete] = ((
+    major: number,
+    minor: number,
+    some: string[] | null | undefined,
+    method: number,
+    target: string | null | undefined,
+    status: number | null | undefined,
+    reason: string | null | undefined,
+    upgrade: boolean,
+    persistent: boolean,
+  ) => {
+    message.version = `${major}.${minor}`;
+    message.method = (method === QUERY ? "QUERY" : methods[method]) ?? "";
+    message.target += target ?? "";
+    message.status = status ?? 0;
+    message.reason = reason ?? "";
+    message.fields = pairs([...lines, ...some ?? []]);
+    message.upgrade = upgrade;
+    message.persistent = persistent;
+    lines = [];
+    inBody = true;
+    return bodyless ? 1 : 0;
+  }) as Callback;
+  parser[HTTPParser.kOnBody] = ((part: Uint8Array) => {
+    message.body += Buffer.from(part).toString("latin1");
+  }) as Callback;
+  parser[HTTPParser.kOnMessageComplete] = () => {
+    message.complete = true;
+  };
+  const executed = parser.execute(Buffer.from(bytes));
+  const finished = executed instanceof Error ? executed : parser.finish();
+  const error = [executed, finished].find((result) => result instanceof Error) as
+    | { code: string }
+    | undefined;
+  return { messages, refused: error?.code };
+}
+
+function emptyMessage(): Message {
+  return {
+    method: "",
+    target: "",
+    status: 0,
+    reason: "",
+    version: "",
+    fields: [],
+    trailers: [],
+    body: "",
+    complete: false,
+    upgrade: false,
+    persistent: false,
+  };
+}
+
+function pairs(lines: string[]): [string, string][] {
+  return Array.from({ length: lines.length / 2 }, (_, i) => [lines[2 * i], lines[2 * i + 1]]);
+}

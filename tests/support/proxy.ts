@@ -1,0 +1,134 @@
+/**
+ * The proxy as a program: started the way people start it, watched from outside, stopped by signals.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import type { Address, TcpAddress } from "../../src/runtime.ts";
+import { Arrivals, Condition } from "./condition.ts";
+import { connect, type RawConnection } from "./raw_client.ts";
+import type { Row } from "./toolchain.ts";
+
+/** A line of the access log in JSON. */
+export type LogRecord = Readonly<Record<string, string | number>>;
+
+/** How a process ended: its exit code, or the signal that killed it. */
+export type Exit = number | NodeJS.Signals;
+
+/** A run of the program, whatever its arguments make of it. */
+export class ProgramRun implements AsyncDisposable {
+  /** Lines of standard output. */
+  readonly output = new Arrivals<string>("a line on standard output");
+  /** Lines of standard error. */
+  readonly diagnostics = new Arrivals<string>("a line on standard error");
+  readonly #process: ChildProcess;
+  readonly #condition = new Condition();
+  #exit: Exit | undefined;
+
+  /** Starts it. */
+  constructor({ command }: Row, args: readonly string[]) {
+    const [program, ...first] = command;
+    this.#process = spawn(program, [...first, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    const { stdout, stderr } = this.#process;
+    createInterface({ input: stdout! }).on("line", (line) => this.output.push(line));
+    createInterface({ input: stderr! }).on("line", (line) => {
+      this.diagnostics.push(line);
+      this.#condition.notify();
+    });
+    this.#process.on("error", (error) => this.diagnostics.push(String(error)));
+    this.#process.on("close", (code, signal) => {
+      this.#exit = code ?? signal!;
+      this.#condition.notify();
+    });
+  }
+
+  /** Whether it runs. */
+  get alive(): boolean {
+    return this.#exit === undefined;
+  }
+
+  /** Sends it a signal. */
+  kill(signal: NodeJS.Signals): void {
+    // Deno reports a process to have died of what `ChildProcess.kill` sent it, even when it exits with a code.
+    if (this.alive) process.kill(this.#process.pid!, signal);
+  }
+
+  /** Settles when it has ended and all its output is read. */
+  exit(): Promise<Exit> {
+    return this.#condition.until(() => this.#exit, () => `Waited for the exit of process ${this.#process.pid}`);
+  }
+
+  /** The first diagnostics of a kind, so many as asked for. Rejects if the program ends before it has said them. */
+  protected said(pattern: RegExp, count: number): Promise<RegExpExecArray[]> {
+    return this.#condition.until(() => {
+      const lines = this.diagnostics.all.map((line) => pattern.exec(line)).filter((match) => match !== null);
+      if (lines.length >= count) return lines;
+      if (this.alive) return undefined;
+      throw new Error(`Ended with ${this.#exit}: ${this.diagnostics.all.join("\n")}`);
+    }, () => `Waited for ${count} lines ${pattern} and got: ${this.diagnostics.all.join("\n")}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.alive) return;
+    const closed = once(this.#process, "close");
+    this.kill("SIGKILL");
+    await closed;
+  }
+}
+
+/** A running proxy. */
+export class ProxyProcess extends ProgramRun {
+  #addresses: readonly Address[] = [];
+
+  /**
+   * Starts a proxy on a free port of 127.0.0.1, with its access log in JSON, and settles when it listens. Flags that
+   * name other listeners are added to that.
+   */
+  static async start(row: Row, flags: readonly string[] = []): Promise<ProxyProcess> {
+    const args = ["--listen", "127.0.0.1:0", "--log-format", "json", ...flags];
+    const proxy = new ProxyProcess(row, args);
+    const count = args.filter((arg) => arg === "--listen").length;
+    try {
+      const lines = await proxy.said(/^listening on (?:unix:(.+)|\[?(.+?)\]?:(\d+))$/, count);
+      proxy.#addresses = lines.map(([, path, host, port]) => path ? { path } : { host, port: Number(port) });
+      return proxy;
+    } catch (error) {
+      await proxy[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Where it listens. */
+  get addresses(): readonly Address[] {
+    return this.#addresses;
+  }
+
+  /** The TCP port that was asked for first. */
+  get port(): number {
+    return (this.#addresses[0] as TcpAddress).port;
+  }
+
+  /** A connection to it. */
+  connect(address: Address = this.#addresses[0]): Promise<RawConnection> {
+    return connect(address);
+  }
+
+  /** The record of a request or tunnel to a target that ends in the given text. */
+  async record(target: string): Promise<LogRecord> {
+    const line = await this.output.find((line) => String(JSON.parse(line).target).endsWith(target));
+    return JSON.parse(line);
+  }
+
+  /** Asks it to end, and settles when it has. */
+  stop(): Promise<Exit> {
+    this.kill("SIGTERM");
+    return this.exit();
+  }
+}
