@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -24,7 +25,7 @@ import type {
 
 // --- types ---
 
-/** What `new Socket()` takes without documenting it. */
+/** What `new Socket()` takes, undocumented, to own the handle of another. */
 interface AdoptionOptions {
   handle: unknown;
   pauseOnCreate: boolean;
@@ -68,7 +69,7 @@ async function listen({ address }: ListenOptions): Promise<Listener> {
     wake();
   });
   try {
-    if ("path" in address) server.listen(unixPath(address));
+    if ("path" in address) server.listen({ path: unixPath(address) });
     else server.listen({ host: address.host, port: address.port });
     await once(server, "listening");
   } catch (cause) {
@@ -102,7 +103,7 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
   try {
     // Otherwise Node reads as soon as it is connected.
     stream.socket.pause();
-    if ("path" in to) stream.socket.connect(unixPath(stream.remote = to));
+    if ("path" in to) stream.socket.connect({ path: unixPath(stream.remote = to) });
     else if (isIP(to.host) === 0) throw new Error("Not an IP address, resolve it first");
     else stream.socket.connect({ host: to.host, port: to.port, autoSelectFamily: false });
     await once(stream.socket, "connect", { signal });
@@ -290,11 +291,12 @@ class SocketStream implements ByteStream {
   }
 }
 
-/** The path of a Unix socket, unless it is one that libuv would cut short (Node before 24 does). */
+/** The path of a Unix socket. Node takes an empty one for TCP, and cuts a long one short without a word. */
 function unixPath({ path }: UnixAddress): string {
-  const room = process.platform === "linux" ? 107 : 103;
-  if (new TextEncoder().encode(path).byteLength <= room) return path;
-  throw Object.assign(new Error(`Path too long, use at most ${room} bytes`), { code: "ENAMETOOLONG" });
+  const most = process.platform === "linux" ? 107 : 103;
+  const { byteLength } = new TextEncoder().encode(path);
+  if (byteLength > 0 && byteLength <= most) return path;
+  throw Object.assign(new Error(`Use a path of 1 to ${most} bytes`), { code: "ENAMETOOLONG" });
 }
 
 /** An address in the contract's form: without zone, and IPv4 as IPv4 where an IPv6 socket accepted it. */
@@ -304,6 +306,7 @@ function tcpAddress(host: string, port: number): TcpAddress {
 
 // --- errors ---
 
+/** What the system's codes mean on a connection. */
 const CODES: Record<string, SocketErrorCode> = {
   EACCES: "destination_unavailable",
   EADDRNOTAVAIL: "destination_ip_unroutable",
@@ -322,6 +325,7 @@ const CODES: Record<string, SocketErrorCode> = {
   ETIMEDOUT: "connection_timeout",
 };
 
+/** What they mean to a listener. */
 const LISTEN_CODES: Record<string, SocketErrorCode> = {
   ...CODES,
   EACCES: "permission_denied",

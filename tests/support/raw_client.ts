@@ -76,7 +76,7 @@ export class RawConnection implements Disposable {
         socket.off("close", settle);
         resolve();
       }
-      if (socket.destroyed) return resolve();
+      if (socket.closed) return resolve();
       socket.once("close", settle);
       socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, settle);
     });
