@@ -87,7 +87,9 @@ export class ByteBuffer {
     if (this.#block.length - this.#end < least) {
       const waiting = this.bytes;
       const needed = waiting.length + least;
-      const block = needed > this.#block.length ? new Uint8Array(Math.max(needed, this.#block.length * 2)) : this.#block;
+      const block = needed > this.#block.length
+        ? new Uint8Array(Math.max(needed, this.#block.length * 2))
+        : this.#block;
       if (block === this.#block) block.copyWithin(0, this.#start, this.#end);
       else block.set(waiting);
       this.#searched = Math.max(0, this.#searched - this.#start);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
 import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/handshake.ts";
@@ -158,9 +158,14 @@ export const HANDSHAKE_OPTIONS: HandshakeOptions = {
   date: () => new Date(0),
 };
 
-/** HTTP handshakes. */
+/** HTTP handshakes whose credentials, whatever they are, are accepted. */
 export function handshakes(options: Partial<HandshakeOptions> = {}): Subject<HandshakeCodec> {
-  return { make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }) };
+  return {
+    make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }),
+    answer({ handshake }, event) {
+      if ("credentials" in event) assertEquals(handshake.accepted(), new Uint8Array(0));
+    },
+  };
 }
 
 /** What is understood of a request head, which must be complete. */

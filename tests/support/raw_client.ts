@@ -69,14 +69,14 @@ export class RawConnection implements Disposable {
   }
 
   /** Sends bytes. Settles when the kernel has taken them, or when the connection is gone. */
-  send(bytes: Bytes): Promise<void> {
+  async send(bytes: Bytes): Promise<void> {
     const socket = this.#socket;
-    return new Promise((resolve) => {
+    if (socket.destroyed) return void await this.ending();
+    await new Promise<void>((resolve) => {
       function settle(): void {
         socket.off("close", settle);
         resolve();
       }
-      if (socket.closed) return resolve();
       socket.once("close", settle);
       socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, settle);
     });
