@@ -81,17 +81,18 @@ export class Session implements Timed {
   /** Starts a deadline in place of the one that runs. */
   setDeadline(deadline: Deadline): void {
     this.#deadline = deadline;
-    this.#waiting &&= deadline === "idle";
+    this.#waiting = false;
     this.expiresAt = deadline === "none"
       ? Infinity
       : this.services.clock.now() + this.services.timeouts[deadline];
     this.services.deadlines.watch(this);
   }
 
-  /** The client owes nothing and is owed nothing: it may be idle, and be let go when the proxy drains. */
-  waitForRequest(): void {
+  /** The client owes nothing and is owed nothing: it may be let go when the proxy drains. */
+  waitForRequest(deadline: "header" | "idle"): void {
+    this.setDeadline(deadline);
     this.#waiting = true;
-    this.setDeadline("idle");
+    if (this.#draining) this.cut(new Fault("proxy_shutdown"));
   }
 
   /** See `Timed`: the deadline has passed. */

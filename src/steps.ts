@@ -75,17 +75,23 @@ const MAX_LINGER_BYTES = 1024 * 1024;
 
 /** State → step. `connection.ts` looks them up. */
 export const STEPS: Steps = {
-  async detecting({ client, accepts, services, id }) {
-    do {
-      const detected = detect(client.reader.buffer, accepts);
-      if (detected === "tls" || detected === "unknown") {
-        services.log.debug(
-          `${id}: Closed a client that speaks ${detected === "tls" ? "TLS" : "no protocol known here"}`,
-        );
-        return { event: "unrecognized", payload: RESET };
-      }
-      if (detected) return { event: "recognized", payload: freshHandshake(services, detected) };
-    } while (await client.reader.fill());
+  async detecting(session) {
+    const { client, accepts, services, id } = session;
+    session.waitForRequest("header");
+    try {
+      do {
+        const detected = detect(client.reader.buffer, accepts);
+        if (detected === "tls" || detected === "unknown") {
+          const spoken = detected === "tls" ? "TLS" : "no protocol known here";
+          services.log.debug(`${id}: Closed a client that speaks ${spoken}`);
+          return { event: "unrecognized", payload: RESET };
+        }
+        if (detected) return { event: "recognized", payload: freshHandshake(services, detected) };
+      } while (await session.interruptible(client.reader.fill()));
+    } catch (error) {
+      const fault = toFault(error, "client");
+      if (fault.code === "client_disconnected") throw fault;
+    }
     return { event: "ended", payload: GRACEFUL };
   },
 
@@ -93,7 +99,7 @@ export const STEPS: Steps = {
     const { client } = session;
     const { buffer } = client.reader;
     let begun = buffer.length > 0 || user !== undefined || handshake.protocol !== "http";
-    if (!begun) session.waitForRequest();
+    if (!begun) session.waitForRequest("idle");
     try {
       while (true) {
         const event = handshake.read(buffer);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Fault } from "../../src/faults.ts";
+import type { Fault } from "../../src/faults.ts";
 import { refuseOwnListeners } from "../../src/policy/own_listeners.ts";
 
 /** Whether a dialed address is found to be a listener of ours. */

@@ -1,0 +1,51 @@
+/**
+ * Who a request was forwarded for (RFC 7239, and X-Forwarded-For before it).
+ *
+ * Off unless asked for: an origin has no need to know where a proxy's clients are.
+ *
+ * @module
+ */
+
+import type { Address } from "../runtime.ts";
+import { Fields } from "./http1_fields.ts";
+
+/** What becomes of Forwarded and X-Forwarded-For. */
+export type ForwardedMode =
+  /** They pass as the client sent them, and nothing is added. */
+  | "keep"
+  /** The client's address is added behind those that are there: for proxies whose clients are trusted proxies. */
+  | "append"
+  /** The client's address stands alone: whatever an untrusted client wrote is dropped. */
+  | "replace"
+  /** They are dropped, and nothing is added. */
+  | "delete";
+
+/** The modes, for people to choose from. */
+export const FORWARDED_MODES: readonly ForwardedMode[] = ["keep", "append", "replace", "delete"];
+
+const FORWARDED = "forwarded";
+const X_FORWARDED_FOR = "x-forwarded-for";
+
+/** The header section as the mode would have it. */
+export function forwardedFor(
+  fields: Fields,
+  { mode, client }: { mode: ForwardedMode; client: Address },
+): Fields {
+  if (mode === "keep") return fields;
+  const others = fields.filter((key) => key !== FORWARDED && key !== X_FORWARDED_FOR);
+  if (mode === "delete") return others;
+  const before = mode === "append" ? fields : new Fields();
+  others.append("Forwarded", [...before.all(FORWARDED), `for=${node(client)};proto=http`].join(", "));
+  others.append("X-Forwarded-For", [...before.all(X_FORWARDED_FOR), bare(client)].join(", "));
+  return others;
+}
+
+/** RFC 7239 section 6: an IPv6 address in brackets, and quoted for them; `unknown` behind a Unix socket. */
+function node(client: Address): string {
+  if ("path" in client) return "unknown";
+  return client.host.includes(":") ? `"[${client.host}]"` : client.host;
+}
+
+function bare(client: Address): string {
+  return "path" in client ? "unknown" : client.host;
+}
