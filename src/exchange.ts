@@ -9,12 +9,18 @@
 
 import type { ByteReader } from "./byte_reader.ts";
 import type { Channel } from "./channel.ts";
-import { Fault, toFault } from "./faults.ts";
+import { Fault, malformed, toFault } from "./faults.ts";
 import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./protocols/http1_body.ts";
+import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
 import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
 import { Fields } from "./protocols/http1_fields.ts";
-import { asProtocolError, type ResponseHead, ResponseHeadReader } from "./protocols/http1_head.ts";
+import {
+  asProtocolError,
+  type RequestHead,
+  type ResponseHead,
+  ResponseHeadReader,
+} from "./protocols/http1_head.ts";
 import type { HttpRequest } from "./protocols/http1_request.ts";
 
 /** How an exchange went. */
@@ -38,6 +44,10 @@ export interface ExchangeOptions {
   /** The token that names this deployment in Via. */
   readonly name: string;
   readonly maxHeaderSize: number;
+  /** The most octets of content that the client may send. */
+  readonly maxBodySize: number;
+  /** What becomes of Forwarded and X-Forwarded-For. */
+  readonly forwarded: ForwardedMode;
   readonly date: () => Date;
   /** Whether the client may keep its connection; asked when the response's head is written. */
   readonly keepAlive: () => boolean;
@@ -101,14 +111,21 @@ export class Exchange {
   }
 
   async #sendRequest(): Promise<void> {
-    const { request, client, origin, name, reuseOrigin, maxHeaderSize, observer } = this.#options;
-    const persistent = reuseOrigin;
-    origin.writer.put(forwardedRequest(request, { name, persistent }));
+    const { request, client, origin, name, reuseOrigin, maxHeaderSize, maxBodySize, observer } =
+      this.#options;
+    const forwarded = { mode: this.#options.forwarded, client: client.remote };
+    let left = maxBodySize;
     try {
+      if (request.framing.kind === "length" && request.framing.length > left) throw bodyTooLarge(maxBodySize);
+      origin.writer.put(forwardedRequest(request, { name, persistent: reuseOrigin, forwarded }));
       await pumpBody(client.reader, origin.writer, {
         reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
         writer: bodyWriter(request.framing),
-        moved: (count) => observer.sent(count),
+        moved: (count) => {
+          left -= count;
+          if (left < 0) throw bodyTooLarge(maxBodySize);
+          observer.sent(count);
+        },
         waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
         cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
       });
@@ -186,7 +203,8 @@ export class Exchange {
       throw asProtocolError(error);
     });
     const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
-    this.#originReusable = this.#options.reuseOrigin && !close && framing.kind !== "close" &&
+    this.#originReusable = this.#options.reuseOrigin && !close && !bindsConnection(request.head, head) &&
+      framing.kind !== "close" &&
       this.#upload === "done" &&
       origin.reader.buffer.length === 0;
     return { how: persistent ? "reusable" : "finished" };
@@ -197,6 +215,17 @@ export class Exchange {
 function clientFraming(framing: Framing, { head }: HttpRequest): Framing {
   if (framing.kind !== "chunked" && framing.kind !== "close") return framing;
   return { kind: head.version === "1.0" ? "close" : "chunked" };
+}
+
+/** RFC 9110 section 15.5.14. */
+function bodyTooLarge(limit: number): Fault {
+  return malformed(`The request body is larger than ${limit} bytes`, { status: 413 });
+}
+
+/** RFC 4559 and NTLM let a whole connection in, so that the next client on it would go as the first one's user. */
+function bindsConnection(request: RequestHead, response: ResponseHead): boolean {
+  return [...request.fields.all("authorization"), ...response.fields.all("www-authenticate")]
+    .some((value) => /^(?:ntlm|negotiate)\b/i.test(value));
 }
 
 function cutHead(started: boolean): Fault {

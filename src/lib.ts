@@ -23,6 +23,7 @@ export type { AccessRecord, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
 export type { Authenticate, AuthenticationRequest, OnTransition } from "./services.ts";
 export type { Credentials, Protocol } from "./protocols/handshake.ts";
+export type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
 export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";

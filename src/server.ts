@@ -13,6 +13,7 @@ import { Fault } from "./faults.ts";
 import { type Log, SILENT_LOG } from "./observe/log.ts";
 import type { AccessRecord } from "./observe/record.ts";
 import type { Protocol } from "./protocols/handshake.ts";
+import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, ByteStream, Listener, Runtime } from "./runtime.ts";
 import type { Authenticate, OnTransition, Services } from "./services.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits, type Timeouts } from "./settings.ts";
@@ -36,6 +37,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<Limits>;
   /** The token that names this deployment in Via and Proxy-Status; a random one by default, so that loops are found. */
   readonly name?: string;
+  /** What origins are told of clients, in Forwarded and X-Forwarded-For; `keep` by default: nothing by us. */
+  readonly forwarded?: ForwardedMode;
   /** Diagnostics; silent by default. */
   readonly log?: Log;
   /** The runtime to listen and dial with; the one that we are in by default. */
@@ -122,6 +125,7 @@ class Server implements Proxy {
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       name: options.name ?? `proxy-${randomHex(4)}`,
+      forwarded: options.forwarded ?? "keep",
       log: options.log ?? SILENT_LOG,
       pool: new OriginPool({ clock, deadlines }),
       authenticate: options.authenticate,

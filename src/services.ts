@@ -9,6 +9,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Log } from "./observe/log.ts";
 import type { AccessRecord } from "./observe/record.ts";
 import type { Credentials, Protocol } from "./protocols/handshake.ts";
+import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, Runtime } from "./runtime.ts";
 import type { Limits, Timeouts } from "./settings.ts";
 import type { Event, State } from "./states.ts";
@@ -37,6 +38,8 @@ export interface Services {
   readonly limits: Limits;
   /** The token that names this deployment in Via and Proxy-Status. */
   readonly name: string;
+  /** What becomes of Forwarded and X-Forwarded-For. */
+  readonly forwarded: ForwardedMode;
   readonly log: Log;
   readonly pool: OriginPool;
   readonly authenticate: Authenticate | undefined;

@@ -36,10 +36,13 @@ export interface Limits {
   readonly connections: number;
   /** Bytes in a request's or response's head, and in a chunked body's trailers. */
   readonly headerSize: number;
+  /** Bytes in the body of a request; more is refused with 413. A tunnel has no body. */
+  readonly bodySize: number;
 }
 
 /** The defaults. HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 16_384,
   headerSize: 64 * 1024,
+  bodySize: Infinity,
 };

@@ -195,6 +195,8 @@ export const STEPS: Steps = {
       origin: channel,
       name: services.name,
       maxHeaderSize: services.limits.headerSize,
+      maxBodySize: services.limits.bodySize,
+      forwarded: services.forwarded,
       date: () => services.clock.date(),
       keepAlive: () => session.keepAlive,
       reuseOrigin: true,

@@ -11,9 +11,11 @@ import { LEVELS } from "../observe/log.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../settings.ts";
 import {
   formatSize,
+  readBodySize,
   readCount,
   readEndpoint,
   readFile,
+  readForwardedMode,
   readLevel,
   readLogFormat,
   readName,
@@ -68,6 +70,14 @@ export const FLAGS = {
     help: "What the proxy calls itself in Via and Proxy-Status (a random name)",
     read: readName,
   },
+  "forwarded": {
+    group: "Destinations",
+    value: "MODE",
+    help: "What becomes of Forwarded and X-Forwarded-For: keep what the client sent, append its address, " +
+      "replace them by it, or delete them",
+    fallback: "keep",
+    read: readForwardedMode,
+  },
   "allow-private": {
     group: "Destinations",
     help: "Let clients reach private addresses. This version lets them in any case",
@@ -115,6 +125,12 @@ export const FLAGS = {
     help: "Bytes in a message head",
     fallback: formatSize(DEFAULT_LIMITS.headerSize),
     read: readSize,
+  },
+  "max-body-size": {
+    group: "Limits",
+    value: "SIZE",
+    help: "Bytes in the body of a request (no limit)",
+    read: readBodySize,
   },
   "access-log": {
     group: "Logs",

@@ -113,7 +113,12 @@ class Program {
           idle: options["idle-timeout"],
           drain: options["drain-timeout"],
         },
-        limits: { connections: options["max-connections"], headerSize: options["max-header-size"] },
+        limits: {
+          connections: options["max-connections"],
+          headerSize: options["max-header-size"],
+          bodySize: options["max-body-size"] ?? Infinity,
+        },
+        forwarded: options.forwarded,
         onRecord: (record) => this.#output?.write(formatRecord(record, options["log-format"])),
         log: this.#log,
         runtime,

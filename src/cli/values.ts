@@ -10,6 +10,7 @@ import { parseDuration } from "../duration.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { LOG_FORMATS, type LogFormat } from "../observe/access_log.ts";
 import { type Level, LEVELS } from "../observe/log.ts";
+import { FORWARDED_MODES, type ForwardedMode } from "../protocols/http1_forwarded.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** An endpoint, which is checked and left as it is. */
@@ -48,18 +49,29 @@ export function readCount(text: string): number {
 }
 
 /** Powers of 1024, as curl and nginx have them. */
-const SIZE_UNITS: Record<string, number> = { "": 1, k: 1024, m: 1024 * 1024 };
+const SIZE_UNITS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
 /** RFC 9112 section 3 wants request lines of 8000 octets to work; below this not even usual heads do. */
 const MIN_SIZE = 1024;
 const MAX_SIZE = 16 * 1024 * 1024;
 
-/** A number of bytes. */
+/** The size of a head, in bytes. */
 export function readSize(text: string): number {
-  const [, amount, unit = ""] = /^(\d{1,9})([km])?$/.exec(text.toLowerCase()) ?? [];
-  const size = Number(amount) * SIZE_UNITS[unit];
+  const size = bytesIn(text);
   if (size >= MIN_SIZE && size <= MAX_SIZE) return size;
   throw new UsageError(`Invalid size "${text}": give bytes such as "65536" or "64k", from "1k" to "16m"`);
+}
+
+/** The size of a body, in bytes. */
+export function readBodySize(text: string): number {
+  const size = bytesIn(text);
+  if (size >= 0) return size;
+  throw new UsageError(`Invalid size "${text}": give bytes such as "1048576", "100m" or "2g"`);
+}
+
+function bytesIn(text: string): number {
+  const [, amount, unit = ""] = /^(\d{1,9})([kmg])?$/.exec(text.toLowerCase()) ?? [];
+  return Number(amount) * SIZE_UNITS[unit];
 }
 
 /** Writes a size as {@linkcode readSize} reads it. */
@@ -76,6 +88,11 @@ export function readFile(text: string): string {
 /** A format of the access log. */
 export function readLogFormat(text: string): LogFormat {
   return readOneOf(text, LOG_FORMATS);
+}
+
+/** What becomes of Forwarded and X-Forwarded-For. */
+export function readForwardedMode(text: string): ForwardedMode {
+  return readOneOf(text, FORWARDED_MODES);
 }
 
 /** A level of the diagnostics. */

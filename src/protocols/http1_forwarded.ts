@@ -23,13 +23,19 @@ export type ForwardedMode =
 /** The modes, for people to choose from. */
 export const FORWARDED_MODES: readonly ForwardedMode[] = ["keep", "append", "replace", "delete"];
 
+/** What is told of a client, and which. */
+export interface ForwardedOptions {
+  readonly mode: ForwardedMode;
+  readonly client: Address;
+}
+
 const FORWARDED = "forwarded";
 const X_FORWARDED_FOR = "x-forwarded-for";
 
 /** The header section as the mode would have it. */
 export function forwardedFor(
   fields: Fields,
-  { mode, client }: { mode: ForwardedMode; client: Address },
+  { mode, client }: ForwardedOptions,
 ): Fields {
   if (mode === "keep") return fields;
   const others = fields.filter((key) => key !== FORWARDED && key !== X_FORWARDED_FOR);

@@ -8,6 +8,7 @@
 
 import { Fault } from "../faults.ts";
 import type { Fields } from "./http1_fields.ts";
+import { forwardedFor, type ForwardedOptions } from "./http1_forwarded.ts";
 import type { Framing } from "./http1_framing.ts";
 import type { ResponseHead, Version } from "./http1_head.ts";
 import type { HttpRequest } from "./http1_request.ts";
@@ -55,10 +56,19 @@ export function checkLoop(fields: Fields, name: string): void {
   }
 }
 
+/** What the origin's side of a request depends on. */
+export interface ForwardedRequestOptions {
+  /** Whether the connection to the origin may serve another request. */
+  readonly persistent: boolean;
+  readonly name: string;
+  /** What the origin is told of the client; nothing by us when undefined. */
+  readonly forwarded?: ForwardedOptions;
+}
+
 /** The head that the origin gets: origin-form, Host from the target, this hop's fields gone. */
 export function forwardedRequest(
   request: HttpRequest,
-  { name, persistent }: { name: string; persistent: boolean },
+  { name, persistent, forwarded }: ForwardedRequestOptions,
 ): Uint8Array {
   const { head, target, framing, upgrade, maxForwards } = request;
   if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
@@ -66,7 +76,8 @@ export function forwardedRequest(
   if (maxForwards !== undefined) dropped.add("max-forwards");
   // HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1); in our HTTP/1.1 this one would come to mean something.
   if (head.version === "1.0") dropped.add("expect");
-  const kept = endToEnd(head.fields).filter((key) => !dropped.has(key));
+  const fields = forwarded ? forwardedFor(endToEnd(head.fields), forwarded) : endToEnd(head.fields);
+  const kept = fields.filter((key) => !dropped.has(key));
   let text = `${head.method} ${target.path} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
   text += `Via: ${via(head.fields, head.version, name)}\r\n`;
   if (maxForwards !== undefined) text += `Max-Forwards: ${maxForwards - 1}\r\n`;

@@ -327,3 +327,48 @@ Deno.test("when the connection is over no deadline is left behind", async () => 
   await done;
   assertEquals(network.clock.pending, 0);
 });
+
+Deno.test("a request body over the limit is refused with 413, before the origin hears of it or in its middle", async () => {
+  const network = await VirtualNetwork.start({ limits: { bodySize: 4 } });
+  const head = "POST http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n";
+  for (
+    const body of [
+      "Content-Length: 5\r\n\r\n12345",
+      "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n2\r\n45\r\n0\r\n\r\n",
+    ]
+  ) {
+    const { client } = network.connect();
+    await say(client, head + body);
+    assertMatch(await hear(client, /\n$/), /^HTTP\/1.1 413 .*error=http_request_error/s);
+    await assertRejects(async () => await hear(await network.origin(), "\r\n\r\n3"));
+  }
+  const { client } = network.connect();
+  await say(client, `${head}Content-Length: 4\r\n\r\n1234`);
+  const origin = await network.origin();
+  await hear(origin, "1234");
+  await say(origin, OK);
+  assertStringIncludes(await hear(client, "ok"), "HTTP/1.1 200 OK");
+});
+
+Deno.test("D6: origins are told of clients where that was asked for", async () => {
+  const network = await VirtualNetwork.start({ forwarded: "replace" });
+  const { client } = network.connect();
+  await say(client, GET.replace("\r\n\r\n", "\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"));
+  const forwarded = await hear(await network.origin(), "\r\n\r\n");
+  assertMatch(forwarded, /\r\nForwarded: for=192\.0\.2\.1;proto=http\r\nX-Forwarded-For: 192\.0\.2\.1\r\n/);
+});
+
+Deno.test("an origin's connection that is let in as one user is not used for another request", async () => {
+  for (const scheme of ["NTLM", "Negotiate"]) {
+    const network = await VirtualNetwork.start();
+    const { client } = network.connect();
+    for (let i = 0; i < 2; i++) {
+      await say(client, GET.replace("\r\n\r\n", `\r\nAuthorization: ${scheme} TlRMTQ==\r\n\r\n`));
+      const origin = await network.origin();
+      await hear(origin, "\r\n\r\n");
+      await say(origin, OK);
+      await hear(client, "ok");
+    }
+    assertEquals(network.dialed.length, 2);
+  }
+});
