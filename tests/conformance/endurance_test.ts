@@ -104,6 +104,15 @@ suite.test("T4: heads that trickle are all closed in time, and a client that doe
     "\x05\x02\x00",
     "\x04\x01\x00\x50\x01\x01\x01\x01user",
   ];
+  using good = await proxy.connect();
+  let served = 0;
+  const serve = async () => {
+    await good.send(request("GET", `http://${origin.authority}/`));
+    assertEquals((await good.message()).text, "ok");
+    served++;
+  };
+  // Once served it may be idle, however busy the machine is with the others.
+  await serve();
   const begun = performance.now();
   const trickles = Array.from({ length: 40 * LOAD }, async (_, index) => {
     using client = await proxy.connect();
@@ -115,13 +124,9 @@ suite.test("T4: heads that trickle are all closed in time, and a client that doe
     }
     await client.ending();
   });
-  using good = await proxy.connect();
-  let served = 0;
   const all = Promise.all(trickles).then(() => "done");
   for (let waiting = true; waiting;) {
-    await good.send(request("GET", `http://${origin.authority}/`));
-    assertEquals((await good.message()).text, "ok");
-    served++;
+    await serve();
     waiting = await Promise.race([all, new Promise((resolve) => setTimeout(resolve, 20))]) !== "done";
   }
   assert(served > 10, `${served} requests were served meanwhile`);
