@@ -92,7 +92,6 @@ export class Session implements Timed {
   waitForRequest(deadline: "header" | "idle"): void {
     this.setDeadline(deadline);
     this.#waiting = true;
-    if (this.#draining) this.cut(new Fault("proxy_shutdown"));
   }
 
   /** See `Timed`: the deadline has passed. */
@@ -116,6 +115,7 @@ export class Session implements Timed {
   interruptible<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.onCut = reject;
+      if (this.#waiting && this.#draining) reject(new Fault("proxy_shutdown"));
       promise.then(resolve, reject);
     });
   }

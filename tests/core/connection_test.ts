@@ -281,6 +281,21 @@ Deno.test("draining lets go of idle clients at once and lets transfers finish", 
   assertEquals(network.proxy.connections, 0);
 });
 
+Deno.test("T15: a response whose head is out before the drain ends with FIN, not with a reset", async () => {
+  const network = await VirtualNetwork.start();
+  const { client, done } = network.connect();
+  await say(client, GET);
+  const origin = await network.origin();
+  await hear(origin, "\r\n\r\n");
+  await say(origin, OK.slice(0, -1));
+  await hear(client, /o$/);
+  const closed = network.proxy.close();
+  await say(origin, "k");
+  assertEquals(await hearAll(client), "k");
+  await client.writer.close();
+  await Promise.all([done, closed]);
+});
+
 Deno.test("draining cuts what has not finished when its time is up", async () => {
   const network = await VirtualNetwork.start();
   const { client } = network.connect();
