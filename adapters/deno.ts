@@ -72,6 +72,9 @@ export function createRuntime(): Runtime {
   return new DenoRuntime(deno);
 }
 
+/** What is not an IP address, such as `127.1` and `0x7f.0.0.1`, Deno would resolve. */
+const IP_ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|:/;
+
 class DenoRuntime implements Runtime {
   readonly name = "deno";
   #deno: DenoGlobal;
@@ -171,6 +174,29 @@ class SocketListener implements Listener {
   }
 }
 
+function toDeno(address: Address): DenoAddress {
+  if ("path" in address) return { transport: "unix", path: address.path };
+  return { transport: "tcp", hostname: address.host, port: address.port };
+}
+
+function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Address {
+  return transport === "unix" ? { path: path ?? "" } : { host: hostname, port };
+}
+
+function ignore(): void {}
+
+/** What `work` settles with, or a rejection as soon as the signal fires. */
+function settledOrAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    function abort(): void {
+      reject(signal!.reason);
+    }
+    signal.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 // --- streams ---
 
 /** Milliseconds between a failed accept and the next one. */
@@ -186,7 +212,6 @@ class SocketStream implements ByteStream {
   readonly remote: Address;
   #conn: DenoConn;
   #source!: ReadableByteStreamController;
-  #sink!: WritableStreamDefaultController;
   /** Halves that have not ended; 0 once the descriptor is free. */
   #open = 2;
   #failure: SocketError | undefined;
@@ -206,14 +231,11 @@ class SocketStream implements ByteStream {
       autoAllocateChunkSize: DEFAULT_READ_SIZE,
       start: (controller) => void (this.#source = controller),
       pull: () => this.#read(),
-      cancel: () => this.#fail(DESTROYED),
+      cancel: () => this.#destroy(DESTROYED),
     }, { highWaterMark: 0 });
     this.writable = new WritableStream({
-      start: (controller) => {
-        this.#sink = controller;
-        // The sink's own abort() is called only after the write in progress.
-        controller.signal.addEventListener("abort", () => this.#destroy(DESTROYED));
-      },
+      // The sink's own abort() would be called only after the write in progress.
+      start: ({ signal }) => signal.addEventListener("abort", () => this.#destroy(DESTROYED)),
       write: (chunk) => this.#write(chunk),
       close: () => this.#closeWrite(),
     });
@@ -232,7 +254,7 @@ class SocketStream implements ByteStream {
       }
     } catch (cause) {
       // Also when the stream was destroyed meanwhile and takes no answer, which changes nothing.
-      this.#fail(cause);
+      this.#destroy(cause);
     }
   }
 
@@ -241,7 +263,7 @@ class SocketStream implements ByteStream {
       let sent = await this.#conn.write(chunk);
       while (sent < chunk.length) sent += await this.#conn.write(chunk.subarray(sent));
     } catch (cause) {
-      this.#fail(cause);
+      this.#destroy(cause);
       throw this.#failure;
     }
   }
@@ -250,7 +272,7 @@ class SocketStream implements ByteStream {
     try {
       await this.#conn.closeWrite();
     } catch (cause) {
-      this.#fail(cause);
+      this.#destroy(cause);
       throw this.#failure;
     }
     this.#endHalf();
@@ -260,13 +282,7 @@ class SocketStream implements ByteStream {
     if (this.#open > 0 && --this.#open === 0) this.#conn.close();
   }
 
-  /** Destroys the connection and fails both halves. */
-  #fail(cause: unknown): void {
-    this.#destroy(cause);
-    this.#sink.error(this.#failure);
-  }
-
-  /** Frees the descriptor and fails `readable`; for `writable` that is failing already. */
+  /** Frees the descriptor, and fails `readable` and the pending and the next write. */
   #destroy(cause: unknown): void {
     if (this.#open === 0) return;
     this.#open = 0;
@@ -327,37 +343,9 @@ function socketError(
   return Object.assign(error, { code: codes[code] ?? codes.other });
 }
 
-// --- helpers ---
-
-/** What is not an IP address, such as `127.1` and `0x7f.0.0.1`, Deno would resolve. */
-const IP_ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|:/;
-
 function show(address: Address): string {
   if ("path" in address) return `"unix:${address.path}"`;
   return address.host.includes(":")
     ? `"[${address.host}]:${address.port}"`
     : `"${address.host}:${address.port}"`;
-}
-
-function toDeno(address: Address): DenoAddress {
-  if ("path" in address) return { transport: "unix", path: address.path };
-  return { transport: "tcp", hostname: address.host, port: address.port };
-}
-
-function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Address {
-  return transport === "unix" ? { path: path ?? "" } : { host: hostname, port };
-}
-
-function ignore(): void {}
-
-/** What `work` settles with, or a rejection as soon as the signal fires. */
-function settledOrAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    function abort(): void {
-      reject(signal!.reason);
-    }
-    signal.addEventListener("abort", abort);
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

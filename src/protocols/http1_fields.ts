@@ -65,6 +65,11 @@ export class Fields implements Iterable<FieldLine> {
       : [];
   }
 
+  /** The values of all such lines, the empty ones aside, and an element behind them, as one list (RFC 9110 section 5.3). */
+  listWith(key: string, element: string): string {
+    return [...this.all(key).filter((value) => value !== ""), element].join(", ");
+  }
+
   /** The lines whose lower-case name passes. */
   filter(keep: (key: string) => boolean): Fields {
     const kept = new Fields();

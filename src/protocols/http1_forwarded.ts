@@ -41,8 +41,8 @@ export function forwardedFor(
   const others = fields.filter((key) => key !== FORWARDED && key !== X_FORWARDED_FOR);
   if (mode === "delete") return others;
   const before = mode === "append" ? fields : new Fields();
-  others.append("Forwarded", [...before.all(FORWARDED), `for=${node(client)};proto=http`].join(", "));
-  others.append("X-Forwarded-For", [...before.all(X_FORWARDED_FOR), bare(client)].join(", "));
+  others.append("Forwarded", before.listWith(FORWARDED, `for=${node(client)};proto=http`));
+  others.append("X-Forwarded-For", before.listWith(X_FORWARDED_FOR, bare(client)));
   return others;
 }
 

@@ -40,7 +40,7 @@ function endToEnd(fields: Fields): Fields {
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
 function via(fields: Fields, version: Version, name: string): string {
-  return [...fields.all("via").filter((value) => value !== ""), `${version} ${name}`].join(", ");
+  return fields.listWith("via", `${version} ${name}`);
 }
 
 function framingFields(framing: Framing): string {

@@ -121,7 +121,6 @@ export const EXHAUSTION_CASES: Case[] = [
   },
   {
     name: "a server without descriptors does not spin",
-    needs: "idle without descriptors",
     deadline: 30_000,
     run(_runtime, peer) {
       return starve(peer, async (pid) => {

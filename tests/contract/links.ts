@@ -7,6 +7,7 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime.ts";
 import { Pattern, Tally } from "./pattern.ts";
 import type { Peer, PeerConnection } from "./peer_client.ts";
@@ -35,12 +36,16 @@ interface LinkKind {
   readonly dialed: boolean;
 }
 
-const DIRECTORY = mkdtempSync(join(tmpdir(), "contract-"));
+let directory: string | undefined;
 let paths = 0;
 
-/** Removes the Unix sockets of this run. */
-export function removeSockets(): void {
-  rmSync(DIRECTORY, { recursive: true, force: true });
+/** A directory of its own for this process's Unix sockets. */
+function socketDirectory(): string {
+  if (directory === undefined) {
+    const created = directory = mkdtempSync(join(tmpdir(), "contract-"));
+    process.once("exit", () => rmSync(created, { recursive: true, force: true }));
+  }
+  return directory;
 }
 
 export function tcp(): Address {
@@ -52,7 +57,7 @@ export function tcp6(): Address {
 }
 
 export function unix(): Address {
-  return { path: join(DIRECTORY, `${++paths}.sock`) };
+  return { path: join(socketDirectory(), `${++paths}.sock`) };
 }
 
 const LINK_KINDS: LinkKind[] = [

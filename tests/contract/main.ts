@@ -13,7 +13,6 @@ import type { Runtime } from "../../src/runtime.ts";
 import { CASES } from "./cases.ts";
 import { PROGRAMS } from "./exhaustion_cases.ts";
 import type { Case } from "./links.ts";
-import { removeSockets } from "./links.ts";
 import { Peer } from "./peer_client.ts";
 import { ROWS } from "./rows.ts";
 import type { Row, RuntimeName } from "./rows.ts";
@@ -71,7 +70,6 @@ async function runCases({ load, lacks }: Row, filter: string): Promise<boolean> 
     report(skipped ? { name: item.name, skipped } : await judge(item, { runtime, peer }));
   }
   peer.stop();
-  removeSockets();
   return sound;
 }
 

@@ -21,7 +21,7 @@ import { standstill } from "./waiting.ts";
 export interface Transfer {
   readonly bytes: number;
   readonly hash: string;
-  /** `open` when all that was asked for was done, `fin` at the other side's FIN, else the system's error code. */
+  /** `open` when all that was asked for is done, `fin` at the other side's FIN, else the system's code. */
   readonly end: string;
 }
 

@@ -133,7 +133,7 @@ export class PeerConnection {
     this.remote = remote;
   }
 
-  /** Sends the first `bytes` bytes of the pattern; settles when the kernel has taken them or the connection is gone. */
+  /** Sends `bytes` bytes of the pattern; settles when the kernel has them or the connection is gone. */
   send(bytes: number): Promise<Transfer> {
     return this.#peer.call("send", { id: this.#id, bytes });
   }

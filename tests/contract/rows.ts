@@ -7,7 +7,7 @@
 import type { Runtime } from "../../src/runtime.ts";
 
 /** A part of the contract that a runtime may be unable to meet. */
-export type Capability = "reset" | "idle without descriptors";
+export type Capability = "reset";
 
 /** A runtime under test. */
 export interface Row {

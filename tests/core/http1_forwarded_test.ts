@@ -1,47 +1,84 @@
 import { assertEquals } from "@std/assert";
 import { Fields } from "../../src/protocols/http1_fields.ts";
-import { forwardedFor, type ForwardedMode } from "../../src/protocols/http1_forwarded.ts";
+import { FORWARDED_MODES, forwardedFor, type ForwardedMode } from "../../src/protocols/http1_forwarded.ts";
+import { forwardedRequest } from "../../src/protocols/http1_forwarding.ts";
 import type { Address } from "../../src/runtime.ts";
+import { fromLatin1, type Lines, linesOf, request } from "../support/http1.ts";
 
-const IPV4: Address = { host: "192.0.2.7", port: 4711 };
-const IPV6: Address = { host: "2001:db8::1", port: 4711 };
-const UNIX: Address = { path: "" };
+const CLIENT: Address = { host: "192.0.2.60", port: 4711 };
 
-function result(mode: ForwardedMode, client: Address, sent: [string, string][] = []): [string, string][] {
-  const fields = new Fields(sent.map(([name, value]) => ({ name, value })));
-  return [...forwardedFor(fields, { mode, client })].map(({ name, value }) => [name, value]);
+const NONE: Lines = [["X", "a"]];
+const SOME: Lines = [["Forwarded", "for=a"], ["X-Forwarded-For", "b"], ["X", "a"], [
+  "forwarded",
+  'for="[::1]";by=c',
+]];
+
+function told(mode: ForwardedMode, lines: Lines, client: Address = CLIENT): Lines {
+  const fields = new Fields(lines.map(([name, value]) => ({ name, value })));
+  return linesOf(forwardedFor(fields, { mode, client }));
 }
 
-const SENT: [string, string][] = [
-  ["Forwarded", "for=10.0.0.1"],
-  ["Accept", "*/*"],
-  ["x-forwarded-for", "10.0.0.1"],
-  ["FORWARDED", "for=_b"],
-];
-
-Deno.test("D6: forwardedFor() adds nothing and drops nothing in the mode keep", () => {
-  assertEquals(result("keep", IPV4, SENT), SENT);
+Deno.test("D6: keep lets Forwarded and X-Forwarded-For pass as they are, and adds nothing", () => {
+  assertEquals([told("keep", NONE), told("keep", SOME)], [NONE, SOME]);
 });
 
-Deno.test("D6: forwardedFor() drops what the client wrote in the modes delete and replace", () => {
-  assertEquals(result("delete", IPV4, SENT), [["Accept", "*/*"]]);
-  assertEquals(result("replace", IPV4, SENT), [
-    ["Accept", "*/*"],
-    ["Forwarded", "for=192.0.2.7;proto=http"],
-    ["X-Forwarded-For", "192.0.2.7"],
+Deno.test("D6: delete drops Forwarded and X-Forwarded-For, and adds nothing", () => {
+  assertEquals([told("delete", NONE), told("delete", SOME)], [NONE, NONE]);
+});
+
+Deno.test("D6: replace tells of the client alone, whatever the client wrote", () => {
+  const lines = [["X", "a"], ["Forwarded", "for=192.0.2.60;proto=http"], ["X-Forwarded-For", "192.0.2.60"]];
+  assertEquals([told("replace", NONE), told("replace", SOME)], [lines, lines] as Lines[]);
+});
+
+Deno.test("D6: append tells of the client behind those that are there, as the last element", () => {
+  assertEquals(told("append", NONE), [
+    ["X", "a"],
+    ["Forwarded", "for=192.0.2.60;proto=http"],
+    ["X-Forwarded-For", "192.0.2.60"],
+  ]);
+  assertEquals(told("append", SOME), [
+    ["X", "a"],
+    ["Forwarded", 'for=a, for="[::1]";by=c, for=192.0.2.60;proto=http'],
+    ["X-Forwarded-For", "b, 192.0.2.60"],
+  ]);
+  assertEquals(told("append", [["Forwarded", ""], ["X-Forwarded-For", ""]]), [
+    ["Forwarded", "for=192.0.2.60;proto=http"],
+    ["X-Forwarded-For", "192.0.2.60"],
   ]);
 });
 
-Deno.test("D6: forwardedFor() adds the client as the last element in the mode append", () => {
-  assertEquals(result("append", IPV4, SENT), [
-    ["Accept", "*/*"],
-    ["Forwarded", "for=10.0.0.1, for=_b, for=192.0.2.7;proto=http"],
-    ["X-Forwarded-For", "10.0.0.1, 192.0.2.7"],
-  ]);
+Deno.test("D6: an IPv6 address is told in brackets and quoted, and a Unix socket as unknown", () => {
+  const clients: [client: Address, forwarded: string, bare: string][] = [
+    [{ host: "2001:db8::1", port: 1 }, '"[2001:db8::1]"', "2001:db8::1"],
+    [{ path: "/run/a;b" }, "unknown", "unknown"],
+  ];
+  for (const [client, forwarded, bare] of clients) {
+    assertEquals(told("replace", [], client), [["Forwarded", `for=${forwarded};proto=http`], [
+      "X-Forwarded-For",
+      bare,
+    ]]);
+  }
 });
 
-Deno.test("D6: forwardedFor() quotes an IPv6 address, and calls what has none unknown", () => {
-  assertEquals(result("append", IPV6)[0], ["Forwarded", 'for="[2001:db8::1]";proto=http']);
-  assertEquals(result("append", IPV6)[1], ["X-Forwarded-For", "2001:db8::1"]);
-  assertEquals(result("append", UNIX)[0], ["Forwarded", "for=unknown;proto=http"]);
+Deno.test("D6: the section that was given stays as it was", () => {
+  for (const mode of FORWARDED_MODES) {
+    const fields = new Fields([{ name: "Forwarded", value: "for=a" }]);
+    forwardedFor(fields, { mode, client: CLIENT });
+    assertEquals(linesOf(fields), [["Forwarded", "for=a"]]);
+  }
+});
+
+Deno.test("D1: Connection can take away what came before, and never what the proxy tells of its client", () => {
+  const understood = request(
+    "GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: X-Forwarded-For, Forwarded\r\nX-Forwarded-For: b\r\nForwarded: for=b\r\n\r\n",
+  );
+  for (const mode of ["append", "replace"] as const) {
+    const forwarded = { mode, client: CLIENT };
+    const bytes = forwardedRequest(understood, { name: "proxy", persistent: true, forwarded });
+    assertEquals(fromLatin1(bytes).split("\r\n").slice(2, 4), [
+      "Forwarded: for=192.0.2.60;proto=http",
+      "X-Forwarded-For: 192.0.2.60",
+    ]);
+  }
 });

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
 import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/handshake.ts";
@@ -18,15 +19,14 @@ import type { Subject } from "./codec.ts";
 
 /** Characters as octets, one each. */
 export function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => {
-    assert(char.charCodeAt(0) < 256, `Not an octet: ${char}`);
-    return char.charCodeAt(0);
-  });
+  const bytes = Buffer.from(text, "latin1");
+  assert(bytes.toString("latin1") === text, `Not of octets: ${text}`);
+  return Uint8Array.from(bytes);
 }
 
 /** Octets as characters, one each. */
 export function fromLatin1(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return Buffer.from(bytes).toString("latin1");
 }
 
 /** A header or trailer section as data: `Fields` keeps its lines private, so that two of them always look equal. */
@@ -124,7 +124,7 @@ export type PlainEvent =
   | { readonly credentials: Credentials | undefined }
   | { readonly kind: ProxyRequest["kind"]; readonly target: unknown; readonly head?: PlainHead };
 
-/** An HTTP handshake that is asked no more after its request or fault. */
+/** An HTTP handshake whose credentials are accepted, and that is asked no more after its request or fault. */
 export class HandshakeCodec {
   readonly handshake: HttpHandshake;
   #done = false;
@@ -142,7 +142,10 @@ export class HandshakeCodec {
     this.#done = event?.type === "request";
     if (event === undefined) return undefined;
     assert(event.type !== "reply", "HTTP says nothing before its request was read");
-    if (event.type === "credentials") return { credentials: event.credentials };
+    if (event.type === "credentials") {
+      assertEquals(this.handshake.accepted(), new Uint8Array(0));
+      return { credentials: event.credentials };
+    }
     const { request } = event;
     if (request.kind === "tunnel") return { kind: "tunnel", target: request.target };
     const target = request.kind === "exchange" ? request.target : undefined;
@@ -158,14 +161,9 @@ export const HANDSHAKE_OPTIONS: HandshakeOptions = {
   date: () => new Date(0),
 };
 
-/** HTTP handshakes whose credentials, whatever they are, are accepted. */
+/** HTTP handshakes. */
 export function handshakes(options: Partial<HandshakeOptions> = {}): Subject<HandshakeCodec> {
-  return {
-    make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }),
-    answer({ handshake }, event) {
-      if ("credentials" in event) assertEquals(handshake.accepted(), new Uint8Array(0));
-    },
-  };
+  return { make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }) };
 }
 
 /** What is understood of a request head, which must be complete. */

@@ -85,7 +85,9 @@ export function parseMessage(bytes: Buffer, circumstances: Circumstances = {}): 
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;
   const [startLine, ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
-  if (!/^(?:HTTP\/1\.[01] [1-9][0-9]{2} .*|[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.[01])$/s.test(startLine)) {
+  if (
+    !/^(?:HTTP\/1\.[01] [1-9][0-9]{2} .*|[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.[01])$/s.test(startLine)
+  ) {
     throw new SyntaxError(`This is neither a request line nor a status line: ${JSON.stringify(startLine)}`);
   }
   const fields = lines.map(parseField);
@@ -98,8 +100,9 @@ export function parseMessage(bytes: Buffer, circumstances: Circumstances = {}): 
 }
 
 function parseField(line: string): readonly [string, string] {
-  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xFF]|[ \t]+(?=[^ \t]))*)[ \t]*$/.exec(line) ??
-    [];
+  const [, name, value] =
+    /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xFF]|[ \t]+(?=[^ \t]))*)[ \t]*$/.exec(line) ??
+      [];
   if (name === undefined) throw new SyntaxError(`This is no field line: ${JSON.stringify(line)}`);
   return [name, value];
 }
@@ -167,7 +170,9 @@ function readChunks(bytes: Buffer, start: number): Content | undefined {
     }
     at = dataStart + size + 2;
     if (bytes.length < at) return undefined;
-    if (bytes.toString("latin1", at - 2, at) !== "\r\n") throw new SyntaxError("A chunk does not end with CRLF");
+    if (bytes.toString("latin1", at - 2, at) !== "\r\n") {
+      throw new SyntaxError("A chunk does not end with CRLF");
+    }
     chunks.push(bytes.subarray(dataStart, at - 2));
   }
 }

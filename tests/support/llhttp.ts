@@ -11,7 +11,7 @@ import * as common from "node:_http_common";
 type Callback = (...values: never[]) => unknown;
 
 interface Parser {
-  initialize(type: number, resource: object): void;
+  initialize(type: number, resource: object, maxHeaderSize: number): void;
   execute(bytes: Buffer): number | Error;
   finish(): number | Error | undefined;
   [callback: number]: Callback;
@@ -29,6 +29,9 @@ interface ParserClass {
 }
 
 const { HTTPParser, methods } = common as unknown as { HTTPParser: ParserClass; methods: string[] };
+
+/** No head of the tests is larger. */
+const MAX_HEADER_SIZE = 2 ** 20;
 
 /** llhttp's number for QUERY. It stands behind the methods of RTSP, which are not in the list of methods. */
 const QUERY = 46;
@@ -80,7 +83,7 @@ export function readResponses(bytes: Uint8Array, options: ReadingOptions = {}): 
 function read(bytes: Uint8Array, { type, bodyless }: ReadingOptions & { type: number }): Reading {
   const messages: Message[] = [];
   const parser = new HTTPParser();
-  parser.initialize(type, {});
+  parser.initialize(type, {}, MAX_HEADER_SIZE);
   let lines: string[] = [];
   let message = emptyMessage();
   let inBody = false;

@@ -33,7 +33,10 @@ export class Origin implements AsyncDisposable {
   }
 
   /** Listens on a free port of an address, or on the path of a Unix socket. */
-  static async listen(serve?: Serve, on: { host: string } | { path: string } = { host: "127.0.0.1" }): Promise<Origin> {
+  static async listen(
+    serve?: Serve,
+    on: { host: string } | { path: string } = { host: "127.0.0.1" },
+  ): Promise<Origin> {
     const server = createServer({ allowHalfOpen: true });
     server.listen("path" in on ? on : { ...on, port: 0, backlog: 1024 });
     await once(server, "listening");
@@ -50,7 +53,9 @@ export class Origin implements AsyncDisposable {
   get authority(): string {
     const { address } = this;
     if ("path" in address) throw new TypeError("A Unix socket has no authority");
-    return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+    return address.host.includes(":")
+      ? `[${address.host}]:${address.port}`
+      : `${address.host}:${address.port}`;
   }
 
   /** The next connection. */
@@ -128,5 +133,38 @@ export class ClosedPort implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#holder[Symbol.dispose]();
     await this.#listener[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * A port of 127.0.0.1 that neither accepts nor refuses: its queue is full, so that the kernel drops whoever knocks.
+ * `node:net` would accept by itself.
+ */
+export class BlackHole implements Disposable {
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  readonly #queue: Deno.TcpConn[];
+
+  private constructor(listener: Deno.TcpListener, queue: Deno.TcpConn[]) {
+    this.port = listener.addr.port;
+    this.#listener = listener;
+    this.#queue = queue;
+  }
+
+  /** Opens one. Linux queues one connection more than the backlog (listen(2)). */
+  static async open(): Promise<BlackHole> {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
+    const { port } = listener.addr;
+    return new BlackHole(listener, await Promise.all([Deno.connect({ port }), Deno.connect({ port })]));
+  }
+
+  /** `HOST:PORT`. */
+  get authority(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#queue) connection.close();
+    this.#listener.close();
   }
 }

@@ -29,12 +29,12 @@ export class ProgramRun implements AsyncDisposable {
   readonly #condition = new Condition();
   #exit: Exit | undefined;
 
-  /** Starts it. */
-  constructor({ command }: Row, args: readonly string[]) {
+  /** Starts it, with additions to the environment. */
+  constructor({ command }: Row, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     const [program, ...first] = command;
     this.#process = spawn(program, [...first, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
+      env: { ...process.env, NO_COLOR: "1", ...environment },
     });
     const { stdout, stderr } = this.#process;
     createInterface({ input: stdout! }).on("line", (line) => this.output.push(line));
@@ -49,6 +49,11 @@ export class ProgramRun implements AsyncDisposable {
     });
   }
 
+  /** The process's id. */
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
   /** Whether it runs. */
   get alive(): boolean {
     return this.#exit === undefined;
@@ -57,16 +62,16 @@ export class ProgramRun implements AsyncDisposable {
   /** Sends it a signal. */
   kill(signal: NodeJS.Signals): void {
     // Deno reports a process to have died of what `ChildProcess.kill` sent it, even when it exits with a code.
-    if (this.alive) process.kill(this.#process.pid!, signal);
+    if (this.alive) process.kill(this.pid, signal);
   }
 
   /** Settles when it has ended and all its output is read. */
   exit(): Promise<Exit> {
-    return this.#condition.until(() => this.#exit, () => `Waited for the exit of process ${this.#process.pid}`);
+    return this.#condition.until(() => this.#exit, () => `Waited for the exit of process ${this.pid}`);
   }
 
-  /** The first diagnostics of a kind, so many as asked for. Rejects if the program ends before it has said them. */
-  protected said(pattern: RegExp, count: number): Promise<RegExpExecArray[]> {
+  /** The first so many diagnostics of a kind. Rejects if the program ends before it has said them. */
+  said(pattern: RegExp, count = 1): Promise<RegExpExecArray[]> {
     return this.#condition.until(() => {
       const lines = this.diagnostics.all.map((line) => pattern.exec(line)).filter((match) => match !== null);
       if (lines.length >= count) return lines;
@@ -88,11 +93,12 @@ export class ProxyProcess extends ProgramRun {
   #addresses: readonly Address[] = [];
 
   /**
-   * Starts a proxy on a free port of 127.0.0.1, with its access log in JSON, and settles when it listens. Flags that
-   * name other listeners are added to that.
+   * Starts a proxy on a free port of 127.0.0.1, with its access log in JSON unless the flags say otherwise, and
+   * settles when it listens. Listeners that the flags name come in addition.
    */
   static async start(row: Row, flags: readonly string[] = []): Promise<ProxyProcess> {
-    const args = ["--listen", "127.0.0.1:0", "--log-format", "json", ...flags];
+    const format = flags.includes("--log-format") ? [] : ["--log-format", "json"];
+    const args = ["--listen", "127.0.0.1:0", ...format, ...flags];
     const proxy = new ProxyProcess(row, args);
     const count = args.filter((arg) => arg === "--listen").length;
     try {

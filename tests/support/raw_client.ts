@@ -106,7 +106,8 @@ export class RawConnection implements Disposable {
   }
 
   #wait<T>(what: string, take: () => T | undefined): Promise<T> {
-    const describe = () => `Waited for ${what} and got ${this.#ending ?? "nothing more"} behind ${this.#quote()}`;
+    const describe = () =>
+      `Waited for ${what} and got ${this.#ending ?? "nothing more"} behind ${this.#quote()}`;
     return this.#condition.until(() => {
       const taken = take();
       if (taken === undefined && this.#ending !== undefined) throw new Error(describe());
@@ -122,7 +123,10 @@ export class RawConnection implements Disposable {
 
   /** Receives so many bytes. */
   read(length: number): Promise<Buffer> {
-    return this.#wait(`${length} bytes`, () => this.received.length >= length ? this.#take(length) : undefined);
+    return this.#wait(
+      `${length} bytes`,
+      () => this.received.length >= length ? this.#take(length) : undefined,
+    );
   }
 
   /** Waits for the pattern and takes nothing. Settles with where it ends. */

@@ -1,0 +1,305 @@
+import { assert, assertEquals } from "@std/assert";
+import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { bodyReader, bodyWriter } from "../../src/protocols/http1_body.ts";
+import { Fields } from "../../src/protocols/http1_fields.ts";
+import type { Framing } from "../../src/protocols/http1_framing.ts";
+import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
+import { bodies, fromLatin1, latin1, type Lines, linesOf, visible } from "../support/http1.ts";
+import { Random, SEED } from "../support/random.ts";
+
+const CHUNKED: Framing = { kind: "chunked" };
+const chunked = bodies(CHUNKED);
+
+Deno.test("a body of no length ends at once and takes nothing", () => {
+  for (const framing of [{ kind: "none" }, { kind: "length", length: 0 }] as const) {
+    const { events, rest } = transcribe(bodies(framing), [latin1("GET ")]);
+    assertEquals(events, [{ content: "", trailers: [] }]);
+    assertEquals(fromLatin1(rest), "GET ");
+    assertEquals(bodyReader(framing, { maxTrailerSize: 0 }).endsAtClose, false);
+  }
+});
+
+Deno.test("G1: a body of a length ends after so many bytes, and what follows stays", () => {
+  for (const content of ["x", "abc\r\n\r\n", "\0\xFF".repeat(5000)]) {
+    assertReads(bodies({ kind: "length", length: content.length }), latin1(content), [{
+      content,
+      trailers: [],
+    }]);
+  }
+});
+
+Deno.test("C6: a body short of its length is not at its end, and the close does not make it so", () => {
+  assertWaits(bodies({ kind: "length", length: 10 }), latin1("123456789"));
+  assertEquals(bodyReader({ kind: "length", length: 10 }, { maxTrailerSize: 0 }).endsAtClose, false);
+  assertEquals(bodyReader(CHUNKED, { maxTrailerSize: 0 }).endsAtClose, false);
+});
+
+Deno.test("a body that ends at the close takes all there is and has no end before", () => {
+  const reader = bodyReader({ kind: "close" }, { maxTrailerSize: 0 });
+  assertEquals(reader.endsAtClose, true);
+  const buffer = ByteBuffer.of(latin1("abc"));
+  const event = reader.read(buffer);
+  assert(event?.type === "data");
+  assertEquals([fromLatin1(event.bytes), buffer.length, reader.read(buffer)], ["abc", 0, undefined]);
+});
+
+Deno.test("a body's data is handed out as it comes and never empty", () => {
+  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100 });
+  const buffer = new ByteBuffer(64);
+  const log: string[] = [];
+  for (const piece of ["5", "\r\n", "ab", "c", "de\r", "\n2\r\nfg", "\r\n0\r\n", "\r\n"]) {
+    buffer.append(latin1(piece));
+    for (let event = reader.read(buffer); event; event = reader.read(buffer)) {
+      log.push(event.type === "data" ? fromLatin1(event.bytes) : event.type);
+      if (event.type === "end") break;
+    }
+  }
+  assertEquals(log, ["ab", "c", "de", "fg", "end"]);
+});
+
+const GOOD: [what: string, text: string, content: string, trailers?: Lines][] = [
+  ["no data", "0\r\n\r\n", ""],
+  ["one chunk", "5\r\nhello\r\n0\r\n\r\n", "hello"],
+  ["chunks", "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"],
+  ["sizes in either case", "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789"],
+  ["leading zeros", "0005\r\nhello\r\n000\r\n\r\n", "hello"],
+  ["a size of 16 digits", "0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n", "hello"],
+  ["data that looks like chunks", "7\r\n0\r\n\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n\r\n"],
+  ["octets of any value", "3\r\n\0\xFF\n\r\n0\r\n\r\n", "\0\xFF\n"],
+  ["trailers", "0\r\nX: a\r\nx: b\r\n\r\n", "", [["X", "a"], ["x", "b"]]],
+  ["obs-text in a trailer", "0\r\nX: \x80\xA0\r\n\r\n", "", [["X", "\x80\xA0"]]],
+];
+
+for (const [what, text, content, trailers = []] of GOOD) {
+  Deno.test(`a chunked body with ${what} is read`, () => {
+    assertReads(chunked, latin1(text), [{ content, trailers }]);
+  });
+}
+
+const EXTENSIONS = [
+  ";a",
+  ";a=b",
+  ";a;b=c;d",
+  ' ; a = "b"',
+  "\t;\ta\t=\tb\t;c",
+  ';a="x; y, \xFF\t"',
+  ';a="\\"\\\\\\;"',
+  ';a=""',
+  ";!#$%&'*+-.^_`|~=09",
+  `;a=${"x".repeat(900)}`,
+];
+
+for (const extension of EXTENSIONS) {
+  Deno.test(`C8: the chunk extension ${visible(extension.slice(0, 30))} is ignored`, () => {
+    const text = `2${extension}\r\nab\r\n0${extension}\r\n\r\n`;
+    assertReads(chunked, latin1(text), [{ content: "ab", trailers: [] }]);
+  });
+}
+
+const BAD: [id: string, what: string, text: string][] = [
+  ["A4", "a size line that ends with LF", "5\nhello\r\n0\r\n\r\n"],
+  ["A4", "data that end with LF", "5\r\nhello\n"],
+  ["A4", "a last chunk that ends with LF", "0\n\r\n"],
+  ["A4", "an extension that ends with LF", "0;a\n\r\n"],
+  ["A4", "a trailer that ends with LF", "0\r\nX: a\n\r\n"],
+  ["A4", "an end of LF alone", "0\r\n\n"],
+  ["A3", "a bare CR behind the size", "5\rhello\r\n"],
+  ["A3", "a bare CR in an extension", "5;a=b\rc\r\n"],
+  ["A3", "two CRs before the LF", "5\r\r\n"],
+  ["A3", "a bare CR behind the data", "5\r\nhello\rX"],
+  ["A3", "a bare CR in a trailer", "0\r\nX: a\rb\r\n"],
+  ["C7", "no size", "\r\n"],
+  ["C7", "no size but an extension", ";a=b\r\n"],
+  ["C7", "a size that is no number", "x\r\n"],
+  ["C7", "a digit too far", "5g\r\n"],
+  ["C7", "a plus sign", "+5\r\n"],
+  ["C7", "a minus sign", "-5\r\n"],
+  ["C7", "a minus zero", "-0\r\n"],
+  ["C7", "0x", "0x5\r\n"],
+  ["C7", "an underscore", "1_0\r\n"],
+  ["C7", "a decimal point", "5.0\r\n"],
+  ["C7", "a space before the size", " 5\r\n"],
+  ["C7", "a space behind the size", "5 \r\n"],
+  ["C7", "a space behind the last size", "0 \r\n"],
+  ["C7", "a tab behind the size", "5\t\r\n"],
+  ["C7", "two numbers", "5 5\r\n"],
+  ["C7", "a comma", "5,5\r\n"],
+  ["C7", "an octet that Unicode calls a digit", "\xB25\r\n"],
+  ["C7", "a no-break space", "5\xA0\r\n"],
+  ["C7", "NUL", "5\0\r\n"],
+  ["C7", "data longer than its size", "5\r\nhello!\r\n"],
+  ["C7", "data shorter than its size", "6\r\nhello\r\n0"],
+  ["C7", "a size of 17 digits", "00000000000000005\r\n"],
+  ["C8", "an extension without a name", "5;\r\n"],
+  ["C8", "an extension without a value", "5;a=\r\n"],
+  ["C8", "an empty extension before another", "5;;a\r\n"],
+  ["C8", "an extension without its semicolon", "5 a\r\n"],
+  ["C8", "white space behind an extension", "5;a \r\n"],
+  ["C8", "an open quoted string", '5;a="b\r\n'],
+  ["C8", "text behind a quoted string", '5;a="b"c\r\n'],
+  ["C8", "a control character in a quoted string", '5;a="\x01"\r\n'],
+  ["C8", "a value that is no token", "5;a=(\r\n"],
+  ["A11", "white space before the colon of a trailer", "0\r\nX : a\r\n"],
+  ["A12", "a folded trailer", "0\r\nX: a\r\n b\r\n"],
+  ["A13", "NUL in a trailer", "0\r\nX: \0\r\n"],
+  ["A6", "a trailer without a colon", "0\r\nX\r\n"],
+  ["A6", "a request where trailers belong", "0\r\nGET / HTTP/1.1\r\n"],
+];
+
+for (const [id, what, text] of BAD) {
+  Deno.test(`${id}: ${what} is refused in a chunked body`, () => {
+    for (const { fault } of assertFaults(chunked, latin1(text))) {
+      assertEquals([fault.code, fault.status], ["http_request_error", 400]);
+    }
+  });
+}
+
+Deno.test("C7: a chunk is of up to 2^53 - 1 bytes, and larger ones are refused with 413", () => {
+  assertWaits(chunked, latin1("1fffffffffffff\r\n"));
+  assertWaits(chunked, latin1("001FFFFFFFFFFFFF\r\nabc"));
+  for (const size of ["20000000000000", "8000000000000000", "ffffffffffffffff", "fffffffffffffff0"]) {
+    for (const { fault } of assertFaults(chunked, latin1(`${size}\r\nabc`))) assertEquals(fault.status, 413);
+  }
+});
+
+Deno.test("C6: a chunked body is not at its end before the last line end of its trailers", () => {
+  const text = "1\r\na\r\n0;b\r\nX: c\r\n\r\n";
+  for (let length = 0; length < text.length; length++) assertWaits(chunked, latin1(text.slice(0, length)));
+});
+
+Deno.test("C8: a chunk's size line is of up to 1024 bytes, and the extensions of up to 16384 in all", () => {
+  const line = `1;${"x".repeat(1024 - 4)}\r\n`;
+  assertEquals(line.length, 1024);
+  assertReads(chunked, latin1(`${line}a\r\n0\r\n\r\n`), [{ content: "a", trailers: [] }]);
+  for (
+    const text of [
+      line.replace(";", ";x"),
+      "1;".padEnd(1025, "x"),
+      "0".repeat(1025),
+      `${"\x01".repeat(1024)}\n`,
+    ]
+  ) {
+    for (const { fault } of assertFaults(chunked, latin1(text))) {
+      assertEquals([fault.status, fault.message], [400, "A chunk's size line is too long"]);
+    }
+  }
+  const chunk = `1;${"x".repeat(511)}\r\na\r\n`;
+  assertReads(chunked, latin1(`${chunk.repeat(32)}0\r\n\r\n`), [{ content: "a".repeat(32), trailers: [] }]);
+  for (const { fault } of assertFaults(chunked, latin1(`${chunk.repeat(32)}0;a\r\n`))) {
+    assertEquals([fault.status, fault.message], [400, "The chunk extensions are too long"]);
+  }
+});
+
+Deno.test("A14: a trailer section of the most octets allowed is read, one octet more is refused with 431", () => {
+  const limited = bodies(CHUNKED, 100);
+  const trailer = (size: number) => `X: ${"x".repeat(size - "X: \r\n\r\n".length)}`;
+  assertReads(limited, latin1(`0\r\n${trailer(100)}\r\n\r\n`), [{
+    content: "",
+    trailers: [["X", trailer(100).slice(3)]],
+  }]);
+  for (
+    const text of [
+      `${trailer(101)}\r\n\r\n`,
+      "x".repeat(101),
+      "X:\r\n".repeat(26),
+      `X:${"\x01".repeat(100)}\n`,
+    ]
+  ) {
+    for (const { fault } of assertFaults(limited, latin1(`0\r\n${text}`))) assertEquals(fault.status, 431);
+  }
+});
+
+Deno.test("after its end a reader of chunks takes nothing more", () => {
+  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100 });
+  const buffer = ByteBuffer.of(latin1("0\r\n\r\n5\r\nhello"));
+  for (let i = 0; i < 3; i++) assertEquals(reader.read(buffer)?.type, "end");
+  assertEquals(fromLatin1(buffer.bytes), "5\r\nhello");
+});
+
+function written(framing: Framing, pieces: string[], trailers: Lines = []): string {
+  const writer = bodyWriter(framing);
+  const section = new Fields(trailers.map(([name, value]) => ({ name, value })));
+  const parts = [...pieces.flatMap((piece) => writer.data(latin1(piece))), writer.end(section)];
+  return parts.map(fromLatin1).join("");
+}
+
+Deno.test("bodyWriter() writes content in chunks, with trailers", () => {
+  assertEquals(written(CHUNKED, []), "0\r\n\r\n");
+  assertEquals(
+    written(CHUNKED, ["hello", "x".repeat(26)]),
+    `5\r\nhello\r\n1a\r\n${"x".repeat(26)}\r\n0\r\n\r\n`,
+  );
+  assertEquals(
+    written(CHUNKED, ["a"], [["X", "b\x80"], ["Y", ""]]),
+    "1\r\na\r\n0\r\nX: b\x80\r\nY: \r\n\r\n",
+  );
+});
+
+Deno.test("C9: bodyWriter() writes content alone where the head or the close tells its end", () => {
+  for (const framing of [{ kind: "length", length: 3 }, { kind: "close" }, { kind: "none" }] as const) {
+    assertEquals(written(framing, ["ab", "c"], [["X", "a"]]), "abc");
+  }
+});
+
+const NOT_IN_TRAILERS = [
+  ...[
+    "Content-Length",
+    "Transfer-Encoding",
+    "Host",
+    "Authorization",
+    "Proxy-Authorization",
+    "Connection",
+    "Set-Cookie",
+  ],
+  ...[
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Range",
+    "Trailer",
+    "TE",
+    "Upgrade",
+    "Cookie",
+    "Expect",
+    "Max-Forwards",
+  ],
+];
+
+for (const name of NOT_IN_TRAILERS) {
+  Deno.test(`C9: ${name} is dropped from trailers`, () => {
+    for (const spelling of [name, name.toLowerCase(), name.toUpperCase()]) {
+      assertEquals(
+        written(CHUNKED, [], [["X", "a"], [spelling, "b"], ["Y", "c"]]),
+        "0\r\nX: a\r\nY: c\r\n\r\n",
+      );
+    }
+  });
+}
+
+Deno.test(`T18: a body that was written is read as the same body (seed ${SEED})`, () => {
+  const random = new Random();
+  for (let round = 0; round < 300; round++) {
+    const pieces = Array.from(
+      { length: random.below(6) },
+      () => fromLatin1(random.bytes(1 + random.below(300))),
+    );
+    const trailers: Lines = Array.from(
+      { length: random.below(3) },
+      (_, i) => [`X-${i}`, "v".repeat(random.below(9))],
+    );
+    const bytes = latin1(written(CHUNKED, pieces, trailers));
+    const seen = transcribe(chunked, random.split(bytes));
+    assertEquals(seen.events, [{ content: pieces.join(""), trailers }]);
+    assertEquals([seen.fault, seen.rest.length], [undefined, 0]);
+  }
+});
+
+Deno.test("the trailers of a body are its own", () => {
+  const read = () => {
+    const event = bodyReader(CHUNKED, { maxTrailerSize: 100 }).read(
+      ByteBuffer.of(latin1("0\r\nX: a\r\n\r\n")),
+    );
+    assert(event?.type === "end");
+    return linesOf(event.trailers);
+  };
+  assertEquals([read(), read()], [[["X", "a"]], [["X", "a"]]]);
+});
