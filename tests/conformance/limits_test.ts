@@ -1,0 +1,298 @@
+/**
+ * What no client can overdo: sizes, time, numbers, and nonsense. Whatever happens, the proxy lives and serves.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { readdirSync } from "node:fs";
+import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
+import { Suite, testRows } from "./suite.ts";
+import { chunked } from "../support/http_message.ts";
+import { BlackHole, echoOrigin, httpOrigin, Origin, response } from "../support/origin.ts";
+import { ProxyProcess } from "../support/proxy.ts";
+import { Random, SEED } from "../support/random.ts";
+import type { RawConnection } from "../support/raw_client.ts";
+
+const HEADER_SIZE = 4096;
+const BODY_SIZE = 8192;
+const HEADER_TIMEOUT = 600;
+const IDLE_TIMEOUT = 4000;
+
+const suite = new Suite({
+  flags: [
+    ...["--max-header-size", String(HEADER_SIZE)],
+    ...["--max-body-size", String(BODY_SIZE)],
+    ...["--header-timeout", `${HEADER_TIMEOUT}ms`],
+    ...["--idle-timeout", `${IDLE_TIMEOUT}ms`],
+    ...["--connect-timeout", "1s"],
+  ],
+});
+
+/** Asserts that the proxy serves, and within a while holds no more descriptors than before. */
+async function assertQuiet(proxy: ProxyProcess, before: number): Promise<void> {
+  await using origin = await httpOrigin(() => response("served", "Connection: close"));
+  const uri = `http://${origin.authority}/`;
+  const deadline = Date.now() + 10_000;
+  do {
+    using client = await proxy.connect();
+    await client.send(request("GET", uri, "Connection: close"));
+    assertEquals((await client.message()).text, "served");
+    await client.readToEnd();
+  } while (descriptors(proxy) > before + 2 && Date.now() < deadline);
+  assertLess(descriptors(proxy), before + 3, "Descriptors are left open");
+}
+
+function descriptors(proxy: ProxyProcess): number {
+  return readdirSync(`/proc/${proxy.pid}/fd`).length;
+}
+
+suite.test("T5: a head at the limit is served, and one byte more is 431", async (proxy) => {
+  await using origin = await httpOrigin();
+  const bare = request("GET", `http://${origin.authority}/`, "X: ");
+  for (const [size, status] of [[HEADER_SIZE, 200], [HEADER_SIZE + 1, 431]]) {
+    using client = await proxy.connect();
+    await client.send(bare.replace("X: ", `X: ${"x".repeat(size - bare.length)}`));
+    assertEquals((await client.message()).status, status);
+  }
+});
+
+suite.test("T5: endless lines, fields and targets are refused at the limit, while they still come", async (proxy) => {
+  const heads: [status: number, beginning: string, more: string][] = [
+    [414, "GET http://localhost/", "x".repeat(1000)],
+    [431, "GET http://localhost/ HTTP/1.1\r\nX: ", "x".repeat(1000)],
+    [431, "GET http://localhost/ HTTP/1.1\r\n", "X-Field: value\r\n".repeat(60)],
+  ];
+  for (const [status, beginning, more] of heads) {
+    using client = await proxy.connect();
+    await client.send(beginning);
+    for (let sent = 0; sent < 300_000; sent += more.length) await client.send(more);
+    const answer = await client.message();
+    assertEquals([answer.status, answer.field("connection")], [status, "close"], beginning);
+    assertMatch(answer.field("proxy-status") ?? "", /; error=http_request_error$/);
+  }
+});
+
+suite.test("T5 C8: endless chunk extensions and trailers are refused, and the origin is not told that it was all", async (proxy) => {
+  await using origin = await Origin.listen();
+  for (
+    const [beginning, more] of [["5;", "x".repeat(1000)], [
+      "5\r\nhello\r\n0\r\n",
+      "X-Field: value\r\n".repeat(60),
+    ]]
+  ) {
+    using client = await proxy.connect();
+    await client.send(
+      request("POST", `http://${origin.authority}/`, "Transfer-Encoding: chunked") + beginning,
+    );
+    using target = await origin.accept();
+    await target.readUntil("\r\n\r\n");
+    for (let sent = 0; sent < 300_000; sent += more.length) await client.send(more);
+    assertMatch(String((await client.message()).status), /^4(?:00|31|13)$/);
+    await target.ending();
+    assert(!target.received.includes("0\r\n"));
+  }
+});
+
+suite.test("C12: a body over the limit is 413, and the origin is not told that it was all", async (proxy) => {
+  const whole: number[] = [];
+  await using origin = await httpOrigin(({ body }) => {
+    whole.push(body.length);
+    return response("ok");
+  });
+  const uri = `http://${origin.authority}/`;
+  for (const [size, status] of [[BODY_SIZE, 200], [BODY_SIZE + 1, 413]]) {
+    for (const field of [`Content-Length: ${size}`, "Transfer-Encoding: chunked"]) {
+      using client = await proxy.connect();
+      const body = "x".repeat(size);
+      await client.send(request("POST", uri, field) + (field.endsWith("chunked") ? chunked(body) : body));
+      const answer = await client.message();
+      assertEquals([answer.status, answer.field("connection")], [
+        status,
+        status === 413 ? "close" : undefined,
+      ]);
+    }
+  }
+  assertEquals(whole, [BODY_SIZE, BODY_SIZE]);
+});
+
+/** Sends a byte now and then, until the connection is gone. */
+async function trickle(client: RawConnection, byte: string): Promise<void> {
+  while (client.ended === undefined) {
+    await client.send(byte);
+    await new Promise((resolve) => setTimeout(resolve, HEADER_TIMEOUT / 20));
+  }
+}
+
+suite.test("T4: a head that trickles is 408 at the timeout, which no byte puts off", async (proxy) => {
+  for (const beginning of ["G", "GET http://localhost/ HTTP/1.1\r\nX: "]) {
+    using client = await proxy.connect();
+    const began = Date.now();
+    await client.send(beginning);
+    const trickled = trickle(client, "x");
+    const answer = await client.message();
+    assertEquals([answer.status, answer.field("connection")], [408, "close"]);
+    const took = Date.now() - began;
+    assert(took >= HEADER_TIMEOUT - 50 && took < HEADER_TIMEOUT + 3000, `It took ${took} ms`);
+    client.end();
+    await trickled;
+  }
+});
+
+suite.test("T4: a client that sends nothing, or half a SOCKS request, is closed at the timeout", async (proxy) => {
+  const refusal = "\x00\x5B\0\0\0\0\0\0";
+  for (
+    const [bytes, answer] of [["", ""], ["\x05", ""], ["\x05\x01", ""], ["\x05\x01\0", "\x05\0"], [
+      "\x04\x01\0",
+      refusal,
+    ]]
+  ) {
+    using client = await proxy.connect();
+    await client.send(bytes);
+    const ending = await client.ending();
+    if (bytes === "") assertEquals(ending, "fin");
+    assertEquals(client.received.toString("latin1", 0, answer.length || 1), answer);
+  }
+});
+
+suite.test("G5: idle clients and idle tunnels are closed on both sides", async (proxy) => {
+  await using origin = await httpOrigin();
+  await using echo = await Origin.listen();
+  using client = await proxy.connect();
+  await client.send(request("GET", `http://${origin.authority}/`));
+  assertEquals((await client.message()).text, "ok");
+  using tunneling = await tunnel(proxy, echo.authority);
+  using target = await echo.accept();
+  await Promise.all([client.readToEnd(), tunneling.ending(), target.ending()]);
+});
+
+suite.test(`2.1: random bytes do no harm (seed ${SEED})`, async (proxy) => {
+  const before = descriptors(proxy);
+  const random = new Random();
+  // Port 0, so that no mutated address is ever dialed.
+  const samples = [
+    Buffer.from(request("POST", "http://127.0.0.1:0/", "Content-Length: 4") + "body", "latin1"),
+    Buffer.from("CONNECT 127.0.0.1:0 HTTP/1.1\r\nHost: x\r\n\r\nbody", "latin1"),
+    socks4Request("localhost", 0, "me"),
+    Buffer.concat([SOCKS5_GREETING, socks5Request("::1", 0)]),
+  ];
+  const inputs = Array.from(
+    { length: 200 },
+    (_, index) => index % 4 === 0 ? random.bytes(random.below(64)) : random.mutate(random.pick(samples)),
+  );
+  await Promise.all(inputs.map(async (bytes) => {
+    using client = await proxy.connect();
+    await client.send(bytes);
+    client.end();
+    await client.ending();
+  }));
+  await assertQuiet(proxy, before);
+});
+
+suite.test("2.1: a request that breaks off anywhere does no harm", async (proxy) => {
+  const before = descriptors(proxy);
+  const heads = [
+    Buffer.from(request("POST", "http://127.0.0.1:1/", "Content-Length: 4") + "body", "latin1"),
+    Buffer.from("CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n\r\n", "latin1"),
+    socks4Request("localhost", 1, "me"),
+    Buffer.concat([SOCKS5_GREETING, socks5Request("127.0.0.1", 1)]),
+  ];
+  for (const head of heads) {
+    await Promise.all(Array.from(head, async (_, length) => {
+      using client = await proxy.connect();
+      await client.send(head.subarray(0, length));
+      if (length % 2 === 0) return client.reset();
+      client.end();
+      await client.ending();
+    }));
+  }
+  await assertQuiet(proxy, before);
+});
+
+suite.test("T9: a client that vanishes in any state leaves nothing behind", async (proxy) => {
+  const before = descriptors(proxy);
+  await using origin = await Origin.listen();
+  using hole = await BlackHole.open();
+  const uri = `http://${origin.authority}/`;
+  const partial = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello";
+  const states: { send: string; target?: boolean; answer?: string; manners?: string[] }[] = [
+    { send: "" },
+    { send: request("GET", uri).slice(0, 30) },
+    { send: "\x05\x01\0" },
+    { send: `CONNECT ${hole.authority} HTTP/1.1\r\nHost: x\r\n\r\n` },
+    // A client that closed its connection is not to be told from one that has no more to say.
+    { send: request("GET", uri), target: true, manners: ["reset"] },
+    { send: request("GET", uri), target: true, answer: partial, manners: ["reset"] },
+    { send: `${request("PUT", uri, "Content-Length: 9")}hello`, target: true },
+    { send: `CONNECT ${origin.authority} HTTP/1.1\r\nHost: x\r\n\r\n`, target: true, answer: "hello" },
+    { send: "GET / HTTP/1.1\r\nHost: x\r\n\r\n" },
+  ];
+  for (const { send, target, answer, manners = ["reset", "close"] } of states) {
+    for (const manner of manners) {
+      using client = await proxy.connect();
+      await client.send(send);
+      using reached = target ? await origin.accept() : undefined;
+      // Everything that was sent before is here now.
+      if (target && !send.startsWith("CONNECT")) await reached?.until("\r\n\r\n");
+      if (answer) {
+        await reached?.send(answer);
+        await client.until("hello");
+      }
+      const vanished = Date.now();
+      if (manner === "reset") client.reset();
+      else client[Symbol.dispose]();
+      await reached?.ending();
+      const took = Date.now() - vanished;
+      assertLess(took, IDLE_TIMEOUT - 1000, `${manner} behind ${JSON.stringify(send)}: it took ${took} ms`);
+    }
+  }
+  await assertQuiet(proxy, before);
+});
+
+testRows(
+  "1.8: clients beyond --max-connections are told 503, 01 or 5B, and served when there is room",
+  async (row) => {
+    await using proxy = await ProxyProcess.start(row, ["--max-connections", "3"]);
+    await using origin = await echoOrigin();
+    await using target = await httpOrigin();
+    const tunnels = [];
+    for (let count = 0; count < 3; count++) tunnels.push(await tunnel(proxy, origin.authority));
+    const get = request("GET", `http://${target.authority}/`);
+    for (const head of [get, `CONNECT ${origin.authority} HTTP/1.1\r\nHost: x\r\n\r\n`]) {
+      using client = await proxy.connect();
+      await client.send(head);
+      const answer = await client.message();
+      assertEquals([answer.status, answer.field("connection")], [503, "close"]);
+      assertMatch(answer.field("proxy-status") ?? "", /; error=connection_limit_reached$/);
+      assertMatch(answer.field("retry-after") ?? "", /^\d+$/);
+      await client.readToEnd();
+    }
+    {
+      using client = await proxy.connect();
+      await client.send(Buffer.concat([SOCKS5_GREETING, socks5Request("127.0.0.1", origin.port)]));
+      await client.read(2);
+      assertEquals(await socks5Reply(client), 1);
+      await client.readToEnd();
+    }
+    {
+      using client = await proxy.connect();
+      await client.send(socks4Request("127.0.0.1", origin.port));
+      assertEquals((await client.readToEnd())[1], 0x5B);
+    }
+    for (const client of tunnels) {
+      client.end();
+      await client.readToEnd();
+      client[Symbol.dispose]();
+    }
+    await proxy.record(origin.authority);
+    let status = 0;
+    for (const deadline = Date.now() + 10_000; status !== 200 && Date.now() < deadline;) {
+      using client = await proxy.connect();
+      await client.send(get);
+      ({ status } = await client.message());
+    }
+    assertEquals(status, 200);
+    assertEquals(await proxy.stop(), 0);
+  },
+);

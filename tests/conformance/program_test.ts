@@ -1,0 +1,300 @@
+/**
+ * The program as scripts see it: arguments, exit codes, signals, listeners and logs.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { request, SOCKS5_GREETING, socks5Request, tunnel } from "./exchanges.ts";
+import { testRows } from "./suite.ts";
+import { echoOrigin, httpOrigin, Origin } from "../support/origin.ts";
+import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
+import type { Row } from "../support/toolchain.ts";
+
+const FILES = ["-R", "-W"];
+
+/** A run that ends by itself. */
+interface Outcome {
+  readonly exit: number | string;
+  readonly output: string;
+  readonly diagnostics: readonly string[];
+}
+
+async function run(row: Row, ...args: string[]): Promise<Outcome> {
+  await using program = new ProgramRun(row, args);
+  const exit = await program.exit();
+  return { exit, output: program.output.all.join("\n"), diagnostics: program.diagnostics.all };
+}
+
+/** A folder that goes with the test. */
+function folder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "sluice-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+testRows("--help and --version go to standard output and exit with 0", async (row) => {
+  const [help, short, version] = await Promise.all(
+    ["--help", "-h", "--version"].map((flag) => run(row, flag)),
+  );
+  assertEquals([help.exit, help.diagnostics], [0, []]);
+  for (const flag of ["--listen", "--access-log", "--max-connections", "--drain-timeout"]) {
+    assert(help.output.includes(flag), flag);
+  }
+  assertEquals(short, help);
+  assertEquals([version.exit, version.diagnostics], [0, []]);
+  assertMatch(version.output, /^sluice \d+\.\d+\.\d+$/);
+});
+
+testRows("what cannot be used is told in one line on standard error, with exit code 2", async (row) => {
+  const wrong = [
+    ["--lisen", "127.0.0.1:0"],
+    ["--listen"],
+    ["--listen", "127.0.0.1:99999"],
+    ["--listen", "ftp://127.0.0.1:0"],
+    ["--listen", "127.0.0.1:0", "--header-timeout", "soon"],
+    ["--listen", "127.0.0.1:0", "--max-connections", "0"],
+    ["--listen", "127.0.0.1:0", "--log-format", "xml"],
+    ["--listen", "127.0.0.1:0", "-q", "--log-level", "debug"],
+    ["--listen", "0.0.0.0:0"],
+    ["serv"],
+  ];
+  await Promise.all(wrong.map(async (args) => {
+    const { exit, output, diagnostics } = await run(row, ...args);
+    assertEquals(
+      [exit, output, diagnostics.length],
+      [2, "", 1],
+      `${args.join(" ")}: ${diagnostics.join("\n")}`,
+    );
+    assertMatch(diagnostics[0], /^sluice: (?:--[a-z-]+: )?[A-Z].*[^.]$/);
+  }));
+});
+
+testRows("an address in use is told in one line on standard error, with exit code 1", async (row) => {
+  await using origin = await Origin.listen();
+  const { exit, output, diagnostics } = await run(
+    row,
+    "--listen",
+    "127.0.0.1:0",
+    "--listen",
+    origin.authority,
+  );
+  assertEquals([exit, output, diagnostics.length], [1, "", 1], diagnostics.join("\n"));
+  assertMatch(diagnostics[0], /^sluice: .*in use/);
+  assert(diagnostics[0].includes(origin.authority), diagnostics[0]);
+});
+
+testRows("every listener has a line, and one with a scheme speaks that protocol alone", async (row) => {
+  await using proxy = await ProxyProcess.start(row, [
+    "--listen",
+    "socks5://[::1]:0",
+    "--listen",
+    "http://127.0.0.1:0",
+  ]);
+  const [auto, socks5, http] = proxy.addresses;
+  await using origin = await httpOrigin();
+  const get = request("GET", `http://${origin.authority}/`, "Connection: close");
+  for (const address of [auto, http]) {
+    using client = await proxy.connect(address);
+    await client.send(get);
+    assertEquals((await client.message()).text, "ok");
+  }
+  for (const [address, bytes] of [[socks5, get], [http, SOCKS5_GREETING]] as const) {
+    using client = await proxy.connect(address);
+    await client.send(bytes);
+    await client.ending();
+    assertEquals(client.received.length, 0);
+  }
+  for (const address of [auto, socks5]) {
+    using client = await proxy.connect(address);
+    await client.send(SOCKS5_GREETING);
+    assertEquals([...await client.read(2)], [5, 0]);
+  }
+  assertEquals(await proxy.stop(), 0);
+});
+
+testRows("a Unix socket listens for every protocol, and its file goes with the proxy", async (row) => {
+  using place = folder();
+  const path = join(place.path, "proxy.sock");
+  await using proxy = await ProxyProcess.start(row, ["--listen", `unix:${path}`]);
+  assertEquals(proxy.addresses[1], { path });
+  await using origin = await echoOrigin();
+  for (const half of ["whole", "FIN first"]) {
+    using client = await proxy.connect({ path });
+    await client.send(SOCKS5_GREETING);
+    await client.send(socks5Request("127.0.0.1", origin.port));
+    await client.send(half);
+    client.end();
+    assertEquals((await client.readToEnd()).subarray(2 + 10).toString(), half);
+  }
+  using client = await proxy.connect({ path });
+  await client.send(`CONNECT ${origin.authority} HTTP/1.1\r\nHost: x\r\n\r\nhello`);
+  client.end();
+  assertMatch(String(await client.readToEnd()), /^HTTP\/1\.1 200 .*\r\n\r\nhello$/s);
+  assertEquals(await proxy.stop(), 0);
+  assert(!existsSync(path), "The socket's file is still there");
+}, { needs: "unix sockets", permissions: FILES });
+
+/** Asserts that the listener is closed, or about to be. */
+async function assertClosed(proxy: ProxyProcess): Promise<void> {
+  for (const deadline = Date.now() + 2000; Date.now() < deadline;) {
+    const client = await proxy.connect().catch((error) => error);
+    if (client instanceof Error) return assertMatch(client.message, /ECONNREFUSED/);
+    client[Symbol.dispose]();
+  }
+  throw new Error("The listener still accepts");
+}
+
+testRows(
+  "T15: SIGTERM and SIGINT close the listener and idle clients, let transfers finish and exit with 0",
+  async (row) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      await using proxy = await ProxyProcess.start(row);
+      await using origin = await Origin.listen();
+      await using kept = await httpOrigin();
+      using idle = await proxy.connect();
+      await idle.send(request("GET", `http://${kept.authority}/`));
+      await idle.message();
+      using silent = await proxy.connect();
+      using downloading = await proxy.connect();
+      await downloading.send(request("GET", `http://${origin.authority}/`));
+      using download = await origin.accept();
+      await download.message();
+      await download.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+      await downloading.until("first");
+      using tunneling = await tunnel(proxy, origin.authority);
+      using target = await origin.accept();
+      proxy.kill(signal);
+      await Promise.all([idle.ending(), silent.ending()]);
+      await assertClosed(proxy);
+      await tunneling.send("going on");
+      assertEquals(await target.readUntil("going on"), "going on");
+      await download.send("later");
+      assertEquals((await downloading.message()).text, "firstlater");
+      await downloading.readToEnd();
+      assert(proxy.alive, "It ended before the tunnel did");
+      target.end();
+      tunneling.end();
+      assertEquals(await proxy.exit(), 0);
+    }
+  },
+);
+
+testRows("T15: what has not finished at --drain-timeout is cut, and the exit code is 0", async (row) => {
+  await using proxy = await ProxyProcess.start(row, ["--drain-timeout", "300ms"]);
+  await using origin = await Origin.listen();
+  using client = await tunnel(proxy, origin.authority);
+  using target = await origin.accept();
+  assertEquals(await proxy.stop(), 0);
+  await Promise.all([client.ending(), target.ending()]);
+});
+
+testRows("T15: a second signal exits at once", async (row) => {
+  await using proxy = await ProxyProcess.start(row);
+  await using origin = await Origin.listen();
+  using client = await tunnel(proxy, origin.authority);
+  proxy.kill("SIGTERM");
+  await proxy.said(/Stopping at SIGTERM/);
+  proxy.kill("SIGINT");
+  assertEquals(await proxy.exit(), 130);
+  await client.ending();
+});
+
+testRows("the access log has one line for each request and tunnel, as text or JSON", async (row) => {
+  await using origin = await httpOrigin();
+  const uri = `http://${origin.authority}/path?query`;
+  for (const format of ["text", "json"]) {
+    await using proxy = await ProxyProcess.start(row, ["--log-format", format]);
+    using client = await proxy.connect();
+    await client.send(request("GET", uri) + request("POST", uri, "Content-Length: 4") + "body");
+    await client.message();
+    await client.message();
+    client.end();
+    await client.readToEnd();
+    assertEquals(await proxy.stop(), 0);
+    const lines = proxy.output.all;
+    assertEquals(lines.length, 2);
+    if (format === "text") {
+      assert(lines[0].includes(` - http GET ${uri} 200 completed sent=0 received=2 `), lines[0]);
+      assert(lines[1].includes(` - http POST ${uri} 200 completed sent=4 received=2 `), lines[1]);
+    } else {
+      const { time, id, ...record } = JSON.parse(lines[1]);
+      assertEquals([new Date(time).toISOString(), id], [time, JSON.parse(lines[0]).id]);
+      for (
+        const [key, value] of Object.entries({
+          protocol: "http",
+          method: "POST",
+          target: uri,
+          status: 200,
+          bytes_sent: 4,
+          ending: "completed",
+        })
+      ) {
+        assertEquals(record[key], value);
+      }
+    }
+  }
+});
+
+testRows("the access log may go to a file, or nowhere", async (row) => {
+  using place = folder();
+  const path = join(place.path, "access.log");
+  await using closed = await Origin.listen();
+  for (const file of [path, "off"]) {
+    await using proxy = await ProxyProcess.start(row, ["--access-log", file]);
+    using client = await tunnel(proxy, closed.authority);
+    client.end();
+    (await closed.accept()).end();
+    await client.readToEnd();
+    assertEquals(await proxy.stop(), 0);
+    assertEquals(proxy.output.all, []);
+  }
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  assertEquals(lines.map((line) => JSON.parse(line).target), [closed.authority]);
+}, { needs: "files", permissions: FILES });
+
+testRows(
+  "2.1: nothing that a client sends adds a line or a field to a log, and no secret gets into one",
+  async (row) => {
+    await using origin = await httpOrigin();
+    const lines = {
+      json: /^\{"time":[\x20-\x7E]*\}$/,
+      text: /^[^" ]+(?: [^" ]+)+(?: reason="[\x20-\x21\x23-\x7E]*")?$/,
+    };
+    for (const [format, line] of Object.entries(lines)) {
+      await using proxy = await ProxyProcess.start(row, ["-v", "--log-format", format]);
+      for (const name of ["a\r\nevil 1", "evil 2\x1B[2J\n", 'evil 3"\\']) {
+        using client = await proxy.connect();
+        await client.send(SOCKS5_GREETING);
+        await client.send(socks5Request(name, 80));
+        await client.ending();
+      }
+      for (const uri of [`http://user:secret@${origin.authority}/`, `http://${origin.authority}/`]) {
+        using client = await proxy.connect();
+        await client.send(
+          `GET ${uri} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic c2VjcmV0\r\nConnection: close\r\n\r\n`,
+        );
+        await client.readToEnd();
+      }
+      assertEquals(await proxy.stop(), 0);
+      assertEquals(proxy.output.all.length, 5, proxy.output.all.join("\n"));
+      for (const record of proxy.output.all) assertMatch(record, line);
+      for (const message of proxy.diagnostics.all) {
+        assertMatch(message, /^(?:\d{4}-\S+ (?:debug|info ) |listening on )[\x20-\x7E]*$/);
+      }
+      assert(!/secret|c2VjcmV0/.test([...proxy.output.all, ...proxy.diagnostics.all].join()));
+    }
+  },
+);
+
+testRows("the environment has a say where a flag has none", async (row) => {
+  await using program = new ProgramRun(row, ["--drain-timeout", "1s"], {
+    SLUICE_LISTEN: "127.0.0.1:0,socks5://127.0.0.1:0",
+    SLUICE_DRAIN_TIMEOUT: "never",
+  });
+  await program.said(/^listening on 127\.0\.0\.1:\d+$/, 2);
+  program.kill("SIGTERM");
+  assertEquals(await program.exit(), 0);
+}, { permissions: ["--allow-env"] });
