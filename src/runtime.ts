@@ -17,7 +17,9 @@
  *   transferred, and is not looked at again once `write()` has settled.
  * - `writable.abort()` destroys the connection at once, with a reset (RST) where the runtime can send one.
  *   `readable.cancel()` destroys it too, but lets the kernel deliver what was written before.
- *   Both free the descriptor whatever state the other half is in, and neither ever rejects.
+ *   Both free the descriptor whatever state the other half is in. (On a stream that has failed already,
+ *   the streams standard has `cancel()` reject with the failure.)
+ * - A failed write destroys both halves: what the peer sent before may be lost with it.
  * - A reset by the peer rejects the pending read and the pending write, and every later one, with a
  *   {@link SocketError} whose code is `connection_terminated`.
  * - Once both halves have ended by FIN the descriptor is freed without anyone's further help.
@@ -27,8 +29,8 @@
  *
  * - Nothing escapes as an unhandled rejection or an `error` event.
  * - Failures of `listen`, `dial` and `resolve` reject with a {@link SocketError} whose message names the address.
- * - Accept errors that pass (no descriptors left, a client that was gone before it was accepted) are
- *   waited out for 50 ms, so that nothing spins, and never end the listener.
+ * - Accept errors that pass (no descriptors left, a client that was gone before it was accepted) never end
+ *   the listener, and never make it spin: they are waited out, or the surplus is closed.
  * - Making the adapter in another runtime throws a plain message that says so.
  *
  * @module
@@ -96,7 +98,9 @@ export interface ResolveOptions {
  * What went wrong on a socket, in the words of RFC 9209 section 2.3 where it has one.
  *
  * `address_in_use`, `address_unavailable` and `permission_denied` come from `listen` alone;
- * `connection_limit_reached` means that the process has no descriptors left.
+ * `connection_limit_reached` means that the process has no descriptors left. A Unix path that does not exist is
+ * `destination_unavailable`, one that nobody listens on `connection_refused`; dialing a name (also `127.1`) is
+ * `proxy_internal_error`, since names are resolved before.
  */
 export type SocketErrorCode =
   | "address_in_use"
