@@ -137,7 +137,7 @@ suite.test("E4: bytes go both ways at once, and both directions end by themselve
   await Promise.all([client.send(up).then(() => client.end()), target.send(down).then(() => target.end())]);
   assertEquals(digest(await target.readToEnd()), digest(up));
   assertEquals(digest(await client.readToEnd()), digest(down));
-  const record = await proxy.record(origin.authority);
+  const record = await proxy.record(origin.authority, client);
   assertEquals([record.bytes_sent, record.bytes_received, record.ending], [
     up.length,
     down.length,

@@ -161,6 +161,7 @@ suite.test("C7: a chunk that is framed wrongly is 400, and the origin never sees
       "5\nhello\r\n",
       "4\r\nhello\r\n",
       "5\r\nhello\n",
+      "5\r\nhello\rx",
     ]
   ) {
     const post = request("POST", `http://${origin.authority}/`, "Transfer-Encoding: chunked");

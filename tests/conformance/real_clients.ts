@@ -68,7 +68,7 @@ export class Certificate {
   constructor(folder: string) {
     this.keyFile = join(folder, "key.pem");
     this.file = join(folder, "certificate.pem");
-    const { status, stderr } = spawnSync("openssl", [
+    const { status, stderr, error } = spawnSync("openssl", [
       ...[
         "req",
         "-x509",
@@ -83,7 +83,7 @@ export class Certificate {
       ...["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
       ...["-keyout", this.keyFile, "-out", this.file],
     ]);
-    if (status !== 0) throw new Error(`Cannot make a certificate: ${stderr}`);
+    if (status !== 0) throw new Error(`Cannot make a certificate: ${error?.message ?? stderr}`);
   }
 }
 

@@ -71,11 +71,11 @@ export class Suite {
   }
 
   async #stop(): Promise<void> {
-    for (const [row, starting] of this.#proxies) {
+    const ends = await Promise.all([...this.#proxies].map(async ([row, starting]) => {
       await using proxy = await starting;
       const exit = await proxy.stop();
-      const errors = proxy.diagnostics.all.filter((line) => / (?:error|warn) /.test(line));
-      assertEquals({ row, exit, errors }, { row, exit: 0, errors: [] });
-    }
+      return { row, exit, errors: proxy.diagnostics.all.filter((line) => / (?:error|warn) /.test(line)) };
+    }));
+    assertEquals(ends, ends.map(({ row }) => ({ row, exit: 0, errors: [] })));
   }
 }

@@ -97,6 +97,11 @@ Deno.test("A13: a control character in a field value is refused, in a request an
   }
 });
 
+Deno.test("A13: the log is told which control character it was", () => {
+  assertEquals(faultOf(() => read("X: \0")).message, "A field value has the control character 0x00");
+  assertEquals(faultOf(() => read("X: \x7F")).message, "A field value has the control character 0x7f");
+});
+
 Deno.test("A11: white space before the colon is refused in a request", () => {
   for (const line of ["X : a", "X\t: a", "X \t : a", "Content-Length : 3", "Transfer-Encoding\t:chunked"]) {
     assertEquals(faultOf(() => read(line)).status, 400, visible(line));

@@ -115,7 +115,9 @@ Deno.test("D1: the fields of one hop are not sent on", () => {
     "TE: trailers",
     "Upgrade: websocket",
   ];
-  assertEquals(sent([...lines, "X: a", "connection: Keep-Alive"]).slice(2), ["X: a", VIA]);
+  for (const more of [[], ["connection: Keep-Alive"]]) {
+    assertEquals(sent([...lines, "X: a", ...more]).slice(2), ["X: a", VIA]);
+  }
 });
 
 const NOMINATED: [option: string, field: string][] = [

@@ -87,6 +87,7 @@ const CREDENTIALS: [value: string | undefined, user: string | undefined, passwor
   ["Basic Og", "", ""],
   ["Basic w6Q64oKs", "ä", "€"],
   ["Basic YTrvv70=", "a", "\uFFFD"],
+  ["Basic 77u/YTpi", "\uFEFFa", "b"],
   [undefined, undefined],
   ["", undefined],
   ["Basic", undefined],

@@ -126,9 +126,16 @@ export class ProxyProcess extends ProgramRun {
     return connect(address);
   }
 
-  /** The record of a request or tunnel to a target that ends in the given text. */
-  async record(target: string): Promise<LogRecord> {
-    const line = await this.output.find((line) => String(JSON.parse(line).target).endsWith(target));
+  /**
+   * The record of a request or tunnel to a target that ends in the given text; of this client's, where one is given:
+   * the system soon hands a port out again, so another test may have had the same target.
+   */
+  async record(target: string, client?: RawConnection): Promise<LogRecord> {
+    const line = await this.output.find((line) => {
+      const record = JSON.parse(line);
+      return String(record.target).endsWith(target) &&
+        (!client || String(record.client).endsWith(`:${client.localPort}`));
+    });
     return JSON.parse(line);
   }
 

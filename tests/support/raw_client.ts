@@ -18,6 +18,8 @@ export type Ending = "fin" | string;
 
 /** A TCP or Unix connection under full control. A wait that is in vain fails, and says what came instead. */
 export class RawConnection implements Disposable {
+  /** The port at this end, also once it has ended. */
+  readonly localPort: number;
   readonly #socket: Socket;
   #chunks: Buffer[] = [];
   #ending: Ending | undefined;
@@ -26,6 +28,7 @@ export class RawConnection implements Disposable {
   /** Takes the socket over. */
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.localPort = socket.localPort ?? 0;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
@@ -34,11 +37,6 @@ export class RawConnection implements Disposable {
     socket.on("end", () => this.#end("fin"));
     socket.on("error", (error: NodeJS.ErrnoException) => this.#end(error.code ?? error.message));
     socket.on("close", () => this.#end("closed here"));
-  }
-
-  /** The port at this end. */
-  get localPort(): number {
-    return this.#socket.localPort ?? 0;
   }
 
   /** The port at the other end. */
