@@ -55,8 +55,19 @@ export class Connection {
     this.#session = new Session(options);
   }
 
-  /** Drives the table until the connection is closed; never rejects. */
+  /** Drives the table until the connection is closed. Rejects for a bug alone, of ours or in `onTransition`. */
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } catch (error) {
+      this.#session.client.cut(toFault(error));
+      throw error;
+    } finally {
+      this.#session.end();
+    }
+  }
+
+  async #run(): Promise<void> {
     const session = this.#session;
     let state: State = "detecting";
     let here: Payloads[State] = {};
@@ -73,7 +84,6 @@ export class Connection {
       state = to;
       here = payload;
     }
-    session.end();
   }
 
   async #step(state: State, here: Payloads[State]): Promise<{ event: Event; payload: Payloads[State] }> {

@@ -59,7 +59,7 @@ export interface Proxy extends AsyncDisposable {
   readonly addresses: readonly Address[];
   /** Client connections under way. */
   readonly connections: number;
-  /** Serves a client on a stream that comes from elsewhere; settles when the connection is over, and never rejects. */
+  /** Serves a client on a stream that comes from elsewhere; settles when the connection is over. */
   handle(stream: ByteStream): Promise<void>;
   /** Stops accepting, lets what is under way finish for a while, and settles when nothing is left. */
   close(options?: CloseOptions): Promise<void>;
@@ -161,7 +161,7 @@ class Server implements Proxy {
 
   async #accept(listener: Listener, accepts: readonly Protocol[] | undefined): Promise<void> {
     for await (const stream of listener) {
-      if (this.#connections.size < this.#limit + SURPLUS) void this.#serve(stream, accepts);
+      if (this.#connections.size < this.#limit + SURPLUS) this.#serve(stream, accepts).catch(this.#failed);
       else stream.readable.cancel().catch(() => {});
     }
   }
@@ -170,15 +170,20 @@ class Server implements Proxy {
     return this.#serve(stream, undefined);
   }
 
+  readonly #failed = (error: unknown): void => this.#services.log.error("A connection failed", error);
+
   async #serve(stream: ByteStream, accepts: readonly Protocol[] | undefined): Promise<void> {
     const surplus = this.#connections.size >= this.#limit ? this.#overload() : undefined;
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const connection = new Connection({ id, stream, services: this.#services, accepts, surplus });
     this.#connections.add(connection);
     if (this.#closed) connection.drain();
-    await connection.run();
-    this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#onEmpty();
+    try {
+      await connection.run();
+    } finally {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#onEmpty();
+    }
   }
 
   /** What a client is told that is one too many; the operator is told once a minute. */

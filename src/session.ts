@@ -62,8 +62,10 @@ export class Session implements Timed {
     this.accepts = accepts;
     this.surplus = surplus;
     this.clientName = "host" in stream.remote ? formatAuthority(stream.remote) : "unix:";
-    this.onCut = (fault) => this.client.cut(fault);
+    this.onCut = this.#cutClient;
   }
+
+  readonly #cutClient = (fault: Fault): void => this.client.cut(fault);
 
   /** Whether the client may send another request on this connection. */
   get keepAlive(): boolean {
@@ -72,7 +74,7 @@ export class Session implements Timed {
 
   /** Begins a step: `deadline` runs, unless it does so already, and `late` is the fault when it has passed. */
   enter(deadline: Deadline, late: FaultCode): void {
-    this.onCut = (fault) => this.client.cut(fault);
+    this.onCut = this.#cutClient;
     this.#waiting = false;
     this.#late = late;
     if (deadline !== "header" || this.#deadline !== "header") this.setDeadline(deadline);
@@ -112,12 +114,16 @@ export class Session implements Timed {
   }
 
   /** Waits for a promise that nothing else can cut. What it settles with after a cut is nobody's any more. */
-  interruptible<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.onCut = reject;
-      if (this.#waiting && this.#draining) reject(new Fault("proxy_shutdown"));
-      promise.then(resolve, reject);
-    });
+  async interruptible<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.onCut = reject;
+        if (this.#waiting && this.#draining) reject(new Fault("proxy_shutdown"));
+        promise.then(resolve, reject);
+      });
+    } finally {
+      this.onCut = this.#cutClient;
+    }
   }
 
   /** Begins the record of a request, or of what was meant to be one. */

@@ -129,15 +129,22 @@ export const STEPS: Steps = {
   async authenticating(session, { handshake, credentials }) {
     const { services, client, clientName } = session;
     const { protocol } = handshake;
-    const asked = credentials && services.authenticate?.({ ...credentials, client: clientName, protocol });
-    if (await session.interruptible(Promise.resolve(asked))) {
-      await client.writer.write(handshake.accepted());
-      return { event: "accepted", payload: { handshake, user: credentials?.user } };
-    }
-    const fault = new Fault(
+    let fault = new Fault(
       "proxy_authentication_required",
       credentials ? "Wrong credentials" : "No credentials",
     );
+    try {
+      const asked = (async () =>
+        await (credentials && services.authenticate?.({ ...credentials, client: clientName, protocol })))();
+      if (await session.interruptible(asked)) {
+        await client.writer.write(handshake.accepted());
+        return { event: "accepted", payload: { handshake, user: credentials?.user } };
+      }
+    } catch (error) {
+      fault = toFault(error, "client");
+      // What the callback threw is told to the client as a failure of the proxy, not as wrong credentials.
+      if (fault.code !== "proxy_internal_error") throw fault;
+    }
     return {
       event: "denied",
       payload: { handshake, fault, recording: session.record(handshake.protocol, {}) },

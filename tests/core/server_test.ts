@@ -102,3 +102,35 @@ Deno.test("a callback that throws costs no connection anything", async () => {
   }
   await until(() => errors.length === 2);
 });
+
+Deno.test("a hook that throws ends its own connection, and nothing else", async () => {
+  const network = await VirtualNetwork.start({
+    onTransition: ({ to }) => {
+      if (to === "dialing") throw new Error("No such metric");
+    },
+  });
+  const { client, done } = network.connect();
+  const other = network.connect();
+  await say(client, "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n");
+  await assertRejects(() => done, Error, "No such metric");
+  await assertRejects(() => client.reader.read());
+  assertEquals(network.proxy.connections, 1);
+  await say(other.client, "nonsense\r\n\r\n");
+  assertMatch(await hearAll(other.client), /^HTTP\/1.1 400 /);
+});
+
+Deno.test("an authenticate() that throws is the proxy's failure, not the client's", async () => {
+  const errors: string[] = [];
+  const log = { error: (message: string) => errors.push(message), warn() {}, info() {}, debug() {} };
+  const network = await VirtualNetwork.start({
+    log,
+    authenticate: () => {
+      throw new Error("No such file");
+    },
+  });
+  const { client } = network.connect();
+  const credentials = `Proxy-Authorization: Basic ${btoa("ann:secret")}`;
+  await say(client, `GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n${credentials}\r\n\r\n`);
+  assertMatch(await hearAll(client), /^HTTP\/1.1 500 .*error=proxy_internal_error/s);
+  assertEquals(errors, ["No such file"]);
+});
