@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { Random, SEED } from "./random.ts";
+import { FUZZ_ROUNDS, Random, SEED } from "./random.ts";
 
 /** Something that takes events off a buffer, and says `undefined` when it needs more bytes. */
 export interface Codec {
@@ -153,7 +153,7 @@ function* deliveries(bytes: Uint8Array): Generator<Uint8Array[]> {
 export interface FuzzOptions<C extends Codec> {
   /** Good inputs, to be spoiled. */
   readonly samples: readonly Uint8Array[];
-  /** How many inputs to try. */
+  /** How many inputs to try, half of them random and half of them spoiled. */
   readonly rounds?: number;
   /** What must hold for every result. */
   readonly check?: (seen: Transcript<C>) => void;
@@ -166,12 +166,12 @@ export interface FuzzOptions<C extends Codec> {
  */
 export function fuzz<C extends Codec>(
   subject: Subject<C>,
-  { samples, rounds = 20_000, check }: FuzzOptions<C>,
+  { samples, rounds = 2 * FUZZ_ROUNDS, check }: FuzzOptions<C>,
 ): { events: number; faults: number; waits: number } {
   const random = new Random();
   const tally = { events: 0, faults: 0, waits: 0 };
   for (let round = 0; round < rounds; round++) {
-    const bytes = round % 4 === 0 ? random.bytes(random.below(64)) : random.mutate(random.pick(samples));
+    const bytes = round % 2 === 0 ? random.bytes(random.below(64)) : random.mutate(random.pick(samples));
     const context = `Round ${round} of seed ${SEED}: ${bytes.toHex()}`;
     let whole: Transcript<C>;
     try {

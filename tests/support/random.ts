@@ -12,6 +12,9 @@ import process from "node:process";
  */
 export const SEED: number = Number(process.env.SLUICE_TEST_SEED ?? 20260801);
 
+/** How many random inputs, and how many spoiled ones, each parser gets; `FUZZ=1000000` is the long form. */
+export const FUZZ_ROUNDS: number = Number(process.env.FUZZ ?? 5_000);
+
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export class Random {
   #state: number;
