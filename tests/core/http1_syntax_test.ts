@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   fromOctets,
   isToken,
@@ -74,6 +74,8 @@ for (const [value, elements] of LISTS) {
 Deno.test("T18: listElements() looks at white space once, however much there is of it", () => {
   // A search for the end of the white space from each of its places takes 2^39 steps here, and minutes.
   const space = " ".repeat(2 ** 20);
+  const start = performance.now();
   assertEquals(listElements(`a${space}b`), [`a${space}b`]);
   assertEquals(listElements(`${space}a${space},${space}`), ["a"]);
+  assert(performance.now() - start < 10_000);
 });
