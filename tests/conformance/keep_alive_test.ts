@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { request } from "./exchanges.ts";
 import { Suite } from "./suite.ts";
 import type { HttpMessage } from "../support/http_message.ts";
-import { httpOrigin, Origin, response } from "../support/origin.ts";
+import { ClosedPort, httpOrigin, Origin, response } from "../support/origin.ts";
 
 const suite = new Suite();
 
@@ -156,4 +156,36 @@ suite.test("G6: a POST whose connection dies unanswered is not sent again", asyn
   await client.send(`${request("POST", uri, "Content-Length: 4")}body`);
   assertEquals((await client.message()).status, 502);
   assertEquals(posts, 1);
+});
+
+suite.test("G3: an answer given while the client still sends is not lost to a reset", async (proxy) => {
+  await using port = await ClosedPort.take();
+  const uri = `http://${port.authority}/`;
+  const body = "x".repeat(300_000);
+  const refused: [status: number, request: string][] = [
+    [502, request("POST", uri, `Content-Length: ${body.length}`)],
+    [400, request("POST", uri, "Content-Length: 1", `Content-Length: ${body.length}`)],
+    [417, request("POST", uri, `Content-Length: ${body.length}`, "Expect: the-impossible")],
+  ];
+  for (const [status, head] of refused) {
+    using client = await proxy.connect();
+    await client.send(head + body);
+    assertEquals((await client.message()).status, status);
+    client.end();
+    assertEquals(await client.ending(), "fin");
+  }
+});
+
+suite.test("T6: an answer that trickles lives while its bytes move", async (proxy) => {
+  await using origin = await Origin.listen();
+  using client = await proxy.connect();
+  await client.send(request("GET", `http://${origin.authority}/`));
+  using target = await origin.accept();
+  await target.message();
+  await target.send("HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n");
+  for (const letter of "abcdefghijklmnopqrstuvwxyz") {
+    await target.send(letter);
+    await client.until(letter);
+  }
+  assertEquals((await client.message()).text, "abcdefghijklmnopqrstuvwxyz");
 });
