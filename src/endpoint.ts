@@ -109,17 +109,19 @@ export function formatAddress(address: Address): string {
   return "path" in address ? `unix:${address.path}` : formatAuthority(address);
 }
 
+/** The first listener that other machines can reach. A Unix socket is guarded by the permissions of its file. */
+export function beyondLoopback(addresses: readonly Address[]): TcpAddress | undefined {
+  return addresses.find((address): address is TcpAddress => "host" in address && !isLoopback(address.host));
+}
+
 /**
- * Refuses to be an open proxy by accident: a listener that other machines can reach needs users. A Unix
- * socket is guarded by the permissions of its file.
+ * Refuses to be an open proxy by accident: a listener that other machines can reach needs users.
  *
  * @throws {UsageError} At the first address beyond loopback. The caller leaves the check out where there are
  * users, or where the operator asked for an open proxy.
  */
 export function refuseOpenListeners(addresses: readonly Address[]): void {
-  const open = addresses.find((address): address is TcpAddress =>
-    "host" in address && !isLoopback(address.host)
-  );
+  const open = beyondLoopback(addresses);
   if (!open) return;
   throw new UsageError(
     `Refusing to listen on ${formatAddress(open)}: whoever reaches it could use this proxy. ` +

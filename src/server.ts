@@ -8,7 +8,13 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { detectRuntime } from "./detect_runtime.ts";
-import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint, refuseOpenListeners } from "./endpoint.ts";
+import {
+  beyondLoopback,
+  DEFAULT_ENDPOINT,
+  type Endpoint,
+  parseEndpoint,
+  refuseOpenListeners,
+} from "./endpoint.ts";
 import { Fault } from "./faults.ts";
 import { type Log, SILENT_LOG } from "./observe/log.ts";
 import type { AccessRecord } from "./observe/record.ts";
@@ -25,6 +31,12 @@ export interface ProxyOptions {
   readonly listen?: string | readonly string[];
   /** Lets everybody in on listeners beyond loopback, without `authenticate`. */
   readonly allowOpen?: boolean;
+  /**
+   * Whether clients may reach private, loopback, link-local and other addresses that the public internet does not
+   * have. By default they may not where a listener can be reached from beyond this machine, and may otherwise:
+   * programs of this machine can go there anyway.
+   */
+  readonly privateDestinations?: "allow" | "deny";
   /** Decides who may use the proxy. Without it, everybody who can reach a listener. */
   readonly authenticate?: Authenticate;
   /** Called once for each request and each tunnel, when it has ended. */
@@ -83,8 +95,10 @@ export interface Proxy extends AsyncDisposable {
 export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const { listen = DEFAULT_ENDPOINT, authenticate, allowOpen = false } = options;
   const endpoints = [listen].flat().map(parseEndpoint);
-  if (!authenticate && !allowOpen) refuseOpenListeners(endpoints.map(({ address }) => address));
-  const server = new Server(options, options.runtime ?? await detectRuntime());
+  const addresses = endpoints.map(({ address }) => address);
+  if (!authenticate && !allowOpen) refuseOpenListeners(addresses);
+  const privateDestinations = options.privateDestinations ?? (beyondLoopback(addresses) ? "deny" : "allow");
+  const server = new Server({ ...options, privateDestinations }, options.runtime ?? await detectRuntime());
   try {
     for (const endpoint of endpoints) await server.listen(endpoint);
   } catch (error) {
@@ -126,6 +140,7 @@ class Server implements Proxy {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       name: options.name ?? `proxy-${randomHex(4)}`,
       forwarded: options.forwarded ?? "keep",
+      privateDestinations: options.privateDestinations ?? "allow",
       log: options.log ?? SILENT_LOG,
       pool: new OriginPool({ clock, deadlines }),
       authenticate: options.authenticate,

@@ -45,6 +45,8 @@ export interface Services {
   readonly authenticate: Authenticate | undefined;
   readonly onRecord: (record: AccessRecord) => void;
   readonly onTransition: OnTransition | undefined;
+  /** Whether addresses beyond the public internet may be dialed. */
+  readonly privateDestinations: "allow" | "deny";
   /** Where the proxy itself listens. */
   readonly listening: () => readonly Address[];
 }

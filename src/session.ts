@@ -9,6 +9,7 @@ import type { Timed } from "./deadlines.ts";
 import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
+import { refuseSpecialPurpose } from "./policy/destination_guard.ts";
 import { refuseOwnListeners } from "./policy/own_listeners.ts";
 import type { Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
@@ -183,11 +184,13 @@ export class Session implements Timed {
 
   /** Connects to a target. */
   async dial(target: TcpAddress, recording: Recording): Promise<Channel> {
-    const { runtime, clock, listening } = this.services;
+    const { runtime, clock, listening, privateDestinations } = this.services;
     const controller = new AbortController();
     this.onCut = (fault) => controller.abort(fault);
-    const judge = (address: TcpAddress, channel?: Channel) =>
+    const judge = (address: TcpAddress, channel?: Channel) => {
       refuseOwnListeners(address, listening(), channel?.local);
+      if (privateDestinations === "deny") refuseSpecialPurpose(address, channel);
+    };
     const dialed = await dialDirect(target, { runtime, clock, signal: controller.signal, judge });
     recording.dialed = formatAuthority(dialed.address);
     recording.dnsTime = dialed.dnsTime;

@@ -80,7 +80,17 @@ export const FLAGS = {
   },
   "allow-private": {
     group: "Destinations",
-    help: "Let clients reach private addresses. This version lets them in any case",
+    help:
+      "Let clients reach private, loopback and link-local addresses also where others than this machine " +
+      "can use the proxy",
+    fallback: "false",
+    read: readSwitch,
+  },
+  "deny-private": {
+    group: "Destinations",
+    help:
+      "Keep clients from private, loopback and link-local addresses also where only this machine can use " +
+      "the proxy",
     fallback: "false",
     read: readSwitch,
   },

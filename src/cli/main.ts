@@ -69,9 +69,6 @@ class Program {
     const stop = stopSignal();
     await this.#openAccessLog(options["access-log"]);
     const proxy = await this.#listen(options, runtime);
-    if (options["allow-private"]) {
-      this.#log.info("--allow-private changes nothing: this version refuses no private address");
-    }
     for (const address of proxy.addresses) this.#stderr.write(`listening on ${formatAddress(address)}`);
     const signal = await stop;
     const drain = options["drain-timeout"];
@@ -119,6 +116,7 @@ class Program {
           bodySize: options["max-body-size"] ?? Infinity,
         },
         forwarded: options.forwarded,
+        privateDestinations: privateDestinations(options),
         onRecord: (record) => this.#output?.write(formatRecord(record, options["log-format"])),
         log: this.#log,
         runtime,
@@ -145,6 +143,16 @@ class Program {
     // The access log first: what becomes of it may be told on standard error.
     Promise.resolve(this.#output?.flush()).then(() => this.#stderr.flush()).then(() => process.exit(code));
   }
+}
+
+/** Undefined: as the listeners have it. */
+function privateDestinations(options: Options): "allow" | "deny" | undefined {
+  const { "allow-private": allow, "deny-private": deny } = options;
+  if (allow && deny) {
+    throw new UsageError("Cannot use --allow-private and --deny-private together: choose one");
+  }
+  if (allow) return "allow";
+  return deny ? "deny" : undefined;
 }
 
 async function openFile(path: string, options: OutputOptions): ReturnType<typeof openOutput> {

@@ -24,8 +24,8 @@ export interface BodyReader {
   readonly endsAtClose: boolean;
 }
 
-const NO_TRAILERS = new Fields();
-const END: BodyEvent = { type: "end", trailers: NO_TRAILERS };
+const NO_FIELDS = new Fields();
+const END: BodyEvent = { type: "end", trailers: NO_FIELDS };
 
 /** Limits. */
 export interface BodyReaderOptions {
@@ -168,6 +168,7 @@ const NOT_IN_TRAILERS = new Set([
   "keep-alive",
   "max-forwards",
   "proxy-authenticate",
+  "proxy-authentication-info",
   "proxy-authorization",
   "proxy-connection",
   "range",
@@ -196,15 +197,26 @@ const PLAIN_WRITER: BodyWriter = {
   end: () => NOTHING,
 };
 
-const CHUNKED_WRITER: BodyWriter = {
-  data: (bytes) => [toOctets(`${bytes.length.toString(16)}\r\n`), bytes, CRLF],
-  end(trailers) {
-    const kept = trailers.filter((key) => !NOT_IN_TRAILERS.has(key));
-    return toOctets(`0\r\n${kept}\r\n`);
-  },
-};
+class ChunkedWriter implements BodyWriter {
+  readonly #head: Fields;
 
-/** The writer for a framing. */
-export function bodyWriter(framing: Framing): BodyWriter {
-  return framing.kind === "chunked" ? CHUNKED_WRITER : PLAIN_WRITER;
+  constructor(head: Fields) {
+    this.#head = head;
+  }
+
+  data(bytes: Uint8Array): readonly Uint8Array[] {
+    return [toOctets(`${bytes.length.toString(16)}\r\n`), bytes, CRLF];
+  }
+
+  end(trailers: Fields): Uint8Array {
+    // RFC 9110 section 7.6.1: what Connection names is for one hop alone, in trailers too.
+    const nominated = new Set(this.#head.tokens("connection"));
+    const kept = trailers.filter((key) => !NOT_IN_TRAILERS.has(key) && !nominated.has(key));
+    return toOctets(`0\r\n${kept}\r\n`);
+  }
+}
+
+/** The writer for a framing; `head` is the header section that was received with the body. */
+export function bodyWriter(framing: Framing, head: Fields = NO_FIELDS): BodyWriter {
+  return framing.kind === "chunked" ? new ChunkedWriter(head) : PLAIN_WRITER;
 }

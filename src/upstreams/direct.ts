@@ -53,9 +53,15 @@ export async function dialDirect(target: TcpAddress, options: DirectOptions): Pr
   throw new Fault(last.code, attempts.map((attempt) => attempt.message).join("; "), { cause: last });
 }
 
+/**
+ * `127.1.` ends in a number, so it is an address in an odd spelling and no name (WHATWG URL, "ends in a number");
+ * with its last dot a resolver would ask name servers for it.
+ */
+const NUMBER_AND_DOT = /((?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*))\.$/;
+
 async function resolve(host: string, { runtime, signal }: DirectOptions): Promise<string[]> {
   try {
-    return await runtime.resolve(host, { signal });
+    return await runtime.resolve(host.replace(NUMBER_AND_DOT, "$1"), { signal });
   } catch (error) {
     signal.throwIfAborted();
     throw toFault(error);

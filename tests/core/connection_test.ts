@@ -387,3 +387,23 @@ Deno.test("an origin's connection that is let in as one user is not used for ano
     assertEquals(network.dialed.length, 2);
   }
 });
+
+Deno.test("2.2: with the guard on no private address is dialed, whatever a name resolves to", async () => {
+  const network = await VirtualNetwork.start({ privateDestinations: "deny" });
+  network.hosts["rebound.test"] = ["10.0.0.1", "::1", "169.254.169.254"];
+  network.hosts["mixed.test"] = ["127.0.0.1", "8.8.8.8"];
+  for (const host of ["rebound.test", "127.0.0.1", "[::ffff:7f00:1]"]) {
+    const { client } = network.connect();
+    await say(client, `CONNECT ${host}:80 HTTP/1.1\r\nHost: ${host}:80\r\n\r\n`);
+    assertMatch(await hearAll(client), /^HTTP\/1.1 403 .*error=destination_ip_prohibited/s);
+    await client.writer.close();
+  }
+  const socks = network.connect();
+  await say(socks.client, "\x05\x01\x00\x05\x01\x00\x03\x0crebound.test\x00\x50");
+  assertEquals((await hearAll(socks.client)).slice(2, 4), "\x05\x02");
+  assertEquals(network.dialed, []);
+  const { client } = network.connect();
+  await say(client, "CONNECT mixed.test:80 HTTP/1.1\r\nHost: mixed.test:80\r\n\r\n");
+  await hear(client, "200 Connection established");
+  assertEquals(network.dialed, ["8.8.8.8:80"]);
+});

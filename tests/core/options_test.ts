@@ -10,6 +10,7 @@ const DEFAULTS: Options = {
   "name": undefined,
   "forwarded": "keep",
   "allow-private": false,
+  "deny-private": false,
   "connect-timeout": DEFAULT_TIMEOUTS.connect,
   "header-timeout": DEFAULT_TIMEOUTS.header,
   "idle-timeout": DEFAULT_TIMEOUTS.idle,

@@ -22,8 +22,8 @@ export function memoryPair(options: MemoryPairOptions = {}): [ByteStream, ByteSt
 }
 
 function end(incoming: Pipe, outgoing: Pipe, port: number): ByteStream {
-  const local: Address = { host: "192.0.2.1", port };
-  const remote: Address = { host: "192.0.2.1", port: 3 - port };
+  const local: Address = { host: `192.0.2.${port}`, port };
+  const remote: Address = { host: `192.0.2.${3 - port}`, port: 3 - port };
   const destroy = () => {
     incoming.reset();
     outgoing.reset();

@@ -48,7 +48,7 @@ export class VirtualNetwork {
       const waiter = this.#waiting.shift();
       if (waiter) waiter(origin);
       else this.#origins.push(origin);
-      return Promise.resolve(near);
+      return Promise.resolve({ ...near, remote: to });
     },
   };
 

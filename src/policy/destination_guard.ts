@@ -1,0 +1,82 @@
+/**
+ * The destination guard: addresses that a stranger must not reach through this proxy (server-side request forgery).
+ *
+ * It judges addresses, never names: the name was resolved once, each address is judged as bytes, and that very
+ * address is dialed and, once connected, judged again. A name cannot be resolved differently in between.
+ *
+ * @module
+ */
+
+import { Fault } from "../faults.ts";
+import { formatAuthority, parseIp, unmapped } from "../protocols/host.ts";
+import type { Address, TcpAddress } from "../runtime.ts";
+
+/** Blocks that are not the public internet (the IANA special-purpose registries, RFC 6890), and what they are. */
+const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
+  ["0.0.0.0/8", "this network"],
+  ["10.0.0.0/8", "private"],
+  ["100.64.0.0/10", "carrier-grade NAT"],
+  ["127.0.0.0/8", "loopback"],
+  ["169.254.0.0/16", "link-local"],
+  ["172.16.0.0/12", "private"],
+  ["192.0.0.0/24", "protocol assignments"],
+  ["192.168.0.0/16", "private"],
+  ["198.18.0.0/15", "benchmarking"],
+  ["224.0.0.0/4", "multicast"],
+  ["240.0.0.0/4", "reserved"],
+  // These carry an IPv4 address, which a router may unwrap: what lies behind cannot be told from here.
+  ["::/96", "IPv4-compatible, loopback or unspecified"],
+  ["64:ff9b::/96", "NAT64"],
+  ["64:ff9b:1::/48", "NAT64"],
+  ["2001::/32", "Teredo"],
+  ["2002::/16", "6to4"],
+  ["100::/64", "discard-only"],
+  ["fc00::/7", "private"],
+  ["fe80::/10", "link-local"],
+  ["fec0::/10", "site-local"],
+  ["ff00::/8", "multicast"],
+];
+
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly bits: number;
+  readonly why: string;
+}
+
+const BLOCKS: readonly Block[] = PROHIBITED.map(([block, why]) => {
+  const [address, bits] = block.split("/");
+  return { bytes: parseIp(address)!, bits: Number(bits), why };
+});
+
+/** What kind of address it is that the public internet does not have; undefined for one that it has. */
+export function specialPurpose(host: string): string | undefined {
+  const bytes = parseIp(host);
+  if (!bytes) return "no IP address";
+  const address = unmapped(bytes);
+  return BLOCKS.find((block) => contains(block, address))?.why;
+}
+
+function contains({ bytes, bits }: Block, address: Uint8Array): boolean {
+  if (bytes.length !== address.length) return false;
+  const whole = bits >> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== address[i]) return false;
+  const mask = 0xFF00 >> (bits & 7) & 0xFF;
+  return mask === 0 || (bytes[whole] & mask) === (address[whole] & mask);
+}
+
+/**
+ * Throws `destination_ip_prohibited` for an address that is not of the public internet.
+ *
+ * `ends` are the connection's own addresses once it stands: the peer must be one that may be reached, and not
+ * this machine, which it is when both ends have one address.
+ */
+export function refuseSpecialPurpose(
+  address: TcpAddress,
+  ends?: { readonly local: Address; readonly remote: Address },
+): void {
+  const peer = ends && "host" in ends.remote ? ends.remote.host : address.host;
+  const own = ends && "host" in ends.local && ends.local.host === peer ? "this machine" : undefined;
+  const why = specialPurpose(address.host) ?? specialPurpose(peer) ?? own;
+  if (why === undefined) return;
+  throw new Fault("destination_ip_prohibited", `${formatAuthority(address)} is prohibited: ${why}`);
+}

@@ -1,0 +1,61 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Fault } from "../../src/faults.ts";
+import { refuseSpecialPurpose, specialPurpose } from "../../src/policy/destination_guard.ts";
+
+Deno.test("2.2: specialPurpose() knows the first and the last address of each block, and their neighbours", () => {
+  const blocks: [before: string | undefined, first: string, last: string, after: string | undefined][] = [
+    [undefined, "0.0.0.0", "0.255.255.255", "1.0.0.0"],
+    ["9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"],
+    ["100.63.255.255", "100.64.0.0", "100.127.255.255", "100.128.0.0"],
+    ["126.255.255.255", "127.0.0.0", "127.255.255.255", "128.0.0.0"],
+    ["169.253.255.255", "169.254.0.0", "169.254.255.255", "169.255.0.0"],
+    ["172.15.255.255", "172.16.0.0", "172.31.255.255", "172.32.0.0"],
+    ["191.255.255.255", "192.0.0.0", "192.0.0.255", "192.0.1.0"],
+    ["192.167.255.255", "192.168.0.0", "192.168.255.255", "192.169.0.0"],
+    ["198.17.255.255", "198.18.0.0", "198.19.255.255", "198.20.0.0"],
+    ["223.255.255.255", "224.0.0.0", "255.255.255.255", undefined],
+    [undefined, "::", "::ffff:ffff", "::1:0:0"],
+    ["64:ff9a:ffff::", "64:ff9b::", "64:ff9b::ffff:ffff", "64:ff9b:0:0:0:1::"],
+    ["64:ff9b:0:ffff::", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:2::"],
+    ["2000:ffff::", "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", "2001:1::"],
+    ["2001:ffff::", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"],
+    ["ff::", "100::", "100::ffff:ffff:ffff:ffff", "100:0:0:1::"],
+    ["fbff::", "fc00::", "fdff:ffff::", "fe00::"],
+    ["fe7f::", "fe80::", "feff:ffff::", undefined],
+    ["fe00::", "ff00::", "ffff:ffff::", undefined],
+  ];
+  for (const [before, first, last, after] of blocks) {
+    for (const inside of [first, last]) assertEquals(typeof specialPurpose(inside), "string", inside);
+    for (const outside of [before, after]) {
+      if (outside) assertEquals(specialPurpose(outside), undefined, outside);
+    }
+  }
+});
+
+Deno.test("2.2: specialPurpose() judges an IPv4-mapped address as the IPv4 address that it is", () => {
+  assertEquals(specialPurpose("::ffff:127.0.0.1"), "loopback");
+  assertEquals(specialPurpose("::ffff:a00:1"), "private");
+  assertEquals(specialPurpose("::ffff:8.8.8.8"), undefined);
+});
+
+Deno.test("2.2: specialPurpose() lets nothing pass that is no address", () => {
+  for (const host of ["", "localhost", "127.1", "0x7f.1", "2130706433"]) {
+    assertEquals(specialPurpose(host), "no IP address", host);
+  }
+});
+
+Deno.test("2.2: refuseSpecialPurpose() checks the connected peer, too, and that it is not this machine", () => {
+  const public1 = { host: "8.8.8.8", port: 80 };
+  const local = { host: "8.8.4.4", port: 40_000 };
+  refuseSpecialPurpose(public1);
+  refuseSpecialPurpose(public1, { local, remote: public1 });
+  for (
+    const ends of [
+      { local, remote: { host: "10.0.0.1", port: 80 } },
+      { local: { host: "8.8.8.8", port: 40_000 }, remote: public1 },
+    ]
+  ) {
+    const fault = assertThrows(() => refuseSpecialPurpose(public1, ends), Fault, "8.8.8.8:80 is prohibited");
+    assertEquals([fault.code, fault.status, fault.socks5], ["destination_ip_prohibited", 403, 2]);
+  }
+});
