@@ -51,8 +51,6 @@ export interface ExchangeOptions {
   readonly date: () => Date;
   /** Whether the client may keep its connection; asked when the response's head is written. */
   readonly keepAlive: () => boolean;
-  /** Whether the origin's connection may serve further requests. */
-  readonly reuseOrigin: boolean;
   readonly observer: ExchangeObserver;
 }
 
@@ -111,13 +109,12 @@ export class Exchange {
   }
 
   async #sendRequest(): Promise<void> {
-    const { request, client, origin, name, reuseOrigin, maxHeaderSize, maxBodySize, observer } =
-      this.#options;
+    const { request, client, origin, name, maxHeaderSize, maxBodySize, observer } = this.#options;
     const forwarded = { mode: this.#options.forwarded, client: client.remote };
     let left = maxBodySize;
     try {
       if (request.framing.kind === "length" && request.framing.length > left) throw bodyTooLarge(maxBodySize);
-      origin.writer.put(forwardedRequest(request, { name, persistent: reuseOrigin, forwarded }));
+      origin.writer.put(forwardedRequest(request, { name, persistent: true, forwarded }));
       await pumpBody(client.reader, origin.writer, {
         reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
         writer: bodyWriter(request.framing),
@@ -133,8 +130,8 @@ export class Exchange {
     } catch (error) {
       const fault = toFault(error);
       this.#upload = "failed";
-      // An origin that stopped reading may have answered all the same; what the client did ends the exchange.
-      if (fault.blame !== "client") return;
+      // An origin that stopped reading may have answered all the same; anything else ends the exchange.
+      if (fault.blame === "upstream") return;
       this.#fault = fault;
       origin.cut(fault);
       return;
@@ -203,7 +200,7 @@ export class Exchange {
       throw asProtocolError(error);
     });
     const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
-    this.#originReusable = this.#options.reuseOrigin && !close && !bindsConnection(request.head, head) &&
+    this.#originReusable = !close && !bindsConnection(request.head, head) &&
       framing.kind !== "close" &&
       this.#upload === "done" &&
       origin.reader.buffer.length === 0;

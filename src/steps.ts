@@ -206,7 +206,6 @@ export const STEPS: Steps = {
       forwarded: services.forwarded,
       date: () => services.clock.date(),
       keepAlive: () => session.keepAlive,
-      reuseOrigin: true,
       observer: session.observe(recording),
     });
     session.onCut = (fault) => exchange.cut(fault);
