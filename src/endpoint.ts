@@ -125,6 +125,6 @@ export function refuseOpenListeners(addresses: readonly Address[]): void {
   if (!open) return;
   throw new UsageError(
     `Refusing to listen on ${formatAddress(open)}: whoever reaches it could use this proxy. ` +
-      `Listen on ${LOOPBACK}, or say --allow-open if that is what you want`,
+      `Listen on ${LOOPBACK}, name its users with --user, or say --allow-open if that is what you want`,
   );
 }

@@ -22,10 +22,11 @@ import {
   readSize,
   readSwitch,
   readTimeout,
+  readUser,
 } from "./values.ts";
 
 /** The headings of the help. */
-export type Group = "Listening" | "Destinations" | "Timeouts" | "Limits" | "Logs" | "About";
+export type Group = "Listening" | "Access" | "Destinations" | "Timeouts" | "Limits" | "Logs" | "About";
 
 /** One flag. Its name is the key in {@linkcode FLAGS}. */
 export interface Flag {
@@ -69,6 +70,16 @@ export const FLAGS = {
     value: "NAME",
     help: "What the proxy calls itself in Via and Proxy-Status (a random name)",
     read: readName,
+  },
+  "user": {
+    group: "Access",
+    short: "u",
+    value: "NAME:PASSWORD",
+    help:
+      "Who may use the proxy: HTTP Basic and SOCKS5 clients must say so, SOCKS4 cannot. May be repeated. Other " +
+      "programs of this machine can see flags: SLUICE_USER is the safer place",
+    repeatable: true,
+    read: readUser,
   },
   "forwarded": {
     group: "Destinations",

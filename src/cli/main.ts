@@ -14,8 +14,10 @@ import { escapeMessage } from "../observe/escape.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { LineLog } from "../observe/log.ts";
 import { descriptorOutput, openOutput, type OutputOptions } from "../observe/output.ts";
+import { Users } from "../policy/users.ts";
 import type { Runtime } from "../runtime.ts";
 import { createProxy, type Proxy } from "../server.ts";
+import type { Authenticate } from "../services.ts";
 import { UsageError } from "../usage_error.ts";
 import { VERSION } from "../version.ts";
 import { formatHelp } from "./help.ts";
@@ -103,6 +105,7 @@ class Program {
       return await createProxy({
         listen: options.listen,
         allowOpen: options["allow-open"],
+        authenticate: authenticator(options.user),
         name: options.name,
         timeouts: {
           connect: options["connect-timeout"],
@@ -143,6 +146,13 @@ class Program {
     // The access log first: what becomes of it may be told on standard error.
     Promise.resolve(this.#output?.flush()).then(() => this.#stderr.flush()).then(() => process.exit(code));
   }
+}
+
+/** Undefined where no users are given: everybody may use the proxy. */
+function authenticator(entries: readonly string[]): Authenticate | undefined {
+  if (entries.length === 0) return undefined;
+  const users = new Users(entries);
+  return (request) => users.verify(request);
 }
 
 /** Undefined: as the listeners have it. */

@@ -10,6 +10,7 @@ import { parseDuration } from "../duration.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { LOG_FORMATS, type LogFormat } from "../observe/access_log.ts";
 import { type Level, LEVELS } from "../observe/log.ts";
+import { parseUser } from "../policy/users.ts";
 import { FORWARDED_MODES, type ForwardedMode } from "../protocols/http1_forwarded.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -32,6 +33,12 @@ export function readName(text: string): string {
   throw new UsageError(
     `Invalid name "${text}": use letters, digits, "-", "." and "_", and begin with a letter`,
   );
+}
+
+/** A name and a password, which are checked and left as they are. */
+export function readUser(text: string): string {
+  parseUser(text);
+  return text;
 }
 
 /** A duration that is not 0, in milliseconds. */

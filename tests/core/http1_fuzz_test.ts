@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import process from "node:process";
 import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
 import { type BodyReader, bodyReader, bodyWriter } from "../../src/protocols/http1_body.ts";
@@ -10,15 +9,17 @@ import { RequestHeadReader, type ResponseHead, ResponseHeadReader } from "../../
 import { type HttpRequest, understand } from "../../src/protocols/http1_request.ts";
 import { CORPUS_EXISTS, corpusBytes } from "../support/corpus.ts";
 import { bodies, fromLatin1, handshakes, latin1, linesOf, visible } from "../support/http1.ts";
+import {
+  assertEnds,
+  fuzzMessages,
+  type FuzzOptions,
+  type Outcome,
+  parse,
+  type Parser,
+  ROUNDS,
+} from "../support/http1_fuzz.ts";
 import { METHODS, readRequests, readResponses } from "../support/llhttp.ts";
-import { Random, SEED } from "../support/random.ts";
-
-/** How many random inputs each parser gets, and how many spoiled ones; `FUZZ=1000000` is the long form. */
-const ROUNDS = Number(process.env.FUZZ ?? 5000);
-const LONG = process.env.FUZZ !== undefined;
-
-/** An input that takes longer hangs, in milliseconds: no load on the machine explains it. */
-const HANG = 1000;
+import { SEED } from "../support/random.ts";
 
 if (!CORPUS_EXISTS) {
   console.log("http1_fuzz_test: there is no corpus beside the checkout; only the built-in samples are used");
@@ -26,242 +27,6 @@ if (!CORPUS_EXISTS) {
 
 const LIMITS = { maxTrailerSize: 4096 };
 const MAX_HEAD = 32768;
-
-/** Something that reads messages. */
-interface Parser {
-  /** Takes one message off the buffer; undefined where it needs more bytes. */
-  read(buffer: ByteBuffer): unknown;
-  /** What the close of the sender makes a message. */
-  end?(): unknown;
-}
-
-/** What a parser made of an input. */
-interface Outcome {
-  readonly events: readonly unknown[];
-  readonly fault: Fault | undefined;
-  /** For comparison: what must not depend on how the input was cut. */
-  readonly summary: string;
-}
-
-function parse(make: () => Parser, pieces: Iterable<Uint8Array>): Outcome {
-  const parser = make();
-  const buffer = new ByteBuffer(64);
-  const events: unknown[] = [];
-  let fault: Fault | undefined;
-  try {
-    for (const piece of pieces) {
-      buffer.append(piece);
-      for (let event = parser.read(buffer); event !== undefined; event = parser.read(buffer)) {
-        events.push(event);
-      }
-    }
-    const last = parser.end?.();
-    if (last !== undefined) events.push(last);
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    fault = error;
-  }
-  const { code, status, message } = fault ?? {};
-  return {
-    events,
-    fault,
-    summary: JSON.stringify([events, code, status, message, fault ? -1 : buffer.length]),
-  };
-}
-
-/** Pieces of messages; what they mean to a parser depends on where they are put. */
-const PIECES = [
-  ...[
-    "\r\n",
-    "\n",
-    "\r",
-    " ",
-    "\t",
-    ",",
-    ";",
-    ":",
-    "=",
-    '"',
-    "\\",
-    "\0",
-    "\x7F",
-    "\x80",
-    "\xA0",
-    "\xFF",
-    "0",
-    "a",
-    "/",
-    "?",
-    "#",
-  ],
-  ...[
-    "HTTP/1.1",
-    "HTTP/1.0",
-    "HTTP/2.0",
-    "GET ",
-    "HEAD ",
-    "OPTIONS ",
-    "POST ",
-    "CONNECT ",
-    "TRACE ",
-    "http://",
-    "a:443",
-    "*",
-  ],
-  ...[
-    "GET http://a/ HTTP/1.1\r\n",
-    "OPTIONS http://a HTTP/1.1\r\n",
-    "CONNECT a:443 HTTP/1.1\r\n",
-    "Host: a\r\n",
-    "\r\n\r\n",
-  ],
-  ...[
-    "Content-Length: 5\r\n",
-    "Content-Length: 0\r\n",
-    "Content-Length:\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    " : ",
-  ],
-  ...[
-    "Transfer-Encoding:\r\n",
-    "Transfer-Encoding: ,\r\n",
-    "chunked",
-    ", chunked",
-    "gzip, ",
-    "Connection: close\r\n",
-  ],
-  ...["Connection: Host, Content-Length, Date\r\n", "Connection: upgrade\r\n", "Upgrade: h2c, websocket\r\n"],
-  ...[
-    "Via: 1.0 a\r\n",
-    "Expect: 100-continue\r\n",
-    "Max-Forwards: 1\r\n",
-    "Proxy-Authorization: Basic YTpi\r\n",
-  ],
-  ...[
-    "HTTP/1.1 200 OK\r\n",
-    "HTTP/1.1 100 Continue\r\n\r\n",
-    "HTTP/1.1 101 S\r\n",
-    "HTTP/1.0 304 N\r\n",
-    "Date: x\r\n",
-  ],
-  ...[
-    "5\r\nhello\r\n",
-    "0\r\n\r\n",
-    "0\r\n",
-    "1;a=b\r\nx\r\n",
-    ';a="b"',
-    "1fffffffffffff\r\n",
-    "ffffffffffffffff\r\n",
-  ],
-  ...["\r\n folded", "X: y\r\n", "Set-Cookie: a=b\r\n", "TE: trailers\r\n", "Trailer: X\r\n"],
-].map(latin1);
-
-function join(...parts: Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** Bytes of any value, or pieces of messages in any order. */
-function randomInput(random: Random): Uint8Array {
-  if (random.below(3) === 0) return random.bytes(random.below(200));
-  return join(...Array.from({ length: random.below(20) }, () => random.pick(PIECES)));
-}
-
-/** Where a line begins, or anywhere. */
-function place(random: Random, bytes: Uint8Array): number {
-  const at = random.below(bytes.length + 1);
-  return random.below(2) === 0 ? at : bytes.indexOf(0x0A, at) + 1 || at;
-}
-
-/** A good input with changes of bytes, of lines, and of its halves. */
-function spoiledInput(random: Random, samples: readonly Uint8Array[]): Uint8Array {
-  let bytes = random.pick(samples);
-  for (let changes = 1 + random.below(3); changes > 0; changes--) {
-    const at = place(random, bytes);
-    const to = place(random, bytes);
-    switch (random.below(5)) {
-      case 0:
-        bytes = random.mutate(bytes);
-        break;
-      case 1:
-      case 2:
-        bytes = join(bytes.subarray(0, at), random.pick(PIECES), bytes.subarray(at));
-        break;
-      case 3:
-        bytes = join(
-          bytes.subarray(0, at),
-          bytes.subarray(Math.min(at, to), Math.max(at, to)),
-          bytes.subarray(at),
-        );
-        break;
-      case 4: {
-        const other = random.pick(samples);
-        bytes = join(bytes.subarray(0, at), other.subarray(place(random, other)));
-        break;
-      }
-    }
-  }
-  return bytes;
-}
-
-interface FuzzOptions {
-  readonly samples: readonly Uint8Array[];
-  /** What must hold for every outcome. */
-  readonly check?: (outcome: Outcome, input: Uint8Array) => void;
-}
-
-/**
- * Nothing but a fault is thrown, no input hangs, and none means something else when it arrives in other pieces. That
- * all kinds of outcome were seen tells that the inputs are neither too good nor too bad.
- */
-function fuzz(name: string, make: () => Parser, { samples, check }: FuzzOptions): void {
-  Deno.test(`T18: ${name}: ${ROUNDS} random and ${ROUNDS} spoiled inputs (seed ${SEED})`, () => {
-    const random = new Random();
-    const tally = { events: 0, faults: 0, waits: 0 };
-    let slowest = 0;
-    let slow = 0;
-    for (let round = 0; round < 2 * ROUNDS; round++) {
-      const input = round % 2 === 0 ? randomInput(random) : spoiledInput(random, samples);
-      try {
-        const start = performance.now();
-        const whole = parse(make, [input]);
-        const time = performance.now() - start;
-        slowest = Math.max(slowest, time);
-        if (time > 50) slow++;
-        assert(time < HANG, `It took ${time} ms`);
-        check?.(whole, input);
-        for (const pieces of [random.split(input), Array.from(input, (byte) => Uint8Array.of(byte))]) {
-          const { summary } = parse(make, pieces);
-          if (summary !== whole.summary) assertEquals(JSON.parse(summary), JSON.parse(whole.summary));
-        }
-        tally.events += whole.events.length;
-        if (whole.fault) tally.faults++;
-        else tally.waits++;
-      } catch (error) {
-        const { message } = error as Error;
-        throw new Error(`Round ${round} of seed ${SEED}: ${JSON.stringify(fromLatin1(input))}: ${message}`, {
-          cause: error,
-        });
-      }
-    }
-    for (const [outcome, count] of Object.entries(tally)) {
-      assert(count > ROUNDS / 100, `There were ${count} ${outcome}`);
-    }
-    if (!LONG) return;
-    const { rss } = process.memoryUsage();
-    console.log(name, {
-      ...tally,
-      slowest: `${slowest.toFixed(1)} ms`,
-      slow,
-      rss: `${Math.round(rss / 2 ** 20)} MiB`,
-    });
-  });
-}
 
 /** A message with its content put together. */
 class Content {
@@ -421,9 +186,20 @@ const BUILT_IN_REQUESTS = [
 
 const REQUESTS = [...BUILT_IN_REQUESTS, ...corpusBytes("http1-requests.jsonl", "request")];
 
-fuzz("requests on a connection", () => new Requests(), { samples: REQUESTS, check: checkRequests });
+const INPUTS = `${ROUNDS} random and ${ROUNDS} spoiled inputs (seed ${SEED})`;
 
-fuzz("HTTP handshakes", () => handshakes({ credentialsRequired: true }).make(), {
+function fuzz(name: string, make: () => Parser, options: FuzzOptions): void {
+  Deno.test(`${name}: ${INPUTS}`, () => fuzzMessages(make, options));
+}
+
+fuzz("T18: requests on a connection", () => new Requests(), { samples: REQUESTS, check: checkRequests });
+
+fuzz("T19: requests that are sent on mean the same to llhttp", () => new Requests(), {
+  samples: REQUESTS.filter((bytes) => parse(() => new Requests(), [bytes]).events.some(isForwarded)),
+  check: checkRequests,
+});
+
+fuzz("T18: HTTP handshakes", () => handshakes({ credentialsRequired: true }).make(), {
   samples: REQUESTS,
   check({ fault }, input) {
     const { handshake } = handshakes().make();
@@ -546,7 +322,7 @@ const RESPONSES = [...BUILT_IN_RESPONSES, ...corpusBytes("origin-responses.jsonl
 
 for (const [method, chunks] of [["GET", true], ["GET", false], ["HEAD", true]] as const) {
   const version = chunks ? "HTTP/1.1" : "HTTP/1.0";
-  fuzz(`responses to ${method} of ${version}`, () => new Responses({ method, chunks }), {
+  fuzz(`T18: responses to ${method} of ${version}`, () => new Responses({ method, chunks }), {
     samples: RESPONSES,
     check: ({ events }) => events.forEach((event) => checkAnswered(event as Answered)),
   });
@@ -559,7 +335,7 @@ const CHUNKED = [
   "0\r\nContent-Length: 5\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n",
 ].map(latin1);
 
-fuzz("chunked bodies", bodies({ kind: "chunked" }, LIMITS.maxTrailerSize).make, { samples: CHUNKED });
+fuzz("T18: chunked bodies", bodies({ kind: "chunked" }, LIMITS.maxTrailerSize).make, { samples: CHUNKED });
 
 /** What a search that starts over and over would stumble upon. */
 const UNITS = [
@@ -629,17 +405,14 @@ for (const [kind, heads] of [["request", LONG_REQUESTS], ["response", LONG_RESPO
         const long = unit.repeat(LENGTH / unit.length);
         const host = kind === "request" && !head.includes("Host") ? "Host: a\r\n" : "";
         const input = latin1(`${head.replace("%", () => long)}\r\n${host}\r\n`);
-        const start = performance.now();
-        if (kind === "request") readLong(input);
-        else parse(() => new Responses({ method: "HEAD", chunks: true, maxHead: 2 * LENGTH }), [input]);
-        const time = performance.now() - start;
-        assert(time < HANG, `${visible(head)} with ${visible(unit)} took ${time} ms`);
+        const act = () => kind === "request" ? readLongRequest(input) : readLongResponse(input);
+        assertEnds(act, `${visible(head)} with ${visible(unit)}`);
       }
     }
   });
 }
 
-function readLong(input: Uint8Array): void {
+function readLongRequest(input: Uint8Array): void {
   parse(() => new Requests(2 * LENGTH), [input]);
   const { handshake } = handshakes({ credentialsRequired: true, maxHeaderSize: 2 * LENGTH }).make();
   try {
@@ -648,4 +421,8 @@ function readLong(input: Uint8Array): void {
     if (!(error instanceof Fault)) throw error;
   }
   handshake.refused(new Fault("dns_error"));
+}
+
+function readLongResponse(input: Uint8Array): void {
+  parse(() => new Responses({ method: "HEAD", chunks: true, maxHead: 2 * LENGTH }), [input]);
 }

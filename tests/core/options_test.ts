@@ -8,6 +8,7 @@ const DEFAULTS: Options = {
   "listen": ["127.0.0.1:8899"],
   "allow-open": false,
   "name": undefined,
+  "user": [],
   "forwarded": "keep",
   "allow-private": false,
   "deny-private": false,

@@ -13,6 +13,7 @@ type Callback = (...values: never[]) => unknown;
 interface Parser {
   initialize(type: number, resource: object, maxHeaderSize: number): void;
   execute(bytes: Buffer): number | Error;
+  close(): void;
   finish(): number | Error | undefined;
   [callback: number]: Callback;
 }
@@ -129,6 +130,7 @@ function read(bytes: Uint8Array, { type, bodyless }: ReadingOptions & { type: nu
   };
   const executed = parser.execute(Buffer.from(bytes));
   const finished = executed instanceof Error ? executed : parser.finish();
+  parser.close();
   const error = [executed, finished].find((result) => result instanceof Error) as
     | { code: string }
     | undefined;
