@@ -1,5 +1,5 @@
 /**
- * The direct way to a target: resolve the name, dial what it resolved to.
+ * The direct way to a target: resolve the name once, race the addresses that it resolved to.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import { Fault, toFault } from "../faults.ts";
 import { parseIp } from "../protocols/host.ts";
 import type { Runtime, TcpAddress } from "../runtime.ts";
+import { interleaved, race } from "./racing.ts";
 
 /** What dialing needs. */
 export interface DirectOptions {
@@ -30,28 +31,28 @@ export interface Dialed {
   readonly dialTime: number;
 }
 
-/** Connects to a target; tries its addresses in the system's order. Throws a `Fault` that lists the attempts. */
+/** Connects to a target; its addresses race. Throws a `Fault` that lists the attempts. */
 export async function dialDirect(target: TcpAddress, options: DirectOptions): Promise<Dialed> {
   const { runtime, clock, signal, judge } = options;
   const start = clock.now();
   const hosts = parseIp(target.host) ? [target.host] : await resolve(target.host, options);
   const resolved = clock.now();
-  const attempts: Fault[] = [];
-  for (const host of hosts) {
-    const address = { host, port: target.port };
-    try {
+  const won = await race(interleaved(hosts), {
+    clock,
+    signal,
+    attempt: async (host, signal) => {
+      const address = { host, port: target.port };
       judge(address);
       const channel = new Channel(await runtime.dial(address, { signal }), "target");
       judgeChannel(address, channel, judge);
-      return { channel, address, dnsTime: resolved - start, dialTime: clock.now() - resolved };
-    } catch (error) {
-      signal.throwIfAborted();
-      attempts.push(toFault(error));
-    }
-  }
-  const last = attempts[attempts.length - 1];
-  throw new Fault(last.code, attempts.map((attempt) => attempt.message).join("; "), { cause: last });
+      return { channel, address };
+    },
+    release: ({ channel }) => channel.cut(TOO_LATE),
+  });
+  return { ...won, dnsTime: resolved - start, dialTime: clock.now() - resolved };
 }
+
+const TOO_LATE = new Fault("connection_terminated", "Another address was faster");
 
 /**
  * `127.1.` ends in a number, so it is an address in an odd spelling and no name (WHATWG URL, "ends in a number");
@@ -63,8 +64,10 @@ async function resolve(host: string, { runtime, signal }: DirectOptions): Promis
   try {
     return await runtime.resolve(host.replace(NUMBER_AND_DOT, "$1"), { signal });
   } catch (error) {
-    signal.throwIfAborted();
-    throw toFault(error);
+    if (!signal.aborted) throw toFault(error);
+    const { reason } = signal;
+    const late = reason instanceof Fault && reason.code === "connection_timeout";
+    throw late ? new Fault("dns_timeout", `The name was not resolved in time: ${host}`) : reason;
   }
 }
 

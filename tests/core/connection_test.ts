@@ -407,3 +407,33 @@ Deno.test("2.2: with the guard on no private address is dialed, whatever a name 
   await hear(client, "200 Connection established");
   assertEquals(network.dialed, ["8.8.8.8:80"]);
 });
+
+Deno.test("Y1: a name with a dead IPv6 address is reached over IPv4 in less than 350 ms, and a slow one is waited for", async () => {
+  const network = await VirtualNetwork.start();
+  network.hosts["dual.test"] = ["2001:db8::1", "192.0.2.9"];
+  network.unreachable["2001:db8::1"] = "hang";
+  const { client } = network.connect();
+  await say(client, "CONNECT dual.test:80 HTTP/1.1\r\nHost: dual.test:80\r\n\r\n");
+  await until(() => network.dialed.length === 1);
+  network.clock.advance(250);
+  await hear(client, "200 Connection established");
+  assertEquals(network.dialed, ["[2001:db8::1]:80", "192.0.2.9:80"]);
+  network.hosts["slow.test"] = ["192.0.2.10"];
+  network.slow["192.0.2.10"] = 400;
+  const slow = network.connect();
+  await say(slow.client, "CONNECT slow.test:80 HTTP/1.1\r\nHost: slow.test:80\r\n\r\n");
+  await until(() => network.dialed.length === 3);
+  network.clock.advance(400);
+  await hear(slow.client, "200 Connection established");
+});
+
+Deno.test("T11: a name that is not resolved in time is 504 dns_timeout", async () => {
+  const resolve = (_: string, { signal }: { signal?: AbortSignal } = {}) =>
+    new Promise<string[]>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const network = await VirtualNetwork.start({ runtime: { ...new VirtualNetwork().runtime, resolve } });
+  const { client } = network.connect();
+  await say(client, GET);
+  await until(() => network.path.at(-1) === "dialing");
+  network.clock.advance(10_000);
+  assertMatch(await hear(client, /\n$/), /^HTTP\/1.1 504 .*error=dns_timeout/s);
+});

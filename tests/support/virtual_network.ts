@@ -7,6 +7,7 @@
 import { Channel } from "../../src/channel.ts";
 import type { AccessRecord } from "../../src/observe/record.ts";
 import type { Runtime, SocketErrorCode } from "../../src/runtime.ts";
+import { formatAuthority } from "../../src/protocols/host.ts";
 import { createProxy, type Proxy, type ProxyOptions } from "../../src/server.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";
@@ -21,6 +22,8 @@ export class VirtualNetwork {
   readonly hosts: Record<string, string[]> = { "origin.test": ["192.0.2.80"], "dead.test": ["192.0.2.81"] };
   /** Addresses that cannot be reached, and why; `hang` never answers. */
   readonly unreachable: Record<string, SocketErrorCode | "hang"> = { "192.0.2.81": "connection_refused" };
+  /** Addresses that take so many milliseconds to connect. */
+  readonly slow: Record<string, number> = {};
   readonly #origins: Channel[] = [];
   readonly #waiting: ((origin: Channel) => void)[] = [];
   #proxy: Proxy | undefined;
@@ -35,20 +38,24 @@ export class VirtualNetwork {
       const addresses = this.hosts[host];
       return addresses ? Promise.resolve(addresses) : Promise.reject(socketError("dns_error", host));
     },
-    dial: (to, { signal } = {}) => {
+    dial: async (to, { signal } = {}) => {
       const { host, port } = to as { host: string; port: number };
-      this.dialed.push(`${host}:${port}`);
+      this.dialed.push(formatAuthority({ host, port }));
       const why = this.unreachable[host];
       if (why === "hang") {
-        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+        return await new Promise((_, reject) =>
+          signal?.addEventListener("abort", () => reject(signal.reason))
+        );
       }
-      if (why) return Promise.reject(socketError(why, `${host}:${port}`));
+      if (why) throw socketError(why, `${host}:${port}`);
+      const delay = this.slow[host];
+      if (delay !== undefined) await new Promise<void>((resolve) => this.clock.schedule(delay, resolve));
       const [near, far] = memoryPair();
       const origin = new Channel(far, "client");
       const waiter = this.#waiting.shift();
       if (waiter) waiter(origin);
       else this.#origins.push(origin);
-      return Promise.resolve({ ...near, remote: to });
+      return { ...near, remote: to };
     },
   };
 
