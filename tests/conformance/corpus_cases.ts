@@ -8,20 +8,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type HttpMessage, parseMessage } from "../support/http_message.ts";
-import { ROOT } from "../support/toolchain.ts";
-
-/** Where the corpus is. */
-export const CORPUS: string = join(ROOT, "../shared/corpus");
-
-/** The cases of a file; undefined where there is none. */
-export function readCases<Case>(file: string): Case[] | undefined {
-  const path = join(CORPUS, file);
-  if (!existsSync(path)) return undefined;
-  return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-}
 
 /** What the cases name as their origin. Whatever stands in for it has 16 bytes too, so that lengths stay right. */
 const PLACEHOLDER = "origin.test:8080";

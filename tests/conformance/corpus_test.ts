@@ -8,17 +8,16 @@
 import { assertEquals } from "@std/assert";
 import {
   caseBody,
-  CORPUS,
   gradeRequest,
   gradeResponse,
   originHost,
-  readCases,
   requestBytes,
   type RequestCase,
   type RequestOutcome,
   type ResponseCase,
   type SeenRequest,
 } from "./corpus_cases.ts";
+import { CORPUS, readCases } from "../support/corpus.ts";
 import { request } from "./exchanges.ts";
 import { Suite } from "./suite.ts";
 import { Origin, response } from "../support/origin.ts";

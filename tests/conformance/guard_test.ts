@@ -5,11 +5,9 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
-import { CORPUS } from "./corpus_cases.ts";
 import { Suite, testRows } from "./suite.ts";
+import { readCases } from "../support/corpus.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 
@@ -21,17 +19,12 @@ interface Target {
   readonly expect: "deny" | "allow" | "either";
 }
 
-const FILE = join(CORPUS, "ssrf-targets.jsonl");
-
 /**
  * Those that must be refused, without the one that a name server would have to be asked for. The others would be dialed
  * for real, and tests stay on this machine.
  */
-const DENIED: readonly Target[] = existsSync(FILE)
-  ? readFileSync(FILE, "utf8").trim().split("\n").map((line) => JSON.parse(line)).filter(({ expect }) =>
-    expect === "deny"
-  )
-  : [];
+const DENIED: readonly Target[] = (readCases<Target>("ssrf-targets.jsonl") ?? [])
+  .filter(({ expect, host }) => expect === "deny" && !host.endsWith(".internal"));
 
 suite.test(`2.2: ${DENIED.length} prohibited targets of the corpus are refused on every protocol and never dialed`, async (proxy) => {
   if (DENIED.length === 0) return console.log("guard_test: there is no corpus beside the checkout");

@@ -1,5 +1,5 @@
 /**
- * Messages from other projects' test suites, to begin from. They lie beside the checkout where there are any.
+ * Test vectors from other projects' test suites. They lie beside the checkout where there are any.
  *
  * @module
  */
@@ -9,14 +9,21 @@ import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import { ROOT } from "./toolchain.ts";
 
-const FOLDER = join(ROOT, "../shared/corpus");
+/** Where the vectors are. */
+export const CORPUS: string = join(ROOT, "../shared/corpus");
 
 /** Whether the corpus is there; tests say so where it is not. */
-export const CORPUS_EXISTS: boolean = existsSync(FOLDER);
+export const CORPUS_EXISTS: boolean = existsSync(CORPUS);
 
-/** The bytes under a key of every record of a file; none where the corpus is absent. */
+/** The cases of a file; undefined where there is none. */
+export function readCases<Case>(file: string): Case[] | undefined {
+  const path = join(CORPUS, file);
+  if (!existsSync(path)) return undefined;
+  return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+/** The bytes under a key of every case of a file; none where the corpus is absent. */
 export function corpusBytes(file: string, key: string): Uint8Array[] {
-  if (!CORPUS_EXISTS) return [];
-  const lines = readFileSync(join(FOLDER, file), "utf8").split("\n").filter((line) => line !== "");
-  return lines.map((line) => Uint8Array.from(Buffer.from(JSON.parse(line)[key], "base64")));
+  const cases = readCases<Record<string, string>>(file) ?? [];
+  return cases.map((record) => Uint8Array.from(Buffer.from(record[key], "base64")));
 }
