@@ -31,6 +31,10 @@ export type FaultCode =
   | "http_response_timeout"
   | "http_upgrade_failed"
   | "http_protocol_error"
+  | "tls_protocol_error"
+  | "tls_certificate_error"
+  | "tls_alert_received"
+  | "proxy_configuration_error"
   | "proxy_internal_error"
   | "proxy_loop_detected"
   // -- not of RFC 9209 --
@@ -65,6 +69,7 @@ function own(status: number, socks5: number, blame: Blame, happened: string, adv
 
 const TRY_LATER = "Try again in a moment.";
 const CHECK_NAME = "Check the spelling of the host name.";
+const TELL_PROXY = "Whoever runs the proxy finds more in its log.";
 const TELL_TARGET = "The target is at fault; whoever runs it can mend it.";
 
 /** Code → what it means. RFC 1928 replies: 1 general, 2 not allowed, 3 net, 4 host, 5 refused, 7 command, 8 address. */
@@ -130,12 +135,28 @@ export const FAULTS: Readonly<Record<FaultCode, FaultEntry>> = {
   http_response_timeout: entry(504, 1, "upstream", "The target did not answer in time.", TRY_LATER),
   http_upgrade_failed: entry(502, 1, "upstream", "The target switched protocols unasked.", TELL_TARGET),
   http_protocol_error: entry(502, 1, "upstream", "The target's answer is not valid HTTP.", TELL_TARGET),
+  tls_protocol_error: entry(
+    502,
+    1,
+    "upstream",
+    "The next proxy does not speak TLS as it should.",
+    TELL_PROXY,
+  ),
+  tls_certificate_error: entry(502, 1, "upstream", "The next proxy's certificate is not good.", TELL_PROXY),
+  tls_alert_received: entry(502, 1, "upstream", "The next proxy broke the TLS handshake off.", TELL_PROXY),
+  proxy_configuration_error: entry(
+    500,
+    1,
+    "proxy",
+    "The next proxy does not accept this proxy.",
+    TELL_PROXY,
+  ),
   proxy_internal_error: entry(
     500,
     1,
     "proxy",
     "The proxy failed.",
-    "Whoever runs the proxy finds more in its log.",
+    TELL_PROXY,
   ),
   proxy_loop_detected: entry(
     502,

@@ -92,6 +92,73 @@ export interface DialOptions {
 export interface ResolveOptions {
   /** Aborting it rejects at once with the signal's reason; a late answer is dropped. */
   readonly signal?: AbortSignal;
+  /** Name servers to ask instead of the system, as `IP`, `IP:PORT` or `[IPV6]:PORT`. */
+  readonly servers?: readonly string[];
+}
+
+/** What a name resolved to. */
+export interface Resolution {
+  /** IP addresses in the order of preference, at least one. */
+  readonly addresses: readonly string[];
+  /** Seconds that the answer is good for, where the runtime tells it. */
+  readonly ttl?: number;
+}
+
+/** How to open a socket for datagrams. */
+export interface DatagramOptions {
+  /** The IP address to bind, and a port; 0 lets the system choose. */
+  readonly address: TcpAddress;
+  /** Called for every datagram; the bytes are the callee's own. It must not throw. */
+  readonly onDatagram: (bytes: Uint8Array, from: TcpAddress) => void;
+}
+
+/** A bound UDP socket. */
+export interface DatagramSocket {
+  /** The address that was bound, with the port that the system chose. */
+  readonly address: TcpAddress;
+  /** Sends one datagram. Nobody learns whether it arrived: one that cannot be sent is lost, as on the way. */
+  send(bytes: Uint8Array, to: TcpAddress): void;
+  /** Frees the descriptor; nothing is delivered afterwards. Calling it again is harmless. */
+  close(): void;
+}
+
+/** A certificate with its key. */
+export interface Certificate {
+  /** The chain in PEM, the server's own certificate first. */
+  readonly cert: string;
+  /** Its private key in PEM. */
+  readonly key: string;
+}
+
+/** How to answer a TLS client. */
+export interface TlsServerOptions {
+  /** At least one. The first whose names (subjectAltName) cover the name that the client asks for (SNI), or else the first. */
+  readonly certificates: readonly Certificate[];
+  /** Certificates in PEM: a client must have one that they have signed. Nobody is asked for one without them. */
+  readonly clientCa?: string;
+  /** The oldest version that is spoken; TLSv1.2 by default. */
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  /** Aborting it destroys the connection and rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How to speak TLS to a server. */
+export interface TlsClientOptions {
+  /** The name that the certificate must cover, sent as SNI where it is no IP address. */
+  readonly serverName: string;
+  /** The authorities to trust, in PEM, in place of the system's or the runtime's own. */
+  readonly ca?: string;
+  /**
+   * `sha256/` and the base64 of the SHA-256 of the server's public key (SubjectPublicKeyInfo, RFC 7469 section 2.4).
+   * Whoever has that key is trusted, and nobody else: names and authorities do not count then.
+   */
+  readonly pin?: string;
+  /** What we show to a server that asks who we are. */
+  readonly certificate?: Certificate;
+  /** The oldest version that is spoken; TLSv1.2 by default. */
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  /** Aborting it destroys the connection and rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -113,6 +180,9 @@ export type SocketErrorCode =
   | "destination_ip_unroutable"
   | "destination_unavailable"
   | "dns_error"
+  | "tls_alert_received"
+  | "tls_certificate_error"
+  | "tls_protocol_error"
   | "proxy_internal_error";
 
 /** The error that adapters throw: an `Error` with a code, and the runtime's own error as its cause. */
@@ -133,6 +203,17 @@ export interface Runtime {
   dial(to: Address, options?: DialOptions): Promise<ByteStream>;
   /** The system's answer for a host name: IP addresses in the order of preference, at least one. */
   resolve(host: string, options?: ResolveOptions): Promise<string[]>;
+  /** Binds a UDP socket. */
+  openDatagrams?(options: DatagramOptions): Promise<DatagramSocket>;
+  /**
+   * Answers the TLS client at the other end of a stream, and settles with what it says inside. The stream is a fresh
+   * one of this runtime or any other; it is taken over, and destroyed where the handshake fails: with
+   * `tls_alert_received` where the peer said why, `tls_certificate_error` for a certificate that is not good enough,
+   * `tls_protocol_error` for everything else. Ends by close_notify: what ends without one is `connection_terminated`.
+   */
+  acceptTls?(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream>;
+  /** Speaks TLS to the server at the other end of a stream; otherwise as `acceptTls`. */
+  connectTls?(stream: ByteStream, options: TlsClientOptions): Promise<ByteStream>;
   /**
    * How many descriptors this process may hold, where it can be known without asking for a permission;
    * undefined otherwise. The core keeps its connections below it.
