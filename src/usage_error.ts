@@ -5,8 +5,8 @@
  */
 
 /**
- * An option, endpoint, duration or file that cannot be used. The message is one line that quotes what was
- * given and says what to give instead; the command line prints it and exits with 2.
+ * An option, endpoint, duration or file that cannot be used. The message is one line (of a file: one for each
+ * line that is wrong) that quotes what was given and says what to give instead; the command line prints it and exits with 2.
  *
  * @example
  * ```ts

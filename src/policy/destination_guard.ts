@@ -8,8 +8,9 @@
  */
 
 import { Fault } from "../faults.ts";
-import { formatAuthority, parseIp, unmapped } from "../protocols/host.ts";
+import { formatAuthority, parseIp } from "../protocols/host.ts";
 import type { Address, TcpAddress } from "../runtime.ts";
+import { blockContains, parseIpBlock } from "./ip_block.ts";
 
 /** Blocks that are not the public internet (the IANA special-purpose registries, RFC 6890), and what they are. */
 const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
@@ -37,31 +38,13 @@ const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
   ["ff00::/8", "multicast"],
 ];
 
-interface Block {
-  readonly bytes: Uint8Array;
-  readonly bits: number;
-  readonly why: string;
-}
-
-const BLOCKS: readonly Block[] = PROHIBITED.map(([block, why]) => {
-  const [address, bits] = block.split("/");
-  return { bytes: parseIp(address)!, bits: Number(bits), why };
-});
+const BLOCKS = PROHIBITED.map(([block, why]) => ({ block: parseIpBlock(block)!, why }));
 
 /** What kind of address it is that the public internet does not have; undefined for one that it has. */
 export function specialPurpose(host: string): string | undefined {
-  const bytes = parseIp(host);
-  if (!bytes) return "no IP address";
-  const address = unmapped(bytes);
-  return BLOCKS.find((block) => contains(block, address))?.why;
-}
-
-function contains({ bytes, bits }: Block, address: Uint8Array): boolean {
-  if (bytes.length !== address.length) return false;
-  const whole = bits >> 3;
-  for (let i = 0; i < whole; i++) if (bytes[i] !== address[i]) return false;
-  const mask = 0xFF00 >> (bits & 7) & 0xFF;
-  return mask === 0 || (bytes[whole] & mask) === (address[whole] & mask);
+  const address = parseIp(host);
+  if (!address) return "no IP address";
+  return BLOCKS.find(({ block }) => blockContains(block, address))?.why;
 }
 
 /**

@@ -1,0 +1,97 @@
+/**
+ * What rules know of a request, and what their words say of it.
+ *
+ * @module
+ */
+
+import { parseIp } from "../protocols/host.ts";
+
+/** The ways to ask for a target, as rules tell them apart. */
+export const RULE_PROTOCOLS = ["http", "connect", "socks4", "socks5", "line", "udp"] as const;
+
+/**
+ * How the client asks for its target: `http` in an absolute-form request (RFC 9112 section 3.2.2), `connect`
+ * with the method CONNECT, `socks4`, `socks5` and `line` for a tunnel, `udp` in a datagram of SOCKS5's UDP ASSOCIATE.
+ */
+export type RuleProtocol = typeof RULE_PROTOCOLS[number];
+
+/** What rules are asked about. */
+export interface RuleRequest {
+  /** The name or IP address as `parseHost` gives it: what the client named, in whatever case. */
+  readonly host: string;
+  /** The target's port. */
+  readonly port: number;
+  /** How the client asks. */
+  readonly protocol: RuleProtocol;
+  /** Who was let in; undefined where nobody is asked. */
+  readonly user: string | undefined;
+  /** The client's IP address, without a port; undefined on a Unix socket. */
+  readonly client: string | undefined;
+  /** The IP address that is about to be dialed; undefined before the name is resolved. */
+  readonly address?: string;
+}
+
+/** A request in the form that comparing needs. */
+export interface Subject {
+  /** The host in lower case, without the root's dot. That of an IP address is like no name of a rule. */
+  readonly name: string;
+  /**
+   * The address that is dialed, or the one that the client gave; undefined for a name before it is resolved.
+   */
+  readonly address: Uint8Array | undefined;
+  /** What IP blocks say while the address is not known. */
+  readonly unresolved: Answer;
+  /** As in `RuleRequest`. */
+  readonly port: number;
+  /** As in `RuleRequest`. */
+  readonly protocol: RuleProtocol;
+  /** As in `RuleRequest`. */
+  readonly user: string | undefined;
+  /** The client's address; undefined on a Unix socket. */
+  readonly client: Uint8Array | undefined;
+}
+
+/** Whether something holds; undefined while only the address could tell. */
+export type Answer = boolean | undefined;
+
+/** One word of a rule. */
+export type Condition = (subject: Subject) => Answer;
+
+/** All words of a rule. */
+export type Match = readonly Condition[];
+
+/** Prepares a request. */
+export function subjectOf(request: RuleRequest, unresolved: Answer): Subject {
+  const name = withoutRoot(request.host.toLowerCase());
+  return {
+    name,
+    address: octetsOf(request.address ?? name),
+    unresolved,
+    port: request.port,
+    protocol: request.protocol,
+    user: request.user,
+    client: request.client === undefined ? undefined : octetsOf(request.client),
+  };
+}
+
+/** Whether all words hold. One that does not outweighs those of which that is not known yet. */
+export function holds(match: Match, subject: Subject): Answer {
+  let answer: Answer = true;
+  for (const condition of match) {
+    const held = condition(subject);
+    if (held === false) return false;
+    if (held === undefined) answer = undefined;
+  }
+  return answer;
+}
+
+/** A name without the dot that may stand for the root of the tree: `example.com.` is `example.com`. */
+export function withoutRoot(name: string): string {
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}
+
+/** Leaves the zone of a link-local address out (RFC 4007 section 11): no rule can name one. */
+function octetsOf(address: string): Uint8Array | undefined {
+  const zone = address.indexOf("%");
+  return parseIp(zone < 0 ? address : address.slice(0, zone));
+}

@@ -1,0 +1,62 @@
+/**
+ * Files of rules: one rule a line.
+ *
+ * @module
+ */
+
+import { suggest } from "../suggestion.ts";
+import { UsageError } from "../usage_error.ts";
+import { parseRule, type Rule, RULE_KINDS } from "./rule.ts";
+
+/** How many lines are complained about at once. */
+const MAX_COMPLAINTS = 10;
+
+/**
+ * Reads the text of a file. A line is empty, or a rule that begins with `allow`, `deny` or `route`; a `#` at
+ * its beginning or behind white space begins a comment. `name` is the file's, for messages.
+ *
+ * @throws {UsageError} With a line for each bad line, `NAME:LINE: …`, up to ten.
+ *
+ * @example
+ * ```ts
+ * const rules = parseRules("deny *:25 # no mail\nallow *", "rules.txt");
+ * ```
+ */
+export function parseRules(text: string, name: string): Rule[] {
+  const rules: Rule[] = [];
+  const complaints: string[] = [];
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    const origin = `${name}:${i + 1}`;
+    // A byte order mark is white space, too.
+    const rule = line.replace(/(?<!\S)#.*$/s, "").trim();
+    if (rule === "") continue;
+    try {
+      rules.push(parseRuleLine(rule, origin));
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      complaints.push(`${origin}: ${error.message}`);
+    }
+  }
+  if (complaints.length === 0) return rules;
+  const more = complaints.length - MAX_COMPLAINTS;
+  const shown = complaints.slice(0, MAX_COMPLAINTS);
+  if (more > 0) shown.push(`${name}: ${more} more ${more === 1 ? "line is" : "lines are"} invalid`);
+  throw new UsageError(shown.join("\n"));
+}
+
+/**
+ * Reads one rule. `origin` is where it stands, for messages.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function parseRuleLine(line: string, origin: string): Rule {
+  const [, word, rest] = /^(\S*)(.*)$/s.exec(line.trim())!;
+  const kind = RULE_KINDS.find((kind) => kind === word);
+  if (kind) return parseRule(kind, rest, origin);
+  const meant = suggest(word, RULE_KINDS);
+  throw new UsageError(
+    `A rule begins with "allow", "deny" or "route", not with "${word}"${
+      meant ? `: did you mean "${meant}"?` : ""
+    }`,
+  );
+}

@@ -1,0 +1,218 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Fault } from "../../src/faults.ts";
+import type { RuleProtocol, RuleRequest } from "../../src/policy/rule_request.ts";
+import { type Decision, refuseDenied, Rules } from "../../src/policy/rules.ts";
+import { parseRules } from "../../src/policy/rules_file.ts";
+import { UsageError } from "../../src/usage_error.ts";
+import { Random, SEED } from "../support/random.ts";
+
+const REQUEST: RuleRequest = {
+  host: "example.com",
+  port: 443,
+  protocol: "connect",
+  user: undefined,
+  client: undefined,
+};
+
+/** The verdict, and the line of the rule that decided. */
+function decide(lines: readonly string[], request: Partial<RuleRequest>): string {
+  const rules = new Rules(parseRules(lines.join("\n"), "f"));
+  const { verdict, rule } = rules.decide({ ...REQUEST, ...request });
+  return rule ? `${verdict} by ${rule.origin}` : verdict;
+}
+
+Deno.test("Rules allow everything where there are none, and deny the rest where something is allowed", () => {
+  assertEquals(decide([], {}), "allow");
+  assertEquals(decide(["deny a.com"], {}), "allow");
+  assertEquals(decide(["route * via http://a:1"], {}), "allow");
+  assertEquals(decide(["allow a.com"], {}), "deny");
+  assertEquals(decide(["deny a.com", "allow b.com"], {}), "deny");
+});
+
+Deno.test("the first rule that matches decides", () => {
+  const rules = [
+    "allow www.example.com",
+    "route * via http://a:1",
+    "deny .example.com",
+    "allow *:443",
+    "deny *",
+  ];
+  const cases: [host: string, port: number, expected: string][] = [
+    ["www.example.com", 80, "allow by f:1"],
+    ["WWW.EXAMPLE.COM.", 80, "allow by f:1"],
+    ["example.com", 443, "deny by f:3"],
+    ["Example.com.", 443, "deny by f:3"],
+    ["other.test", 443, "allow by f:4"],
+    ["other.test", 80, "deny by f:5"],
+    ["192.0.2.1", 443, "allow by f:4"],
+  ];
+  for (const [host, port, expected] of cases) {
+    assertEquals(decide(rules, { host, port }), expected, `${host}:${port}`);
+  }
+});
+
+Deno.test("a name is unresolved at the first rule that only its address can tell of", () => {
+  const rules = [
+    "allow good.test",
+    "deny 10.0.0.0/8 port=443",
+    "deny bad.test",
+    "allow 192.0.2.0/24",
+    "deny *",
+  ];
+  const cases: [host: string, port: number, address: string | undefined, expected: string][] = [
+    ["good.test", 443, undefined, "allow by f:1"],
+    ["good.test", 443, "10.0.0.1", "allow by f:1"],
+    ["a.test", 443, undefined, "unresolved by f:2"],
+    ["a.test", 443, "10.0.0.1", "deny by f:2"],
+    ["a.test", 443, "::ffff:10.0.0.1", "deny by f:2"],
+    ["a.test", 80, undefined, "unresolved by f:4"],
+    ["bad.test", 80, undefined, "deny by f:3"],
+    ["bad.test", 443, "192.0.2.1", "deny by f:3"],
+    ["a.test", 443, "192.0.2.1", "allow by f:4"],
+    ["a.test", 443, "198.51.100.1", "deny by f:5"],
+    ["10.0.0.1", 443, undefined, "deny by f:2"],
+    ["10.0.0.1.", 443, undefined, "deny by f:2"],
+    ["192.0.2.1", 443, undefined, "allow by f:4"],
+  ];
+  for (const [host, port, address, expected] of cases) {
+    assertEquals(decide(rules, { host, port, address }), expected, `${host}:${port} at ${address}`);
+  }
+});
+
+Deno.test("an address that cannot be read is denied where a rule has to judge it", () => {
+  for (const line of ["deny 10.0.0.0/8", "allow 10.0.0.0/8", "allow !10.0.0.0/8"]) {
+    assertEquals(decide([line], { address: "nonsense" }), "deny by f:1");
+  }
+});
+
+Deno.test("E5: connectPorts restrict tunnels, before all rules, and nothing else", () => {
+  const rules = new Rules(parseRules("allow *", "f"), { connectPorts: [443, " 8000-8999", "22,23"] });
+  const cases: [protocol: RuleProtocol, port: number, expected: string][] = [
+    ["connect", 443, "allow"],
+    ["connect", 25, "deny"],
+    ["socks4", 25, "deny"],
+    ["socks5", 25, "deny"],
+    ["socks5", 8500, "allow"],
+    ["socks4", 23, "allow"],
+    ["http", 25, "allow"],
+    ["udp", 25, "allow"],
+  ];
+  for (const [protocol, port, expected] of cases) {
+    assertEquals(rules.decide({ ...REQUEST, protocol, port }).verdict, expected, `${protocol} ${port}`);
+  }
+  assertThrows(
+    () => refuseDenied(rules.decide({ ...REQUEST, port: 25 })),
+    Fault,
+    'Denied by the rule "deny protocol=connect,socks4,socks5,line !port=443,8000-8999,22,23" (--connect-port)',
+  );
+  assertEquals(new Rules([], { connectPorts: [443] }).decide(REQUEST).verdict, "allow");
+  assertEquals(new Rules([], { connectPorts: [] }).decide({ ...REQUEST, port: 25 }).verdict, "allow");
+  for (const port of [0, 70000, "https", "", "1 2"]) {
+    assertThrows(() => new Rules([], { connectPorts: [port] }), UsageError, "Invalid rule");
+  }
+});
+
+Deno.test("refuseDenied() throws a fault that names the rule, and lets everything else pass", () => {
+  const denied = new Rules(parseRules("deny *.example.com\nallow a.com", "rules.txt"));
+  const fault = assertThrows(
+    () => refuseDenied(denied.decide({ ...REQUEST, host: "www.example.com" })),
+    Fault,
+    'Denied by the rule "deny *.example.com" (rules.txt:1)',
+  );
+  assertEquals([fault.code, fault.status, fault.socks5], ["http_request_denied", 403, 2]);
+  assertThrows(() => refuseDenied(denied.decide(REQUEST)), Fault, "Denied: no rule allows it");
+  refuseDenied(denied.decide({ ...REQUEST, host: "a.com" }));
+  refuseDenied({ verdict: "unresolved" });
+});
+
+Deno.test("Rules.road() is the first route that matches what the client named", () => {
+  const rules = new Rules(parseRules(
+    [
+      "deny *",
+      "route .corp.example port=443 via http://a:1",
+      "route 10.0.0.0/8 via http://b:1,direct",
+      "route user=ann !192.0.2.0/24 via socks5://c:1",
+    ].join("\n"),
+    "f",
+  ));
+  const cases: [request: Partial<RuleRequest>, expected: string | undefined][] = [
+    [{ host: "www.Corp.example." }, "http://a:1"],
+    [{ host: "www.corp.example", port: 80 }, undefined],
+    [{ host: "10.0.0.1" }, "http://b:1,direct"],
+    [{ host: "::ffff:10.0.0.1" }, "http://b:1,direct"],
+    [{ host: "a.test", address: "10.0.0.1" }, undefined],
+    [{ host: "a.test", user: "ann" }, "socks5://c:1"],
+    [{ host: "a.test", user: "ann", address: "192.0.2.1" }, "socks5://c:1"],
+    [{ host: "192.0.2.1", user: "ann" }, undefined],
+  ];
+  for (const [request, expected] of cases) {
+    assertEquals(rules.road({ ...REQUEST, ...request }), expected, JSON.stringify(request));
+  }
+  assertEquals(new Rules([]).road(REQUEST), undefined);
+});
+
+/** Words of rules, each with its meaning spelled out over a small world. */
+const WORDS: [text: string, meaning: (request: RuleRequest) => boolean | undefined][] = [
+  ["a.test", ({ host }) => host === "a.test"],
+  [".a.test", ({ host }) => ["a.test", "www.a.test"].includes(host)],
+  ["*.a.test,b.test:80,443", ({ host, port }) => host === "www.a.test" || (host === "b.test" && port !== 25)],
+  ["10.0.0.0/8", inTen],
+  ["!10.0.0.0/8", (request) => inTen(request) === undefined ? undefined : !inTen(request)],
+  ["a.test,10.0.0.0/8:25", (request) => request.host === "a.test" || (request.port === 25 && inTen(request))],
+  ["*", () => true],
+  ["!port=25", ({ port }) => port !== 25],
+  ["port=80-443", ({ port }) => port !== 25],
+  ["protocol=http,udp", ({ protocol }) => protocol === "http"],
+  ["user=*", ({ user }) => user !== undefined],
+  ["!user=ann", ({ user }) => user !== "ann"],
+  ["client=10.0.0.0/8", ({ client }) => client === "10.0.0.9"],
+];
+
+function inTen({ host, address = host }: RuleRequest): boolean | undefined {
+  return /^[0-9.]+$/.test(address) ? address.startsWith("10.") : undefined;
+}
+
+/** The words of three rules at most, tried one after the other, as the documentation tells it. */
+function expected(rules: readonly [verdict: "allow" | "deny", words: typeof WORDS][], request: RuleRequest) {
+  for (const [i, [verdict, words]] of rules.entries()) {
+    const answers = words.map(([, meaning]) => meaning(request));
+    if (answers.includes(false)) continue;
+    return `${answers.includes(undefined) ? "unresolved" : verdict} by f:${i + 1}`;
+  }
+  return rules.some(([verdict]) => verdict === "allow") ? "deny" : "allow";
+}
+
+Deno.test(`random rules decide as an evaluator does that knows no shortcuts (seed ${SEED})`, () => {
+  const random = new Random();
+  const seen = new Set<string>();
+  for (let round = 0; round < 5_000; round++) {
+    const rules = Array.from(
+      { length: random.below(4) },
+      (): [verdict: "allow" | "deny", words: typeof WORDS] => {
+        // One word about targets, and some of the others, each of its own kind.
+        const others = [random.pick(WORDS.slice(7, 9)), ...WORDS.slice(9)].filter(() =>
+          random.below(3) === 0
+        );
+        return [random.pick(["allow", "deny"] as const), [random.pick(WORDS.slice(0, 7)), ...others]];
+      },
+    );
+    const lines = rules.map(([verdict, words]) => `${verdict} ${words.map(([text]) => text).join(" ")}`);
+    const request: RuleRequest = {
+      host: random.pick(["a.test", "www.a.test", "b.test", "10.0.0.1", "192.0.2.1"]),
+      port: random.pick([25, 80, 443]),
+      protocol: random.pick(["http", "connect"]),
+      user: random.pick([undefined, "ann", "bob"]),
+      client: random.pick([undefined, "10.0.0.9", "192.0.2.9"]),
+    };
+    const address = /^[0-9]/.test(request.host) ? request.host : random.pick(["10.0.0.2", "192.0.2.2"]);
+    const before = decide(lines, request);
+    const after = decide(lines, { ...request, address });
+    const message = `${lines.join("; ")} on ${JSON.stringify(request)}`;
+    assertEquals(before, expected(rules, request), message);
+    assertEquals(after, expected(rules, { ...request, address }), message);
+    // What was decided without the address holds with it.
+    if (!before.startsWith("unresolved")) assertEquals(after, before, message);
+    seen.add(before.split(" ")[0]);
+  }
+  assertEquals([...seen].sort(), ["allow", "deny", "unresolved"] satisfies Decision["verdict"][]);
+});
