@@ -4,57 +4,184 @@
  * @module
  */
 
+import type { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../usage_error.ts";
+import { type PasswordHash, verifyHash } from "./password_hash.ts";
 
-interface User {
+/** A user whose password is known by its hash alone. */
+export interface UserEntry {
+  /** The user's name. */
+  readonly user: string;
+  /** The hash of the password. */
+  readonly hash: PasswordHash;
+}
+
+/** How users are verified; tests bring their own. */
+export interface UsersOptions {
+  /** Whether a hash is that of a password; `verifyHash` by default. */
+  readonly verifyHash?: (hash: PasswordHash, password: string) => Promise<boolean>;
+}
+
+/** The digests of a name and a password in clear text. */
+interface ClearUser {
   readonly name: Uint8Array;
   readonly password: Uint8Array;
 }
 
+/** Each run of scrypt takes 32 MiB or more, and a thread of those (four, on Node) that look up names too. */
+const MAX_RUNS = 2;
+
+/** How many credentials that were right are remembered. */
+const MAX_REMEMBERED = 1_000;
+
 /**
- * Compares credentials without telling, by the time it takes, how much of them is right: digests of one length are
- * compared, all of them, whether the name is known or not.
+ * Compares credentials without telling, by the time it takes, how much of them is right. Clear passwords: digests of
+ * one length are compared, all of them. Hashed passwords: where there is one, whatever is wrong costs one run of
+ * scrypt, whether the name is known or not.
+ *
+ * Users do not change: where a file has, there are to be new ones in their place.
  *
  * @example
  * ```ts
  * const users = new Users(["ann:secret"]);
- * users.verify({ user: "ann", password: "secret" }); // true
+ * await users.verify({ user: "ann", password: "secret" }); // true
  * ```
  */
 export class Users {
   /** Keyed anew in each process, so that nobody can choose credentials by their digests. */
   readonly #key = randomBytes(32);
-  readonly #users: readonly User[];
+  readonly #clear: ClearUser[] = [];
+  /** By the digest of the name: how long a look-up takes tells nothing of the name. */
+  readonly #hashed = new Map<string, PasswordHash>();
+  readonly #hashes: readonly PasswordHash[];
+  readonly #verifyHash: NonNullable<UsersOptions["verifyHash"]>;
+  /** Digests of what was right, the latest last: HTTP clients say it with each request, and scrypt is slow. */
+  readonly #remembered = new Set<string>();
+  readonly #runs = new Slots(MAX_RUNS);
 
-  /** Takes entries of the form `NAME:PASSWORD`; a password may have colons. Throws a `UsageError` that quotes no password. */
-  constructor(entries: readonly string[]) {
+  /**
+   * Takes `NAME:PASSWORD`, in clear text, and entries of a users file.
+   *
+   * @throws {UsageError} If an entry cannot be used, or a name is given twice; it quotes no password.
+   */
+  constructor(entries: readonly (string | UserEntry)[], options: UsersOptions = {}) {
+    this.#verifyHash = options.verifyHash ?? verifyHash;
     const names = new Set<string>();
-    this.#users = entries.map((entry) => {
-      const { user, password } = parseUser(entry);
-      if (names.has(user)) throw new UsageError(`The user "${user}" is given twice`);
-      names.add(user);
-      return { name: this.#digest(user), password: this.#digest(password) };
-    });
+    for (const entry of entries) {
+      const parsed = typeof entry === "string" ? parseUser(entry) : entry;
+      if (names.has(parsed.user)) throw new UsageError(`The user "${parsed.user}" is given twice`);
+      names.add(parsed.user);
+      const name = this.#digest(parsed.user);
+      if ("hash" in parsed) this.#hashed.set(name.toString("base64"), parsed.hash);
+      else this.#clear.push({ name, password: this.#digest(parsed.password) });
+    }
+    this.#hashes = [...this.#hashed.values()];
   }
 
-  /** Whether there is such a user with such a password. */
-  verify({ user, password }: { readonly user: string; readonly password: string }): boolean {
+  /**
+   * Whether there is such a user with such a password. Told at once where it is known; a promise where scrypt has to
+   * run, which waits while too many do so already, until the signal aborts: then it rejects with the signal's reason.
+   */
+  verify(
+    { user, password }: { readonly user: string; readonly password: string },
+    signal?: AbortSignal,
+  ): boolean | Promise<boolean> {
     const name = this.#digest(user);
     const secret = this.#digest(password);
     let found = 0;
-    for (const known of this.#users) {
+    for (const known of this.#clear) {
       found |= Number(timingSafeEqual(name, known.name)) & Number(timingSafeEqual(secret, known.password));
     }
-    return found === 1;
+    if (found === 1) return true;
+    if (this.#hashes.length === 0) return false;
+    const both = `${name.toString("base64")}${secret.toString("base64")}`;
+    return this.#recall(both) || this.#verifyHashed({ name, password, both }, signal);
   }
 
-  #digest(text: string): Uint8Array {
+  async #verifyHashed(
+    { name, password, both }: { name: Buffer; password: string; both: string },
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const known = this.#hashed.get(name.toString("base64"));
+    // An unknown name has the cost of one of the hashes, and the same one each time, as a known name would.
+    const hash = known ?? this.#hashes[name.readUInt32LE() % this.#hashes.length];
+    await this.#runs.take(signal);
+    try {
+      // A client that opens many connections at once has been waiting for its own answer.
+      if (this.#recall(both)) return true;
+      const right = await this.#verifyHash(hash, password);
+      if (!right || !known) return false;
+    } finally {
+      this.#runs.free();
+    }
+    this.#remember(both);
+    return true;
+  }
+
+  #recall(both: string): boolean {
+    if (!this.#remembered.delete(both)) return false;
+    this.#remembered.add(both);
+    return true;
+  }
+
+  #remember(both: string): void {
+    this.#remembered.add(both);
+    if (this.#remembered.size > MAX_REMEMBERED) {
+      this.#remembered.delete(this.#remembered.keys().next().value!);
+    }
+  }
+
+  #digest(text: string): Buffer {
     return createHmac("sha256", this.#key).update(text).digest();
   }
 }
 
-/** Reads `NAME:PASSWORD`. What RFC 7617 section 2 and RFC 1929 section 2 cannot both carry is refused. */
+/** So many at once; the others wait in line. */
+class Slots {
+  #left: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#left = count;
+  }
+
+  async take(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#left > 0) {
+      this.#left--;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const abandon = () => {
+        if (this.#waiting.delete(enter)) reject(signal?.reason);
+      };
+      const enter = () => {
+        signal?.removeEventListener("abort", abandon);
+        resolve();
+      };
+      this.#waiting.add(enter);
+      signal?.addEventListener("abort", abandon, { once: true });
+    });
+  }
+
+  free(): void {
+    const [next] = this.#waiting;
+    if (!next) {
+      this.#left++;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}
+
+/**
+ * Reads `NAME:PASSWORD`, in clear text; a password may have colons.
+ *
+ * @throws {UsageError} If RFC 7617 section 2 and RFC 1929 section 2 cannot both carry it, or if the password is a hash:
+ * that would be as good as the password to whoever gets to read it.
+ */
 export function parseUser(entry: string): { user: string; password: string } {
   const colon = entry.indexOf(":");
   const user = entry.slice(0, Math.max(colon, 0));
@@ -62,10 +189,29 @@ export function parseUser(entry: string): { user: string; password: string } {
   if (user === "" || password === "") {
     throw new UsageError("Invalid user: give a name and a password, NAME:PASSWORD");
   }
-  if (/\p{Cc}/u.test(entry)) throw new UsageError("Invalid user: leave control characters out");
-  const longest = Math.max(...[user, password].map((text) => new TextEncoder().encode(text).length));
-  if (longest > 255) {
+  if (password.startsWith("$scrypt$")) {
+    throw new UsageError("Invalid user: the password is a hash, which belongs into a file for --users-file");
+  }
+  refuseUnspeakable(user, password);
+  return { user, password };
+}
+
+/**
+ * Reads a name.
+ *
+ * @throws {UsageError} If RFC 7617 section 2 and RFC 1929 section 2 cannot both carry it.
+ */
+export function parseName(name: string): string {
+  if (name === "" || name.includes(":")) throw new UsageError('Invalid user: give a name without ":"');
+  refuseUnspeakable(name);
+  return name;
+}
+
+function refuseUnspeakable(...texts: string[]): void {
+  if (texts.some((text) => /\p{Cc}/u.test(text))) {
+    throw new UsageError("Invalid user: leave control characters out");
+  }
+  if (texts.some((text) => new TextEncoder().encode(text).length > 255)) {
     throw new UsageError("Invalid user: SOCKS5 carries names and passwords of up to 255 bytes");
   }
-  return { user, password };
 }

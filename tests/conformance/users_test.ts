@@ -6,24 +6,39 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { request, socks4Request, socks5Reply, socks5Request } from "./exchanges.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
+import { connect, type RawConnection } from "../support/raw_client.ts";
 
-const suite = new Suite({ flags: ["--user", "ann:secret", "--user", "bob:pass:word"] });
+// Many a wrong password is tried here, and all come from one address.
+const suite = new Suite({
+  flags: ["--user", "ann:secret", "--user", "bob:pass:word", "--max-attempts", "1000000"],
+});
+
+/** "pässwörd", at little cost. */
+const ZOE =
+  "$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$TGOG+s1NLmSxVhUf5etn2dmhsDJkPbU1xHpAsYvO5BoJesaj8+CAE6ngIjZXBN04zhqoRqi81Rb0Bd3I+5EZaA";
+
+/** How a client of this machine comes from an address of its own. */
+const NEIGHBOUR = { localAddress: "127.0.0.2" };
 
 function basic(credentials: string): string {
   return `Proxy-Authorization: Basic ${Buffer.from(credentials).toString("base64")}`;
 }
 
+/** RFC 1929 section 2. */
+function socks5Credentials(user: string, password: string): Uint8Array {
+  return Uint8Array.of(1, user.length, ...Buffer.from(user), password.length, ...Buffer.from(password));
+}
+
 /** RFC 1928 section 3 with method 2, and RFC 1929 section 2. */
 function socks5Login(user: string, password: string): Uint8Array {
-  return Uint8Array.from([
-    ...[5, 1, 2],
-    ...[1, user.length, ...Buffer.from(user)],
-    ...[password.length, ...Buffer.from(password)],
-  ]);
+  return Uint8Array.of(5, 1, 2, ...socks5Credentials(user, password));
 }
 
 suite.test("F1 F4: HTTP users log in with Basic, on each request anew, and their credentials stay here", async (proxy) => {
@@ -114,3 +129,145 @@ testRows("no password gets into a log or an error, right or wrong", async (row) 
   assertEquals(await broken.exit(), 2);
   assertEquals(broken.diagnostics.all.join("\n").includes("s3cr3t"), false);
 });
+
+suite.test("S4: a SOCKS5 request before the end of authentication gets nowhere, in any order and any split", async (proxy) => {
+  await using origin = await Origin.listen();
+  const connect = socks5Request("127.0.0.1", origin.port);
+  const [none, password, either] = [SOCKS5_GREETING, [5, 1, 2], [5, 2, 0, 2]];
+  const [right, wrong] = [socks5Credentials("ann", "secret"), socks5Credentials("ann", "wrong")];
+  const unacceptable = [5, 0xFF];
+  const denied = [5, 2, 1, 1];
+  const sequences: [name: string, messages: Iterable<number>[], answer: number[]][] = [
+    ["request", [connect], unacceptable],
+    ["request, greeting, credentials", [connect, password, right], unacceptable],
+    ["greeting without a password, request", [none, connect], unacceptable],
+    ["greeting without a password, credentials, request", [none, right, connect], unacceptable],
+    [
+      "greeting without a password, greeting, credentials, request",
+      [none, password, right, connect],
+      unacceptable,
+    ],
+    ["greeting with no method, request", [[5, 0], connect], unacceptable],
+    ["greeting, request", [password, connect], denied],
+    ["greeting with both methods, request", [either, connect], denied],
+    ["greeting, request, credentials", [password, connect, right], denied],
+    ["greeting, greeting, request", [password, none, connect], denied],
+    ["greeting, wrong credentials, request", [password, wrong, connect], denied],
+    ["greeting, wrong credentials, right ones, request", [password, wrong, right, connect], denied],
+    ["greeting, empty credentials, request", [password, [1, 0, 0], connect], denied],
+    [
+      "greeting, credentials of a wrong version, request",
+      [password, [5, ...right.slice(1)], connect],
+      denied,
+    ],
+    ["greeting, the status that a server would send, request", [password, [1, 0], connect], denied],
+    ["credentials, request", [right, connect], []],
+  ];
+  for (const [name, messages, answer] of sequences) {
+    const bytes = Uint8Array.from(messages.flatMap((message) => [...message]));
+    const sends: ((client: RawConnection) => Promise<void>)[] = [
+      (client) => client.send(bytes),
+      (client) => client.sendSlowly(bytes),
+      async (client) => {
+        for (const message of messages) await client.send(Uint8Array.from(message));
+      },
+    ];
+    for (const send of sends) {
+      using client = await proxy.connect();
+      await send(client);
+      client.end();
+      await client.ending();
+      assertEquals([...client.received], answer, name);
+    }
+  }
+  assertEquals(await origin.isUntouched(), true);
+});
+
+testRows("users in a file log in with the passwords that the file has hashes of", async (row) => {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-"));
+  try {
+    const file = join(folder, "users");
+    await writeFile(file, `# people\r\n\r\nzoe:${ZOE}\r\n`);
+    await using origin = await httpOrigin(() => response("in"));
+    await using proxy = await ProxyProcess.start(row, ["--users-file", file, "--user", "ann:secret"]);
+    using client = await proxy.connect();
+    const attempts: [credentials: string, status: number][] = [
+      ["zoe:pässwörd", 200],
+      ["zoe:pässwörd", 200],
+      ["zoe:passwörd", 407],
+      ["eve:pässwörd", 407],
+      ["ann:secret", 200],
+      ["ann:pässwörd", 407],
+      ["zoe:pässwörd", 200],
+    ];
+    for (const [credentials, status] of attempts) {
+      await client.send(request("GET", `http://${origin.authority}/`, basic(credentials)));
+      assertEquals((await client.message()).status, status, credentials);
+    }
+    client.end();
+    assertEquals(await proxy.stop(), 0);
+
+    await writeFile(file, `zoe:${ZOE}\nann:s3cr3t\nbob:$apr1$s3cr3t$s3cr3t\n`);
+    await using broken = new ProgramRun(row, ["--users-file", file]);
+    assertEquals(await broken.exit(), 2);
+    const said = broken.diagnostics.all.join("\n");
+    assertEquals(
+      [`${file}:2: `, `${file}:3: `, "sluice passwd", "s3cr3t"].map((text) => said.includes(text)),
+      [
+        true,
+        true,
+        true,
+        false,
+      ],
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}, { needs: "files", permissions: ["-R", "-W"] });
+
+testRows(
+  "T22: 1,000 wrong passwords from one address get nobody in, and its neighbours are served meanwhile",
+  async (row) => {
+    await using origin = await httpOrigin(() => response("in"));
+    const users = ["--user", "ann:secret", "--user", "eve:hidden"];
+    const flags = ["--max-attempts", "20", "--header-timeout", "5m"];
+    await using proxy = await ProxyProcess.start(row, [...users, ...flags]);
+    const uri = `http://${origin.authority}/`;
+    async function serves(client: RawConnection): Promise<void> {
+      await client.send(request("GET", uri, basic("ann:secret")));
+      assertEquals((await client.message()).status, 200);
+    }
+    using ann = await proxy.connect();
+    await serves(ann);
+
+    // One more is right, and is not let in either: whoever guesses so fast is not even judged.
+    const passwords = [...Array.from({ length: 1_000 }, (_, index) => `wrong${index}`), "hidden"];
+    const guesses: RawConnection[] = [];
+    try {
+      for (const [index, password] of passwords.entries()) {
+        const guess = await proxy.connect();
+        guesses.push(guess);
+        const login = socks5Login("eve", password);
+        await guess.send(index % 2 === 0 ? request("GET", uri, basic(`eve:${password}`)) : login);
+        if (index % 100 !== 99) continue;
+        await serves(ann);
+        using newcomer = await connect({ ...proxy.addresses[0], ...NEIGHBOUR });
+        await serves(newcomer);
+      }
+      // 50 may wait for their turn. All others are answered by and by, and meanwhile the neighbours are served on.
+      let waiting: string[];
+      do {
+        await serves(ann);
+        const answers = guesses.map(({ received }) => received.toString("latin1"));
+        waiting = answers.filter((answer) => answer === "" || answer === "\x05\x02");
+        const denied = answers.filter((answer) =>
+          answer.startsWith("HTTP/1.1 407 ") || answer === "\x05\x02\x01\x01"
+        );
+        assertEquals(denied.length + waiting.length, answers.length);
+      } while (waiting.length > 50);
+      assertEquals(waiting.length > 0, true);
+    } finally {
+      for (const guess of guesses) guess[Symbol.dispose]();
+    }
+  },
+);

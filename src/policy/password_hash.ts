@@ -1,0 +1,123 @@
+/**
+ * Passwords as a users file keeps them: hashed with scrypt (RFC 7914), in the PHC string format.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { UsageError } from "../usage_error.ts";
+
+/** A password's hash, and what is needed to make it again. */
+export interface PasswordHash {
+  /** The binary logarithm of scrypt's cost N. */
+  readonly ln: number;
+  /** scrypt's block size. A run takes 128 · N · r bytes of memory. */
+  readonly r: number;
+  /** scrypt's parallelization: so many times the work, in the same memory. */
+  readonly p: number;
+  /** Random bytes that make the hashes of equal passwords differ. */
+  readonly salt: Uint8Array;
+  /** What scrypt made of the password. */
+  readonly hash: Uint8Array;
+}
+
+/** One of the sets that OWASP's Password Storage Cheat Sheet holds for equally strong: 32 MiB, some 0.3 s of one core. */
+const PARAMETERS = { ln: 15, r: 8, p: 3 } as const;
+
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+
+/** 128 MiB, which is OWASP's first choice (ln=17, r=8): a file cannot ask for more memory than that. */
+const MAX_MEMORY = 128 * 1024 * 1024;
+
+/** Nor for more than twice the work of OWASP's first choice, as N · r · p. */
+const MAX_WORK = 2 ** 21;
+
+/** `$scrypt$ln=15,r=8,p=3$SALT$HASH`, numbers without leading zeros, base64 without padding. */
+const PHC = /^\$scrypt\$ln=([1-9]\d?),r=([1-9]\d{0,3}),p=([1-9]\d{0,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+
+/** What other programs keep in such files, by its first characters (crypt(5), htpasswd(1)). */
+const FOREIGN: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/^\$2[abxy]?\$/, "bcrypt"],
+  [/^\$apr1\$/, "Apache's MD5"],
+  [/^\$1\$/, "MD5 crypt"],
+  [/^\$5\$/, "SHA-256 crypt"],
+  [/^\$6\$/, "SHA-512 crypt"],
+  [/^\$g?y\$/, "yescrypt"],
+  [/^\$7\$/, "scrypt crypt"],
+  [/^\$argon2/, "Argon2"],
+  [/^\$pbkdf2/, "PBKDF2"],
+  [/^\{SHA\}/i, "SHA-1"],
+  [/^\{SSHA\}/i, "salted SHA-1"],
+  [/^[./0-9A-Za-z]{13}$/, "DES crypt, or clear text"],
+];
+
+const ADVICE = 'make the entry with "sluice passwd NAME"';
+
+/** Hashes a password for a users file, with a new salt. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(SALT_BYTES);
+  const hash = await derive(password, { ...PARAMETERS, salt }, HASH_BYTES);
+  const { ln, r, p } = PARAMETERS;
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${encode(salt)}$${encode(hash)}`;
+}
+
+/**
+ * Reads what {@linkcode hashPassword} has written.
+ *
+ * @throws {UsageError} If it is no such hash, or asks for more than 128 MiB or for work without end. The message
+ * does not quote it: it may be a password in clear text.
+ */
+export function parseHash(text: string): PasswordHash {
+  if (!text.startsWith("$scrypt$")) {
+    const format = FOREIGN.find(([pattern]) => pattern.test(text))?.[1] ?? "clear text or an unknown format";
+    throw new UsageError(`Cannot use this password: it is ${format}, and scrypt is needed; ${ADVICE}`);
+  }
+  const [, ln, r, p, salt, hash] = PHC.exec(text) ?? [];
+  const parsed = hash === undefined
+    ? undefined
+    : { ln: Number(ln), r: Number(r), p: Number(p), salt: decode(salt), hash: decode(hash) };
+  if (!parsed?.salt || !parsed.hash || !isLength(parsed.salt, 8) || !isLength(parsed.hash, 32)) {
+    throw new UsageError(`Cannot use this password: its scrypt hash is damaged; ${ADVICE}`);
+  }
+  const work = 2 ** parsed.ln * parsed.r * parsed.p;
+  if (parsed.ln < 10 || parsed.r < 8 || 128 * 2 ** parsed.ln * parsed.r > MAX_MEMORY || work > MAX_WORK) {
+    throw new UsageError(
+      `Cannot use this password: ln=${ln},r=${r},p=${p} is too weak, or takes more than 128 MiB or too long; ${ADVICE}`,
+    );
+  }
+  return { ...parsed, salt: parsed.salt, hash: parsed.hash };
+}
+
+function isLength(bytes: Uint8Array, least: number): boolean {
+  return bytes.length >= least && bytes.length <= 64;
+}
+
+/** Whether the hash is this password's. Takes time and memory, on a thread beside the event loop. */
+export async function verifyHash(hash: PasswordHash, password: string): Promise<boolean> {
+  return timingSafeEqual(await derive(password, hash, hash.hash.length), hash.hash);
+}
+
+function derive(
+  password: string,
+  { ln, r, p, salt }: Omit<PasswordHash, "hash">,
+  length: number,
+): Promise<Uint8Array> {
+  const N = 2 ** ln;
+  // What OpenSSL counts is 128 · r · (N + p + 2), and its default bound is just below that of N = 2 ** 15, r = 8.
+  const maxmem = 128 * r * (N + p + 2) + 1024;
+  return new Promise((resolve, reject) => {
+    scrypt(password, salt, length, { N, r, p, maxmem }, (error, key) => error ? reject(error) : resolve(key));
+  });
+}
+
+function encode(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
+}
+
+/** Undefined where there are other ways to write the same bytes, which node:buffer would read without a word. */
+function decode(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return encode(bytes) === text ? bytes : undefined;
+}

@@ -1,0 +1,53 @@
+/**
+ * Users files: one `NAME:HASH` to a line, as `sluice passwd NAME` prints it.
+ *
+ * @module
+ */
+
+import { UsageError } from "../usage_error.ts";
+import { parseHash } from "./password_hash.ts";
+import { parseName, type UserEntry } from "./users.ts";
+
+/** Whoever gives a file of another kind needs no more than this to see it. */
+const MAX_COMPLAINTS = 10;
+
+/**
+ * Reads the text of a users file. Lines that are blank or begin with `#` do not count. `name` is the file's, for
+ * errors.
+ *
+ * @throws {UsageError} If there is a line that cannot be used. The message has a line `name:line: reason` for each of
+ * the first ten, and quotes neither hashes nor passwords.
+ *
+ * @example
+ * ```ts
+ * new Users(parseUsersFile(await readFile("users", "utf8"), "users"));
+ * ```
+ */
+export function parseUsersFile(text: string, name: string): UserEntry[] {
+  const entries = new Map<string, UserEntry>();
+  const complaints: string[] = [];
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const entry = line.trim();
+    if (entry === "" || entry.startsWith("#")) continue;
+    try {
+      const parsed = parseEntry(entry);
+      if (entries.has(parsed.user)) throw new UsageError(`The user "${parsed.user}" is given twice`);
+      entries.set(parsed.user, parsed);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      complaints.push(`${name}:${index + 1}: ${error.message}`);
+    }
+  }
+  if (complaints.length > MAX_COMPLAINTS) {
+    const more = complaints.length - MAX_COMPLAINTS;
+    complaints.splice(MAX_COMPLAINTS, more, `${name}: ${more} more lines cannot be used`);
+  }
+  if (complaints.length > 0) throw new UsageError(complaints.join("\n"));
+  return [...entries.values()];
+}
+
+function parseEntry(entry: string): UserEntry {
+  const colon = entry.indexOf(":");
+  if (colon < 0) throw new UsageError('Invalid user: write NAME:HASH, as "sluice passwd NAME" prints it');
+  return { user: parseName(entry.slice(0, colon)), hash: parseHash(entry.slice(colon + 1)) };
+}
