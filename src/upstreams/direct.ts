@@ -10,10 +10,12 @@ import { Fault, toFault } from "../faults.ts";
 import { parseIp } from "../protocols/host.ts";
 import type { Runtime, TcpAddress } from "../runtime.ts";
 import { interleaved, race } from "./racing.ts";
+import type { Resolver } from "./resolver.ts";
 
 /** What dialing needs. */
 export interface DirectOptions {
-  readonly runtime: Pick<Runtime, "dial" | "resolve">;
+  readonly runtime: Pick<Runtime, "dial">;
+  readonly resolver: Pick<Resolver, "resolve">;
   readonly clock: Clock;
   /** Aborted when the client is gone or the time is up. */
   readonly signal: AbortSignal;
@@ -33,9 +35,9 @@ export interface Dialed {
 
 /** Connects to a target; its addresses race. Throws a `Fault` that lists the attempts. */
 export async function dialDirect(target: TcpAddress, options: DirectOptions): Promise<Dialed> {
-  const { runtime, clock, signal, judge } = options;
+  const { runtime, resolver, clock, signal, judge } = options;
   const start = clock.now();
-  const hosts = parseIp(target.host) ? [target.host] : await resolve(target.host, options);
+  const hosts = parseIp(target.host) ? [target.host] : await resolver.resolve(target.host, signal);
   const resolved = clock.now();
   const won = await race(interleaved(hosts), {
     clock,
@@ -53,23 +55,6 @@ export async function dialDirect(target: TcpAddress, options: DirectOptions): Pr
 }
 
 const TOO_LATE = new Fault("connection_terminated", "Another address was faster");
-
-/**
- * `127.1.` ends in a number, so it is an address in an odd spelling and no name (WHATWG URL, "ends in a number");
- * with its last dot a resolver would ask name servers for it.
- */
-const NUMBER_AND_DOT = /((?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*))\.$/;
-
-async function resolve(host: string, { runtime, signal }: DirectOptions): Promise<string[]> {
-  try {
-    return await runtime.resolve(host.replace(NUMBER_AND_DOT, "$1"), { signal });
-  } catch (error) {
-    if (!signal.aborted) throw toFault(error);
-    const { reason } = signal;
-    const late = reason instanceof Fault && reason.code === "connection_timeout";
-    throw late ? new Fault("dns_timeout", `The name was not resolved in time: ${host}`) : reason;
-  }
-}
 
 function judgeChannel(address: TcpAddress, channel: Channel, judge: DirectOptions["judge"]): void {
   try {

@@ -1,0 +1,196 @@
+/**
+ * A name server whose answers a test writes (RFC 1035 section 4), over UDP and, for what UDP cannot carry, TCP.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer, type Server, type Socket as TcpSocket } from "node:net";
+import { parseIp } from "../../src/protocols/host.ts";
+import { Arrivals } from "./condition.ts";
+
+/** The record types that it knows. */
+const TYPES = { A: 1, CNAME: 5, AAAA: 28 } as const;
+
+/** The response codes of RFC 1035 section 4.1.1 that tests ask for. */
+const RCODES = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
+
+/** What a client asks. */
+export interface Question {
+  readonly name: string;
+  readonly type: "A" | "AAAA" | "other";
+}
+
+/** A resource record: an address, or another name for `CNAME`. */
+export interface NameRecord {
+  /** The name in question by default. */
+  readonly name?: string;
+  readonly type: keyof typeof TYPES;
+  readonly data: string;
+  /** Seconds; 60 by default. */
+  readonly ttl?: number;
+}
+
+/** What it says. */
+export interface NameAnswer {
+  readonly rcode?: keyof typeof RCODES;
+  readonly records?: readonly NameRecord[];
+  /** The answer is held back until this settles. */
+  readonly after?: Promise<unknown>;
+}
+
+/** The answer to a question that is asked for the `nth` time, from 1; undefined is silence. */
+export type NameScript = (question: Question, nth: number) => NameAnswer | undefined;
+
+/** What a UDP answer may hold; servers have agreed on it for the sake of fragmentation (DNS flag day 2020). */
+const MAX_UDP = 1232;
+
+/** A running name server on loopback. */
+export class NameServer implements AsyncDisposable {
+  /** Questions in the order that they came in, as `NAME TYPE`. */
+  readonly questions = new Arrivals<string>("a question to the name server");
+  readonly #script: NameScript;
+  readonly #counts = new Map<string, number>();
+  readonly #udp: UdpSocket;
+  readonly #tcp: Server;
+  readonly #clients = new Set<TcpSocket>();
+  #port = 0;
+  #closed = false;
+
+  private constructor(script: NameScript) {
+    this.#script = script;
+    this.#udp = createSocket("udp4", (query, { address, port }) => {
+      this.#answer(query, (answer) => {
+        this.#udp.send(answer.length > MAX_UDP ? truncated(answer) : answer, port, address);
+      });
+    });
+    this.#tcp = createServer((socket) => this.#serve(socket));
+  }
+
+  /** Starts one on a free port, or on the given one. */
+  static async start(script: NameScript, { host = "127.0.0.1", port = 0 } = {}): Promise<NameServer> {
+    const server = new NameServer(script);
+    server.#tcp.listen(port, host);
+    await once(server.#tcp, "listening");
+    server.#port = (server.#tcp.address() as { port: number }).port;
+    server.#udp.bind(server.#port, host);
+    await once(server.#udp, "listening");
+    return server;
+  }
+
+  /** Its port on 127.0.0.1. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Where it is, as the proxy wants it. */
+  get authority(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  async #answer(query: Buffer, send: (answer: Buffer) => void): Promise<void> {
+    const { name, type, end } = readQuestion(query);
+    const key = `${name} ${type}`;
+    const nth = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, nth);
+    this.questions.push(key);
+    const answer = this.#script({ name, type }, nth);
+    if (!answer) return;
+    await answer.after;
+    if (!this.#closed) send(writeAnswer(query.subarray(0, end), answer));
+  }
+
+  /** Messages behind their length in two octets (RFC 1035 section 4.2.2). */
+  #serve(socket: TcpSocket): void {
+    this.#clients.add(socket);
+    let rest: Buffer = Buffer.alloc(0);
+    socket.on("error", () => {}).on("close", () => this.#clients.delete(socket));
+    socket.on("data", (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= 2 && rest.length >= 2 + rest.readUInt16BE()) {
+        const query = rest.subarray(2, 2 + rest.readUInt16BE());
+        rest = rest.subarray(2 + query.length);
+        this.#answer(query, (answer) => socket.write(Buffer.concat([uint16(answer.length), answer])));
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const client of this.#clients) client.destroy();
+    await Promise.all([
+      new Promise<void>((resolve) => this.#tcp.close(() => resolve())),
+      new Promise<void>((resolve) => this.#udp.close(() => resolve())),
+    ]);
+  }
+}
+
+function readQuestion(query: Buffer): Question & { end: number } {
+  const labels: string[] = [];
+  let at = 12;
+  while (query[at] !== 0) {
+    labels.push(query.toString("latin1", at + 1, at + 1 + query[at]).toLowerCase());
+    at += 1 + query[at];
+  }
+  const code = query.readUInt16BE(at + 1);
+  const type = code === TYPES.A ? "A" : code === TYPES.AAAA ? "AAAA" : "other";
+  return { name: labels.join("."), type, end: at + 5 };
+}
+
+/** The header and question are the query's; QR and RA are set, RD is copied. */
+function writeAnswer(question: Buffer, { rcode = "NOERROR", records = [] }: NameAnswer): Buffer {
+  const head = Buffer.from(question);
+  head.writeUInt16BE(0x8080 | head.readUInt16BE(2) & 0x0100 | RCODES[rcode], 2);
+  head.writeUInt16BE(1, 4);
+  head.writeUInt16BE(records.length, 6);
+  head.writeUInt32BE(0, 8);
+  return Buffer.concat([
+    head,
+    ...records.flatMap((record) => {
+      const data = record.type === "CNAME" ? writeName(record.data) : Buffer.from(parseIp(record.data)!);
+      const fixed = Buffer.alloc(10);
+      fixed.writeUInt16BE(TYPES[record.type], 0);
+      fixed.writeUInt16BE(1, 2);
+      fixed.writeUInt32BE(record.ttl ?? 60, 4);
+      fixed.writeUInt16BE(data.length, 8);
+      // A pointer to the question's name (section 4.1.4).
+      return [record.name ? writeName(record.name) : uint16(0xC00C), fixed, data];
+    }),
+  ]);
+}
+
+function writeName(name: string): Buffer {
+  const labels = name.split(".").map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`));
+  return Buffer.concat([...labels, Buffer.alloc(1)]);
+}
+
+/** TC, and no records: the client is to come again over TCP. */
+function truncated(answer: Buffer): Buffer {
+  const end = readQuestion(answer).end;
+  const head = Buffer.from(answer.subarray(0, end));
+  head[2] |= 0x02;
+  head.writeUInt16BE(0, 6);
+  return head;
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+/** The addresses of a name as records, each of the type that it is. */
+export function addressRecords(addresses: readonly string[], ttl?: number): NameRecord[] {
+  return addresses.map((data) => ({ type: data.includes(":") ? "AAAA" : "A", data, ttl }));
+}
+
+/** A script of names and their addresses; every other name does not exist. */
+export function zone(names: Readonly<Record<string, readonly string[]>>, ttl?: number): NameScript {
+  return ({ name, type }) => {
+    const addresses = names[name];
+    if (!addresses) return { rcode: "NXDOMAIN" };
+    return { records: addressRecords(addresses, ttl).filter((record) => record.type === type) };
+  };
+}
