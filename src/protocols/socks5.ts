@@ -1,7 +1,7 @@
 /**
  * SOCKS5 as a client speaks it (RFC 1928), with user names and passwords (RFC 1929).
  *
- * CONNECT is served; BIND and UDP ASSOCIATE are not. GSSAPI is not spoken, though RFC 1928 section 3 demands
+ * CONNECT and UDP ASSOCIATE are served; BIND is not. GSSAPI is not spoken, though RFC 1928 section 3 demands
  * it: no common client depends on it.
  *
  * Each message is read in the stage in which it may come and in no other, so that a request that skips
@@ -14,8 +14,7 @@ import { Fault, malformed } from "../faults.ts";
 import type { Address } from "../runtime.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import type { Credentials, Handshake, HandshakeEvent, HandshakeOptions, Refusal } from "./handshake.ts";
-import { formatIpv4, formatIpv6, parseHost, parseIp } from "./host.ts";
-import { fromOctets } from "./http1_syntax.ts";
+import { readAddress, writeAddress } from "./socks5_address.ts";
 
 const VER = 0x05;
 
@@ -33,13 +32,10 @@ const METHOD = {
 const STATUS = { SUCCESS: 0x00, FAILURE: 0x01 } as const;
 
 /** RFC 1928 section 4. */
-const CMD = { CONNECT: 0x01 } as const;
+const CMD = { CONNECT: 0x01, UDP_ASSOCIATE: 0x03 } as const;
 
-/** RFC 1928 section 5. */
-const ATYP = { IPV4: 0x01, DOMAINNAME: 0x03, IPV6: 0x04 } as const;
-
-/** RFC 1928 section 6. The replies to faults of other kinds stand in `FAULTS`. */
-const REP = { SUCCEEDED: 0x00, COMMAND_NOT_SUPPORTED: 0x07, ADDRESS_TYPE_NOT_SUPPORTED: 0x08 } as const;
+/** RFC 1928 section 6. The replies to faults of other kinds stand in `FAULTS`, that to an address type in `readAddress`. */
+const REP = { SUCCEEDED: 0x00, COMMAND_NOT_SUPPORTED: 0x07 } as const;
 
 const RSV = 0x00;
 
@@ -170,24 +166,26 @@ export class Socks5Handshake implements Handshake {
    */
   #readRequest(buffer: ByteBuffer): HandshakeEvent | undefined {
     if (buffer.length < 4) return undefined;
-    const [ver, cmd, rsv, atyp] = buffer.bytes;
+    const [ver, cmd, rsv] = buffer.bytes;
     if (ver !== VER) throw malformed(`A SOCKS5 request was expected, not a message of version ${ver}`);
-    if (cmd !== CMD.CONNECT) {
-      throw malformed(`The SOCKS5 command ${cmd} is not served; 1, CONNECT, is`, {
+    if (cmd !== CMD.CONNECT && cmd !== CMD.UDP_ASSOCIATE) {
+      throw malformed(`The SOCKS5 command ${cmd} is not served; 1, CONNECT, and 3, UDP ASSOCIATE, are`, {
         socks5: REP.COMMAND_NOT_SUPPORTED,
       });
     }
     if (rsv !== RSV) throw malformed(`The reserved octet of the SOCKS5 request is ${rsv}, not 0`);
-    const end = addressEnd(atyp, buffer);
-    if (end === undefined || buffer.length < end + 2) return undefined;
-    const { bytes } = buffer;
-    const host = hostIn(atyp, bytes.subarray(4, end));
-    const port = bytes[end] << 8 | bytes[end + 1];
+    const read = readAddress(buffer.bytes);
+    if (!read) return undefined;
+    const { address: target, end } = read;
+    const kind = cmd === CMD.CONNECT ? "tunnel" : "association";
     // Nothing listens on port 0. It is the request that is at fault and no rule: general failure, not 2.
-    if (port === 0) throw malformed("The port is 0; a target has one from 1 to 65535");
-    buffer.skip(end + 2);
+    // A client that does not know yet where its datagrams will come from says 0 (section 4).
+    if (kind === "tunnel" && target.port === 0) {
+      throw malformed("The port is 0; a target has one from 1 to 65535");
+    }
+    buffer.skip(end);
     this.#stage = "answering";
-    return { type: "request", request: { kind: "tunnel", target: { host, port } } };
+    return { type: "request", request: { kind, target } };
   }
 
   /** RFC 1928 section 6: succeeded. */
@@ -231,36 +229,7 @@ function credentialsIn(user: Uint8Array, password: Uint8Array): Credentials | un
   }
 }
 
-/** Where DST.PORT begins; undefined while the length of a name has not arrived. */
-function addressEnd(atyp: number, buffer: ByteBuffer): number | undefined {
-  switch (atyp) {
-    case ATYP.IPV4:
-      return 4 + 4;
-    case ATYP.IPV6:
-      return 4 + 16;
-    case ATYP.DOMAINNAME:
-      return buffer.length > 4 ? 5 + buffer.at(4) : undefined;
-    default:
-      throw malformed(`The SOCKS5 address type ${atyp} is not known`, {
-        socks5: REP.ADDRESS_TYPE_NOT_SUPPORTED,
-      });
-  }
-}
-
-/** DST.ADDR as text. A name has its length before it. */
-function hostIn(atyp: number, address: Uint8Array): string {
-  if (atyp === ATYP.IPV4) return formatIpv4(address);
-  if (atyp === ATYP.IPV6) return formatIpv6(address);
-  const name = fromOctets(address.subarray(1));
-  const host = parseHost(name);
-  if (host === undefined) throw malformed(`The host name is not valid: ${JSON.stringify(name)}`);
-  return host;
-}
-
 /** RFC 1928 section 6. A refusal, or a bound Unix socket, has no address: clients take 0.0.0.0:0 for that. */
 function reply(rep: number, bound?: Address): Uint8Array {
-  const tcp = bound && "host" in bound ? bound : { host: "0.0.0.0", port: 0 };
-  const ip = parseIp(tcp.host) ?? new Uint8Array(4);
-  const atyp = ip.length === 4 ? ATYP.IPV4 : ATYP.IPV6;
-  return Uint8Array.of(VER, rep, RSV, atyp, ...ip, tcp.port >> 8, tcp.port & 0xFF);
+  return writeAddress([VER, rep, RSV], bound && "host" in bound ? bound : { host: "0.0.0.0", port: 0 });
 }

@@ -13,7 +13,7 @@ import {
 } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
 
-const OPTIONS = { maxHeaderSize: 65536, name: "test", date: () => new Date(0) };
+const OPTIONS = { maxHeaderSize: 65536, name: "test", reference: "7-1", date: () => new Date(0) };
 
 /** A proxy without users. */
 const OPEN = { make: () => new Socks5Handshake({ ...OPTIONS, credentialsRequired: false }) };
@@ -43,6 +43,10 @@ const NO_LOGIN: HandshakeEvent = { type: "credentials", credentials: undefined }
 
 function tunnel(host: string, port: number): HandshakeEvent {
   return { type: "request", request: { kind: "tunnel", target: { host, port } } };
+}
+
+function association(host: string, port: number): HandshakeEvent {
+  return { type: "request", request: { kind: "association", target: { host, port } } };
 }
 
 /** Complete conversations; each part is one message. */
@@ -166,6 +170,18 @@ const UNDERSTOOD: {
     bytes: '05 01 02 / 01 01 "a" 02 "p" 00 / 05 01 00 01 7f000001 0050',
     events: [method(2), NO_LOGIN, tunnel("127.0.0.1", 80)],
   },
+  {
+    name: "UDP ASSOCIATE of a client that does not know its port",
+    to: "OPEN",
+    bytes: "05 01 00 / 05 03 00 01 00000000 0000",
+    events: [method(0), association("0.0.0.0", 0)],
+  },
+  {
+    name: "UDP ASSOCIATE of a client that does, behind a login",
+    to: "TRUSTING",
+    bytes: '05 01 02 / 01 01 "a" 01 "b" / 05 03 00 04 20010db8000000000000000000000001 1234',
+    events: [method(2), login("a", "b"), association("2001:db8::1", 0x1234)],
+  },
 ];
 
 for (const { name, to, bytes, events } of UNDERSTOOD) {
@@ -232,7 +248,7 @@ const REFUSED: {
     ["another version in the request", "04 01 00 01 7f000001 0050", "01"],
     ["the command 0", "05 00 00 01 7f000001 0050", "07"],
     ["BIND", "05 02 00 01 7f000001 0050", "07"],
-    ["UDP ASSOCIATE", "05 03 00 01 00000000 0000", "07"],
+    ["UDP ASSOCIATE of a type that is not known", "05 03 00 02 00000000 0000", "08"],
     ["the commands that Tor has made up", '05 f0 00 03 0b "example.com" 0000', "07"],
     ["a reserved octet that is not 0", "05 01 01 01 7f000001 0050", "01"],
     ["the address type 0", "05 01 00 00 7f000001 0050", "08"],

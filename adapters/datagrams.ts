@@ -1,0 +1,113 @@
+/**
+ * UDP sockets of `node:dgram`, for all three adapters: it works alike on Deno, Bun and Node, where their own APIs
+ * differ, and on Deno with no more than `-N`.
+ *
+ * @module
+ */
+
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { isIP } from "node:net";
+import type { DatagramOptions, DatagramSocket, SocketError, SocketErrorCode } from "../src/runtime.ts";
+
+/** The most bytes that wait for the network on one socket; what comes on top is lost, as in a full router. */
+const MAX_QUEUED = 1024 * 1024;
+
+/** What a datagram costs beside its bytes, so that empty ones are bounded too. */
+const OVERHEAD = 256;
+
+/**
+ * How often a datagram is sent that is refused. Only Bun has unconnected sockets refuse: what an earlier datagram met,
+ * which an ICMP message told, the next one is blamed for, whoever it is for (oven-sh/bun PR #36249).
+ */
+const MAX_ATTEMPTS = 4;
+
+/** Binds a UDP socket. See `Runtime.openDatagrams`. */
+export async function openDatagrams({ address, onDatagram }: DatagramOptions): Promise<DatagramSocket> {
+  const { host } = address;
+  const family = isIP(host);
+  const ipv6 = family === 6;
+  try {
+    if (family === 0) throw new Error("Not an IP address, resolve it first");
+    // Addresses are not looked up, which would be later: Deno throws a missing permission where nobody catches it.
+    const lookup = (
+      name: string,
+      _options: unknown,
+      found: (error: null, ip: string, family: number) => void,
+    ) => found(null, name, family);
+    // Node fails to bind an IPv4 socket that is told to be `ipv6Only`.
+    const socket = createSocket({ type: ipv6 ? "udp6" : "udp4", ipv6Only: ipv6, lookup });
+    // Deno is listening before bind() has returned. In a worker of node:cluster, the port is not to be shared.
+    const listening = once(socket, "listening");
+    try {
+      socket.bind({ address: host, port: address.port, exclusive: true });
+      await listening;
+    } catch (error) {
+      listening.catch(() => {});
+      socket.close();
+      throw error;
+    }
+    const { address: boundHost, port } = socket.address();
+    let closed = false;
+    let queued = 0;
+    socket.on("error", () => {});
+    socket.on("message", (bytes, from) => {
+      // Deno's are views of 64 KiB each, which are too dear to keep.
+      if (!closed) onDatagram(new Uint8Array(bytes), { host: withoutZone(from.address), port: from.port });
+    });
+    return {
+      address: { host: boundHost, port },
+      send(bytes, to): void {
+        const cost = bytes.length + OVERHEAD;
+        if (closed || isIP(to.host) !== family || queued + cost > MAX_QUEUED) return;
+        queued += cost;
+        let attempts = MAX_ATTEMPTS;
+        const attempt = () => {
+          attempts--;
+          try {
+            socket.send(bytes, to.port, to.host, settle);
+          } catch {
+            settle();
+          }
+        };
+        const settle = (error?: Error | null) => {
+          if ((error as { code?: string } | null)?.code === "ECONNREFUSED" && attempts > 0) attempt();
+          else queued -= cost;
+        };
+        attempt();
+      },
+      close(): void {
+        if (closed) return;
+        closed = true;
+        socket.close();
+      },
+    };
+  } catch (cause) {
+    throw failure(ipv6 ? `[${host}]:${address.port}` : `${host}:${address.port}`, cause);
+  }
+}
+
+function withoutZone(host: string): string {
+  const zone = host.indexOf("%");
+  return zone < 0 ? host : host.slice(0, zone);
+}
+
+const CODES: Record<string, SocketErrorCode> = {
+  EACCES: "permission_denied",
+  EADDRINUSE: "address_in_use",
+  EADDRNOTAVAIL: "address_unavailable",
+  EAFNOSUPPORT: "address_unavailable",
+  EMFILE: "connection_limit_reached",
+  ENFILE: "connection_limit_reached",
+  EPERM: "permission_denied",
+  // Deno's, which has a name and no code.
+  NotCapable: "permission_denied",
+};
+
+function failure(address: string, cause: unknown): SocketError {
+  const { code, name, message } = cause as Error & { code?: string };
+  return Object.assign(new Error(`Cannot open a UDP socket on "${address}": ${message}`, { cause }), {
+    name: "SocketError",
+    code: CODES[code ?? name] ?? "proxy_internal_error",
+  });
+}
