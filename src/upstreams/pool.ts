@@ -16,13 +16,18 @@ const MAX_IDLE = 512;
 /** Shorter than the keep-alive of most servers (Apache 5 s, Node 5 s and nginx 75 s aside), in milliseconds. */
 const IDLE_TIMEOUT = 4_000;
 
-class Idle implements Timed {
+/** What is kept: a channel, and whatever else is known of it. */
+interface Kept {
   readonly channel: Channel;
-  readonly expiresAt: number;
-  readonly #discard: (idle: Idle) => void;
+}
 
-  constructor(channel: Channel, expiresAt: number, discard: (idle: Idle) => void) {
-    this.channel = channel;
+class Idle<K extends Kept> implements Timed {
+  readonly kept: K;
+  readonly expiresAt: number;
+  readonly #discard: (idle: Idle<K>) => void;
+
+  constructor(kept: K, expiresAt: number, discard: (idle: Idle<K>) => void) {
+    this.kept = kept;
     this.expiresAt = expiresAt;
     this.#discard = discard;
   }
@@ -33,10 +38,10 @@ class Idle implements Timed {
 }
 
 /** Keeps idle connections by key, the one used last first. */
-export class OriginPool {
+export class OriginPool<K extends Kept = Kept> {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
-  readonly #byKey = new Map<string, Idle[]>();
+  readonly #byKey = new Map<string, Idle<K>[]>();
   #count = 0;
 
   /** Expiry is watched by `deadlines`. */
@@ -51,20 +56,21 @@ export class OriginPool {
   }
 
   /** A connection that was alive a moment ago. */
-  take(key: string): Channel | undefined {
+  take(key: string): K | undefined {
     const idle = this.#byKey.get(key)?.at(-1);
     if (idle) this.#remove(key, idle);
-    return idle?.channel;
+    return idle?.kept;
   }
 
   /** Keeps a connection, or drops it where there are enough. */
-  put(key: string, channel: Channel): void {
+  put(key: string, kept: K): void {
+    const { channel } = kept;
     const idles = this.#byKey.get(key) ?? [];
     if (idles.length >= MAX_PER_ORIGIN || this.#count >= MAX_IDLE) return channel.drop(DONE);
-    const discard = (idle: Idle) => {
+    const discard = (idle: Idle<K>) => {
       if (this.#remove(key, idle)) channel.drop(DONE);
     };
-    const idle = new Idle(channel, this.#clock.now() + IDLE_TIMEOUT, discard);
+    const idle = new Idle(kept, this.#clock.now() + IDLE_TIMEOUT, discard);
     idles.push(idle);
     this.#byKey.set(key, idles);
     this.#count++;
@@ -76,11 +82,11 @@ export class OriginPool {
   /** Drops them all. */
   clear(): void {
     for (const [key, idles] of this.#byKey) {
-      for (const idle of [...idles]) if (this.#remove(key, idle)) idle.channel.drop(DONE);
+      for (const idle of [...idles]) if (this.#remove(key, idle)) idle.kept.channel.drop(DONE);
     }
   }
 
-  #remove(key: string, idle: Idle): boolean {
+  #remove(key: string, idle: Idle<K>): boolean {
     const idles = this.#byKey.get(key);
     const index = idles?.indexOf(idle) ?? -1;
     if (!idles || index < 0) return false;

@@ -1,10 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
 import { detect, PROTOCOLS } from "../../src/protocols/detection.ts";
-import type { Protocol } from "../../src/protocols/handshake.ts";
 import { octets } from "../support/codec.ts";
 
-const OPTIONS = { credentialsRequired: false, maxHeaderSize: 65536, name: "test", date: () => new Date(0) };
+const OPTIONS = {
+  credentialsRequired: false,
+  maxHeaderSize: 65536,
+  name: "test",
+  reference: "7-1",
+  date: () => new Date(0),
+};
 
 function verdict(first: number): string {
   if (first === 4) return "socks4";
@@ -55,12 +60,12 @@ Deno.test("detect() looks at the first byte that was not used", () => {
 });
 
 Deno.test("detect() does not know a protocol that the listener does not accept", () => {
-  const firsts: Record<Protocol, Uint8Array> = {
+  const firsts = {
     http: octets('"G"'),
     socks4: octets("04"),
     socks5: octets("05"),
-  };
-  const protocols = Object.keys(firsts) as Protocol[];
+  } as const;
+  const protocols = Object.keys(firsts) as (keyof typeof firsts)[];
   for (const accepted of protocols) {
     for (const spoken of protocols) {
       const expected = spoken === accepted ? spoken : "unknown";
@@ -73,9 +78,16 @@ Deno.test("detect() does not know a protocol that the listener does not accept",
   assertEquals(detect(ByteBuffer.of(octets("05")), []), "unknown");
 });
 
-Deno.test("no first byte belongs to two protocols", () => {
+Deno.test("detect() takes whatever comes for a line where nothing else is spoken, and nothing elsewhere", () => {
   for (let first = 0; first < 256; first++) {
-    const claimed = Object.values(PROTOCOLS).filter(({ begins }) => begins(first));
+    assertEquals(detect(ByteBuffer.of(Uint8Array.of(first)), ["line"]), "line");
+  }
+});
+
+Deno.test("no first byte belongs to two protocols that are told apart", () => {
+  const { line: _, ...detected } = PROTOCOLS;
+  for (let first = 0; first < 256; first++) {
+    const claimed = Object.values(detected).filter(({ begins }) => begins(first));
     assert(claimed.length <= 1, `byte ${first}`);
   }
 });

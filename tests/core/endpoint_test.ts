@@ -38,7 +38,40 @@ const ENDPOINTS: [text: string, endpoint: Endpoint][] = [
   ["unix:/run/a@b:c", unix("/run/a@b:c")],
   ["unix:/run/a://b", unix("/run/a://b")],
   ["socks5://unix:/run/s", unix("/run/s", "socks5")],
+  ["line://:1080", tcp("127.0.0.1", 1080, "line")],
 ];
+
+const PARAMETERS: [text: string, endpoint: Endpoint][] = [
+  [
+    "http+tls://:443?cert=/etc/a.pem&key=/etc/a.key",
+    { ...tcp("127.0.0.1", 443, "http"), tls: { certificates: [{ cert: "/etc/a.pem", key: "/etc/a.key" }] } },
+  ],
+  [
+    "auto+tls://[::1]:443/?cert=a&key=b&cert=c%26d&key=e+f&client-ca=ca.pem&min-tls=1.3",
+    {
+      ...tcp("::1", 443),
+      tls: {
+        certificates: [{ cert: "a", key: "b" }, { cert: "c&d", key: "e+f" }],
+        clientCa: "ca.pem",
+        minVersion: "TLSv1.3",
+      },
+    },
+  ],
+  [
+    "http://0.0.0.0:80?proxy-protocol=10.0.0.0/8,192.0.2.1,2001:db8::/32",
+    { ...tcp("0.0.0.0", 80, "http"), trusts: ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"] },
+  ],
+  ["unix:/run/s?mode=0660", { ...unix("/run/s"), mode: 0o660 }],
+  ["socks5://unix:/run/s?mode=600", { ...unix("/run/s", "socks5"), mode: 0o600 }],
+  [
+    "socks5+tls://unix:/run/s?cert=a&key=b",
+    { ...unix("/run/s", "socks5"), tls: { certificates: [{ cert: "a", key: "b" }] } },
+  ],
+];
+
+for (const [text, endpoint] of PARAMETERS) {
+  Deno.test(`parseEndpoint() reads ${text}`, () => assertEquals(parseEndpoint(text), endpoint));
+}
 
 for (const [text, endpoint] of ENDPOINTS) {
   Deno.test(`parseEndpoint() reads ${text}`, () => assertEquals(parseEndpoint(text), endpoint));
@@ -67,10 +100,27 @@ const BAD_ENDPOINTS: [text: string, advice: string][] = [
   ["unix://", "give a path"],
   ["unix:/a\0b", "give a path"],
   [`unix:/${"é".repeat(54)}`, "the path has 109 bytes and Unix sockets allow 107"],
-  ["socks4a://:1080", "the scheme is unknown; use one of auto, http, socks4, socks5"],
+  ["socks4a://:1080", "the scheme is unknown; use one of auto, http, socks4, socks5, line"],
   ["://:1080", "the scheme is unknown"],
-  ["line://:1080", "this version does not listen for it"],
-  ["http+tls://:443", "this version does not listen for it"],
+  ["https://:443", 'for TLS write "http+tls://"'],
+  ["http+ssl://:443", "the scheme is unknown"],
+  ["http+tls://:443", "give a certificate and its key"],
+  ["http+tls://:443?cert=a.pem", "give a certificate and its key"],
+  ["http+tls://:443?cert=a&key=b&cert=c", "give a certificate and its key"],
+  ["http+tls://:443?cert=a&key=b&min-tls=1.1", "min-tls is 1.2 or 1.3"],
+  ["http+tls://:443?cert=a&key=b&client-ca=c&client-ca=d", '"client-ca" is given twice'],
+  ["http://:80?cert=a&key=b", 'put "+tls" behind the scheme'],
+  ["http://:80?min-tls=1.3", 'put "+tls" behind the scheme'],
+  [":80?mode", "a parameter is written NAME=VALUE"],
+  [":80?proxy-protocol=", "a parameter is written NAME=VALUE"],
+  [":80?proxy-protocol=%zz", "a percent sign in a parameter is written %25"],
+  [":80?wat=1", "unknown parameter; use cert, key, client-ca, min-tls, proxy-protocol, mode"],
+  [":80?mode=0600", "mode is the octal permission of a Unix socket"],
+  ["unix:/run/s?mode=rw", "mode is the octal permission of a Unix socket"],
+  ["unix:/run/s?mode=0800", "mode is the octal permission of a Unix socket"],
+  ["unix:/run/s?proxy-protocol=127.0.0.1", "the clients of a Unix socket have none"],
+  [":80?proxy-protocol=lan", '"lan" is no block of IP addresses'],
+  [":80?proxy-protocol=10.1.2.3/8", 'write it as in "10.0.0.0/8"'],
 ];
 
 for (const [text, advice] of BAD_ENDPOINTS) {

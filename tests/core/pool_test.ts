@@ -19,27 +19,27 @@ function pooled() {
 Deno.test("OriginPool gives the connection that was used last, for its own origin alone", () => {
   const { pool, connect } = pooled();
   const [a, b] = [connect().channel, connect().channel];
-  pool.put("a.test:80", a);
-  pool.put("a.test:80", b);
+  pool.put("a.test:80", { channel: a });
+  pool.put("a.test:80", { channel: b });
   assertEquals(pool.take("b.test:80"), undefined);
-  assertEquals(pool.take("a.test:80") === b, true);
-  assertEquals(pool.take("a.test:80") === a, true);
+  assertEquals(pool.take("a.test:80")?.channel === b, true);
+  assertEquals(pool.take("a.test:80")?.channel === a, true);
   assertEquals([pool.take("a.test:80"), pool.size], [undefined, 0]);
 });
 
 Deno.test("OriginPool loses nothing of what a taken connection reads next", async () => {
   const { pool, connect } = pooled();
   const { channel, origin } = connect();
-  pool.put("a.test:80", channel);
+  pool.put("a.test:80", { channel });
   const taken = pool.take("a.test:80")!;
   await say(origin, "answer");
-  assertEquals(await hear(taken, "answer"), "answer");
+  assertEquals(await hear(taken.channel, "answer"), "answer");
 });
 
 Deno.test("G5: OriginPool drops an idle connection after its time, and leaves no timer behind", async () => {
   const { clock, pool, connect } = pooled();
   const { channel, origin } = connect();
-  pool.put("a.test:80", channel);
+  pool.put("a.test:80", { channel });
   clock.advance(4_000);
   await assertRejects(() => origin.reader.read());
   assertEquals([pool.size, clock.pending], [0, 0]);
@@ -54,7 +54,7 @@ Deno.test("OriginPool drops a connection whose origin ends or speaks unasked", a
   ) {
     const { pool, connect } = pooled();
     const { channel, origin } = connect();
-    pool.put("a.test:80", channel);
+    pool.put("a.test:80", { channel });
     await act(origin);
     await until(() => pool.size === 0);
     assertEquals(pool.take("a.test:80"), undefined);
@@ -63,9 +63,9 @@ Deno.test("OriginPool drops a connection whose origin ends or speaks unasked", a
 
 Deno.test("OriginPool keeps no more than 64 connections for one origin, and 512 in all", () => {
   const { pool, connect } = pooled();
-  for (let i = 0; i < 70; i++) pool.put("a.test:80", connect().channel);
+  for (let i = 0; i < 70; i++) pool.put("a.test:80", { channel: connect().channel });
   assertEquals(pool.size, 64);
-  for (let i = 0; i < 600; i++) pool.put(`${i}.test:80`, connect().channel);
+  for (let i = 0; i < 600; i++) pool.put(`${i}.test:80`, { channel: connect().channel });
   assertEquals(pool.size, 512);
   pool.clear();
   assertEquals(pool.size, 0);

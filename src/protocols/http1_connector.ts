@@ -1,0 +1,131 @@
+/**
+ * CONNECT as a client speaks it (RFC 9110 section 9.3.6).
+ *
+ * @module
+ */
+
+import { Fault, type FaultCode, FAULTS } from "../faults.ts";
+import type { ByteBuffer } from "./byte_buffer.ts";
+import {
+  type Connector,
+  type ConnectorEvent,
+  type ConnectorOptions,
+  ESTABLISHED,
+  UpstreamFault,
+} from "./connector.ts";
+import type { Credentials } from "./handshake.ts";
+import { formatAuthority } from "./host.ts";
+import type { Fields } from "./http1_fields.ts";
+import { type ResponseHead, ResponseHeadReader } from "./http1_head.ts";
+import { toOctets } from "./http1_syntax.ts";
+
+/** More 1xx responses than this before a final one are no conversation. */
+const MAX_INTERIM = 16;
+
+/** Status code → what it says of the target, where the next proxy gives no code of its own. */
+const BY_STATUS: Readonly<Record<number, FaultCode>> = {
+  403: "http_request_denied",
+  502: "destination_unavailable",
+  503: "destination_unavailable",
+  504: "connection_timeout",
+};
+
+/** Codes by which the next proxy says that it is itself, and not the target, that fails. */
+const ITS_OWN: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  "connection_limit_reached",
+  "proxy_configuration_error",
+  "proxy_internal_error",
+]);
+
+/** What a CONNECT request has beside its target. */
+export interface HttpConnectorOptions extends Omit<ConnectorOptions, "credentials"> {
+  /** The value of Proxy-Authorization: see {@linkcode basicAuthorization}. */
+  readonly authorization?: string;
+  /**
+   * The value of Via: the hops behind us and our own name, by which loops are found (RFC 9110 section 7.6.3).
+   */
+  readonly via?: string;
+  /** The most bytes that the head of the response may have. */
+  readonly maxHeaderSize: number;
+}
+
+/** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
+export class HttpConnector implements Connector {
+  readonly #options: HttpConnectorOptions;
+  #reader: ResponseHeadReader;
+  #interim = 0;
+  #established = false;
+
+  /** One object opens one tunnel. */
+  constructor(options: HttpConnectorOptions) {
+    this.#options = options;
+    this.#reader = new ResponseHeadReader(options.maxHeaderSize);
+  }
+
+  /** The request. */
+  start(): Uint8Array {
+    const { target, authorization, via } = this.#options;
+    const authority = formatAuthority(target);
+    let head = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n`;
+    if (authorization !== undefined) head += `Proxy-Authorization: ${authorization}\r\n`;
+    if (via !== undefined) head += `Via: ${via}\r\n`;
+    return toOctets(`${head}\r\n`);
+  }
+
+  /** The response. */
+  read(buffer: ByteBuffer): ConnectorEvent | undefined {
+    if (this.#established) return undefined;
+    for (let head = this.#readHead(buffer); head; head = this.#readHead(buffer)) {
+      if (head.status >= 300) throw this.#refusal(head);
+      if (head.status >= 200) {
+        this.#established = true;
+        return ESTABLISHED;
+      }
+      if (head.status === 101 || ++this.#interim > MAX_INTERIM) {
+        throw new UpstreamFault("http_protocol_error", `It answered CONNECT with ${head.status}`);
+      }
+      this.#reader = new ResponseHeadReader(this.#options.maxHeaderSize);
+    }
+    return undefined;
+  }
+
+  #readHead(buffer: ByteBuffer): ResponseHead | undefined {
+    try {
+      return this.#reader.read(buffer);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new UpstreamFault(error.code, `It does not answer as an HTTP proxy: ${error.message}`);
+    }
+  }
+
+  #refusal({ status, fields }: ResponseHead): Fault {
+    const target = formatAuthority(this.#options.target);
+    if (status === 407) {
+      const why = this.#options.authorization === undefined
+        ? "It wants to know who we are, and no user is configured"
+        : "It does not accept our credentials";
+      return new UpstreamFault("proxy_configuration_error", `${why} (407)`);
+    }
+    const told = proxyError(fields);
+    const code = told ?? BY_STATUS[status];
+    const message = `It refused ${target}${told ? `: ${told}` : ""} (${status})`;
+    // RFC 9110 section 15.6.4: the next proxy is overloaded or being shut down, and says for how long.
+    const itself = told ? ITS_OWN.has(told) : status === 503 && fields.has("retry-after");
+    if (code && !itself) return new Fault(code, message);
+    return new UpstreamFault(code ?? "http_protocol_error", message);
+  }
+}
+
+/** The error of Proxy-Status, where it is one of the registered ones (RFC 9209 section 2.1.1). */
+export function proxyError(fields: Fields): FaultCode | undefined {
+  // A quoted string, such as that of `details`, may have anything in it.
+  const status = fields.all("proxy-status").join(", ").replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  const code = /;[ ]*error=([a-z_]+)/.exec(status)?.[1] ?? "";
+  return Object.hasOwn(FAULTS, code) && FAULTS[code as FaultCode].registered ? code as FaultCode : undefined;
+}
+
+/** The value of Proxy-Authorization for a user name and password (RFC 7617 section 2, in UTF-8). */
+export function basicAuthorization({ user, password }: Credentials): string {
+  const octets = new TextEncoder().encode(`${user}:${password}`);
+  return `Basic ${btoa(String.fromCharCode(...octets))}`;
+}

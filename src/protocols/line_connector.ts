@@ -1,0 +1,33 @@
+/**
+ * The `line` protocol as a client speaks it: see `line.ts`.
+ *
+ * @module
+ */
+
+import type { TcpAddress } from "../runtime.ts";
+import { type Connector, type ConnectorEvent, type ConnectorOptions, ESTABLISHED } from "./connector.ts";
+import { formatAuthority } from "./host.ts";
+import { toOctets } from "./http1_syntax.ts";
+
+/** Names the target and takes the tunnel for open: there is no reply. */
+export class LineConnector implements Connector {
+  readonly #target: TcpAddress;
+  #established = false;
+
+  /** One object opens one tunnel. */
+  constructor({ target }: ConnectorOptions) {
+    this.#target = target;
+  }
+
+  /** The line, an IPv6 address in brackets. */
+  start(): Uint8Array {
+    return toOctets(`${formatAuthority(this.#target)}\r\n`);
+  }
+
+  /** Every byte comes from the target. */
+  read(): ConnectorEvent | undefined {
+    if (this.#established) return undefined;
+    this.#established = true;
+    return ESTABLISHED;
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The way to a target through other proxies, one behind the other.
+ *
+ * Through an upstream the destination guard judges by name: an address that the client names is judged here,
+ * what a name resolves to only where this proxy resolves it (`socks4`, `socks5`). Otherwise the last upstream
+ * resolves, and its rules are the ones that hold. The upstreams themselves may have any address, since the
+ * operator chose them.
+ *
+ * @module
+ */
+
+import { Channel } from "../channel.ts";
+import { channelStream } from "../channel_stream.ts";
+import { Fault, toFault } from "../faults.ts";
+import { type Connector, UpstreamFault } from "../protocols/connector.ts";
+import type { ProxyRequest } from "../protocols/handshake.ts";
+import { parseIp, parseIpv4 } from "../protocols/host.ts";
+import { basicAuthorization, HttpConnector } from "../protocols/http1_connector.ts";
+import { LineConnector } from "../protocols/line_connector.ts";
+import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
+import { Socks4Connector } from "../protocols/socks4_connector.ts";
+import { Socks5Connector } from "../protocols/socks5_connector.ts";
+import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime.ts";
+import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
+import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
+
+/** What is to be reached. */
+export interface RouteRequest {
+  /** A tunnel, or a channel on which one HTTP request is sent. */
+  readonly kind: Exclude<ProxyRequest["kind"], "own">;
+  /** A name or an IP address, and a port. */
+  readonly target: TcpAddress;
+  /** The value of Via for the next proxy: the hops behind us and our own name. Undefined to send none. */
+  readonly via?: string;
+  /** The client's connection, for upstreams that are told of it by the PROXY protocol. */
+  readonly client: Pick<Channel, "local" | "remote">;
+}
+
+/** What it takes to go through upstreams. */
+export interface ChainOptions extends DirectOptions {
+  /** What dials, and speaks TLS where an upstream does. */
+  readonly runtime: DirectOptions["runtime"] & Pick<Runtime, "connectTls">;
+  /** Throws a `Fault` for the address of an upstream that must not be dialed: our own. */
+  readonly judgeUpstream: DirectOptions["judge"];
+  /** The text of a file that an upstream's parameters name. */
+  readonly readFile: (path: string) => Promise<string>;
+  /** The most bytes that the head of an upstream's response may have. */
+  readonly maxHeaderSize: number;
+  /**
+   * Told that an upstream is about to be asked for an address; what it returns is called once that is
+   * reached.
+   */
+  readonly onAsk?: (hop: Upstream, address: TcpAddress) => () => void;
+}
+
+/** A connection to the target, or to the proxy that is to be asked for it. */
+export interface Routed extends Omit<Dialed, "address"> {
+  /** What was dialed: the first upstream, or the target itself. */
+  readonly address: Address;
+  /**
+   * An HTTP proxy is at the other end: it is sent the request in absolute-form, with these credentials for
+   * it.
+   */
+  readonly proxy?: { readonly authorization: string | undefined };
+}
+
+/**
+ * Connects to a target through a chain, directly where that is empty.
+ *
+ * Throws an `UpstreamFault` where an upstream fails, whatever the target, and any other `Fault` where the
+ * target is refused or cannot be reached; the message says by which upstream. Once the signal is aborted it
+ * throws its reason. The first bytes of the target may wait in the channel's buffer.
+ */
+export async function dialChain(chain: Chain, request: RouteRequest, options: ChainOptions): Promise<Routed> {
+  const { target } = request;
+  if (chain.length === 0) return await dialDirect(target, options);
+  // Whatever is at the end of a Unix socket was chosen by the operator.
+  if (chain[0].scheme !== "unix" && parseIp(target.host)) options.judge(target);
+  return await new Passage(request, options).go(chain);
+}
+
+/** One way through a chain. */
+class Passage {
+  readonly #request: RouteRequest;
+  readonly #options: ChainOptions;
+  #channel: Channel | undefined;
+
+  constructor(request: RouteRequest, options: ChainOptions) {
+    this.#request = request;
+    this.#options = options;
+  }
+
+  async go(chain: Chain): Promise<Routed> {
+    const { clock, signal } = this.#options;
+    const start = clock.now();
+    let [hop] = chain;
+    let asked: Asked = "upstream";
+    const cut = () => this.#channel?.cut(toFault(signal.reason));
+    signal.addEventListener("abort", cut);
+    try {
+      const { dnsTime, address } = await this.#reach(hop);
+      let proxy: Routed["proxy"];
+      for (const [i, next] of chain.entries()) {
+        hop = next;
+        await this.#enter(hop);
+        const authorization = await this.#authorization(hop);
+        const behind = chain[i + 1]?.address;
+        asked = behind ? "upstream" : "target";
+        if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) proxy = { authorization };
+        else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
+      }
+      signal.throwIfAborted();
+      return {
+        channel: this.#channel!,
+        address,
+        dnsTime,
+        dialTime: clock.now() - start - dnsTime,
+        ...proxy && { proxy },
+      };
+    } catch (error) {
+      const own = !signal.aborted || signal.reason instanceof UpstreamFault;
+      const fault = own ? named(hop, signal.aborted ? signal.reason : error, asked) : toFault(signal.reason);
+      this.#channel?.cut(fault);
+      throw fault;
+    } finally {
+      signal.removeEventListener("abort", cut);
+    }
+  }
+
+  async #reach({ address }: Upstream): Promise<Pick<Routed, "address" | "dnsTime">> {
+    const { runtime, signal, judgeUpstream } = this.#options;
+    if ("path" in address) {
+      this.#channel = new Channel(await runtime.dial(address, { signal }), "target");
+      return { address, dnsTime: 0 };
+    }
+    const dialed = await dialDirect(address, { ...this.#options, judge: judgeUpstream });
+    this.#channel = dialed.channel;
+    return dialed;
+  }
+
+  /** What comes before the upstream's own protocol: whose connection this is, and TLS. */
+  async #enter({ proxyProtocol, tls }: Upstream): Promise<void> {
+    const { runtime, signal, readFile } = this.#options;
+    const { local, remote } = this.#request.client;
+    if (proxyProtocol) {
+      const header = writeProxyHeader({ version: proxyProtocol, source: remote, destination: local });
+      await this.#channel!.writer.write(header);
+    }
+    if (!tls) return;
+    if (!runtime.connectTls) throw new Fault("proxy_configuration_error", "This runtime speaks no TLS");
+    const options = await readTls(tls, readFile);
+    signal.throwIfAborted();
+    const stream = await runtime.connectTls(channelStream(this.#channel!), { ...options, signal });
+    this.#channel = new Channel(stream, "target");
+  }
+
+  async #authorization({ credentials, token }: Upstream): Promise<string | undefined> {
+    if (token === undefined) return credentials && basicAuthorization(credentials);
+    const text = (await readText(token, this.#options.readFile)).trim();
+    if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return `Bearer ${text}`;
+    // RFC 6750 section 2.1. The message names the file and nothing of what is in it.
+    throw new Fault("proxy_configuration_error", `The file holds no bearer token: "${token}"`);
+  }
+
+  async #ask(
+    hop: Upstream,
+    address: Address,
+    { asked, authorization }: { asked: Asked; authorization: string | undefined },
+  ): Promise<void> {
+    if (hop.scheme === "unix" || !("host" in address)) return;
+    const sendable = await this.#sendable(hop, address, asked);
+    const connector = this.#connector(hop, sendable, authorization);
+    const reached = this.#options.onAsk?.(hop, sendable);
+    const { reader, writer } = this.#channel!;
+    await io(writer.write(connector.start()));
+    while (true) {
+      this.#options.signal.throwIfAborted();
+      const event = connector.read(reader.buffer);
+      if (event?.type === "established") return reached?.();
+      if (event) await io(writer.write(event.bytes));
+      else if (!await io(reader.fill())) {
+        throw new UpstreamFault("connection_terminated", "It closed the connection before it had answered");
+      }
+    }
+  }
+
+  #connector(
+    { scheme, credentials }: Upstream,
+    target: TcpAddress,
+    authorization: string | undefined,
+  ): Connector {
+    switch (scheme) {
+      case "http":
+      case "https": {
+        const { maxHeaderSize } = this.#options;
+        return new HttpConnector({ target, authorization, via: this.#request.via, maxHeaderSize });
+      }
+      case "socks4":
+      case "socks4a":
+        return new Socks4Connector({ target, credentials });
+      case "socks5":
+      case "socks5h":
+        return new Socks5Connector({ target, credentials });
+      case "line":
+      case "unix":
+        return new LineConnector({ target });
+    }
+  }
+
+  /** The first address that may be asked for, where the upstream is not to resolve; the name otherwise. */
+  async #sendable({ scheme }: Upstream, { host, port }: TcpAddress, asked: Asked): Promise<TcpAddress> {
+    if (scheme !== "socks4" && scheme !== "socks5") return { host, port };
+    const { resolver, signal, judge } = this.#options;
+    const given = parseIp(host) !== undefined;
+    const hosts = given ? [host] : await resolver.resolve(host, signal);
+    let fault = new Fault(
+      "destination_ip_unroutable",
+      `SOCKS4 leads to IPv4 addresses alone, not to ${host}`,
+    );
+    for (const host of scheme === "socks4" ? hosts.filter(parseIpv4) : hosts) {
+      try {
+        if (!given && asked === "target") judge({ host, port });
+        return { host, port };
+      } catch (error) {
+        fault = toFault(error);
+      }
+    }
+    throw fault;
+  }
+}
+
+/** Whom a chain of upstreams is being led to: to the next of them, or to the target. */
+type Asked = "upstream" | "target";
+
+function isHttp({ scheme }: Upstream): boolean {
+  return scheme === "http" || scheme === "https";
+}
+
+/** A connection that breaks is the upstream's failure, also while it works on the target. */
+async function io<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    const fault = toFault(error);
+    throw new UpstreamFault(fault.code, fault.message, { cause: fault });
+  }
+}
+
+/** The fault with the upstream's name before it. Only the last upstream can refuse the target. */
+function named(hop: Upstream, error: unknown, asked: Asked): Fault {
+  const fault = toFault(error);
+  const message = `${formatUpstream(hop)}: ${fault.message}`;
+  if (fault instanceof UpstreamFault || asked === "upstream") {
+    return new UpstreamFault(fault.code, message, { cause: fault });
+  }
+  return new Fault(fault.code, message, { status: fault.status, socks5: fault.socks5, cause: fault });
+}
+
+async function readTls(
+  { ca, cert, key, ...options }: UpstreamTls,
+  readFile: ChainOptions["readFile"],
+): Promise<Omit<TlsClientOptions, "signal">> {
+  return {
+    ...options,
+    ...ca !== undefined && { ca: await readText(ca, readFile) },
+    ...cert !== undefined && key !== undefined && {
+      certificate: { cert: await readText(cert, readFile), key: await readText(key, readFile) },
+    },
+  };
+}
+
+async function readText(path: string, readFile: ChainOptions["readFile"]): Promise<string> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Fault("proxy_configuration_error", `The file cannot be read: "${path}"`, { cause: error });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Alternative ways to a target, in the order in which they are preferred.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import { type Fault, toFault } from "../faults.ts";
+import { UpstreamFault } from "../protocols/connector.ts";
+import { type ChainOptions, dialChain, type Routed, type RouteRequest } from "./chain.ts";
+import { Health } from "./health.ts";
+import { type Chain, formatRoute } from "./upstream.ts";
+
+/** The most time that one alternative gets while there are others, in milliseconds. */
+const MAX_ATTEMPT = 5_000;
+
+/** What failing over needs. */
+export interface FailoverOptions extends ChainOptions {
+  /** Milliseconds in which the caller will abort the signal: alternatives share them. */
+  readonly timeout: number;
+}
+
+/**
+ * Dials alternatives until one of them works, and remembers which did not. One object serves all connections.
+ */
+export class Failover {
+  readonly #health: Health;
+
+  /** Time comes from `clock`. */
+  constructor({ clock }: { readonly clock: Pick<Clock, "now"> }) {
+    this.#health = new Health(clock);
+  }
+
+  /**
+   * Connects to a target by the first alternative that works; those that failed a while ago come last.
+   * Without any, directly.
+   *
+   * An alternative whose upstream fails gives way to the next one. Where the target is refused or cannot be
+   * reached, that is the answer: another way would lead to the same target, past a rule perhaps. Throws the
+   * fault of the last alternative, with the messages of all.
+   */
+  async dial(
+    alternatives: readonly Chain[],
+    request: RouteRequest,
+    options: FailoverOptions,
+  ): Promise<Routed & { readonly chain: Chain; readonly route: string }> {
+    const faults: Fault[] = [];
+    const chains = alternatives.length > 0 ? alternatives : [[]];
+    for (const chain of this.#inOrder(chains)) {
+      const key = JSON.stringify(chain);
+      const limit = faults.length < chains.length - 1
+        ? Math.min(MAX_ATTEMPT, options.timeout / chains.length)
+        : undefined;
+      try {
+        const routed = await attempt(chain, request, options, limit);
+        this.#health.recovered(key);
+        return { ...routed, chain, route: formatRoute(chain) };
+      } catch (error) {
+        const fault = toFault(error);
+        if (options.signal.aborted) throw fault;
+        if (!(fault instanceof UpstreamFault)) {
+          this.#health.recovered(key);
+          throw fault;
+        }
+        this.#health.failed(key);
+        faults.push(fault);
+      }
+    }
+    const [last] = faults.slice(-1);
+    if (faults.length === 1) throw last;
+    throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), { cause: last });
+  }
+
+  /** Asks about each only when it is its turn: to ask is to have the next try. */
+  *#inOrder(chains: readonly Chain[]): Generator<Chain> {
+    const paused: Chain[] = [];
+    for (const chain of chains) {
+      if (this.#health.admits(JSON.stringify(chain))) yield chain;
+      else paused.push(chain);
+    }
+    yield* paused;
+  }
+}
+
+async function attempt(
+  chain: Chain,
+  request: RouteRequest,
+  options: FailoverOptions,
+  limit: number | undefined,
+): Promise<Routed> {
+  if (limit === undefined || chain.length === 0) return await dialChain(chain, request, options);
+  const { signal, clock } = options;
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  const late = () =>
+    controller.abort(new UpstreamFault("connection_timeout", `No answer within ${limit} ms`));
+  const cancel = clock.schedule(limit, late);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await dialChain(chain, request, { ...options, signal: controller.signal });
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", abort);
+  }
+}

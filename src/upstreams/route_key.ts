@@ -1,0 +1,31 @@
+/**
+ * What connections have in common that lead the same way.
+ *
+ * @module
+ */
+
+import { formatAuthority } from "../protocols/host.ts";
+import type { TcpAddress } from "../runtime.ts";
+import type { Chain } from "./upstream.ts";
+
+/** A chain is an object for as long as it is configured, so it is written out only once. */
+const KEYS = new WeakMap<Chain, string>();
+
+/** Names the other end of a connection: the target, or the HTTP proxy that is asked for whatever target. */
+export function routeKey(chain: Chain, target: TcpAddress): string {
+  if (chain.length === 0) return formatAuthority(target);
+  const key = KEYS.get(chain) ?? JSON.stringify(chain);
+  KEYS.set(chain, key);
+  return endsInHttp(chain) ? key : `${key} ${formatAuthority(target)}`;
+}
+
+/** Whether the last upstream is sent names, and not the addresses that they resolve to here. */
+export function resolvesRemotely(chain: Chain): boolean {
+  const last = chain[chain.length - 1];
+  return last !== undefined && last.scheme !== "socks4" && last.scheme !== "socks5";
+}
+
+function endsInHttp(chain: Chain): boolean {
+  const { scheme } = chain[chain.length - 1];
+  return scheme === "http" || scheme === "https";
+}

@@ -1,0 +1,204 @@
+import { assertEquals, assertInstanceOf, assertNotInstanceOf, assertRejects } from "@std/assert";
+import { Fault } from "../../src/faults.ts";
+import { UpstreamFault } from "../../src/protocols/connector.ts";
+import { Failover } from "../../src/upstreams/failover.ts";
+import { Health } from "../../src/upstreams/health.ts";
+import { parseChain } from "../../src/upstreams/upstream.ts";
+import { MemoryNetwork } from "../support/memory_network.ts";
+import { until } from "../support/virtual_network.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+
+const FIRST = "198.51.100.1:1";
+const SECOND = "198.51.100.2:1";
+const THIRD = "198.51.100.3:1";
+const ORIGIN = "203.0.113.9:80";
+
+const REQUEST = {
+  kind: "tunnel",
+  target: { host: "203.0.113.9", port: 80 },
+  client: { local: { path: "" }, remote: { path: "" } },
+} as const;
+
+/** Two proxies that work, and a third address where nobody listens. */
+async function setUp({ up = [FIRST, SECOND] } = {}) {
+  const network = new MemoryNetwork();
+  for (const at of up) await network.proxy(`socks5://${at}`);
+  network.echo(ORIGIN);
+  const failover = new Failover(network);
+  const dial = async (ats: string[], signal = new AbortController().signal) => {
+    network.dialed.length = 0;
+    const alternatives = ats.map((at) => parseChain(at === "direct" ? at : `socks5://${at}`));
+    const options = { ...network.options({ signal }), timeout: 10_000 };
+    const { route, channel } = await failover.dial(alternatives, REQUEST, options);
+    channel.cut(new Fault("connection_terminated"));
+    return route;
+  };
+  return { network, failover, dial };
+}
+
+Deno.test("failover: the first alternative that works is taken, and says which it is", async () => {
+  const { network, dial } = await setUp();
+  await using _ = network;
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  assertEquals(await dial([]), "direct");
+  assertEquals(network.dialed, [ORIGIN]);
+});
+
+Deno.test("failover: a failed upstream gives way, is left alone for 5 s, and then tried by one again", async () => {
+  const { network, dial } = await setUp();
+  await using _ = network;
+  const alternatives = [THIRD, FIRST, "direct"];
+  assertEquals(await dial(alternatives), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [THIRD, FIRST, ORIGIN]);
+  assertEquals(await dial(alternatives), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  network.clock.advance(4_999);
+  await dial(alternatives);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  network.clock.advance(1);
+  await dial(alternatives);
+  assertEquals(network.dialed, [THIRD, FIRST, ORIGIN]);
+  await dial(alternatives);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  await network.proxy(`socks5://${THIRD}`);
+  network.clock.advance(9_999);
+  await dial(alternatives);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  network.clock.advance(1);
+  assertEquals(await dial(alternatives), `socks5://${THIRD}`);
+  assertEquals(await dial(alternatives), `socks5://${THIRD}`);
+});
+
+Deno.test("failover: where all have failed all are tried, in order, and the fault tells of all", async () => {
+  const { network, dial } = await setUp({ up: [] });
+  await using _ = network;
+  for (let round = 0; round < 3; round++) {
+    const fault = await assertRejects(() => dial([FIRST, SECOND]), UpstreamFault);
+    assertEquals(network.dialed, [FIRST, SECOND]);
+    assertEquals(fault.code, "connection_refused");
+    assertEquals(
+      fault.message,
+      `socks5://${FIRST}: Cannot reach ${FIRST}; socks5://${SECOND}: Cannot reach ${SECOND}`,
+    );
+  }
+  assertEquals(network.clock.pending, 0);
+  await network.proxy(`socks5://${SECOND}`);
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${SECOND}`);
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${SECOND}`);
+  assertEquals(network.dialed, [SECOND, ORIGIN]);
+});
+
+Deno.test("failover: a failed upstream comes last when the others fail too", async () => {
+  const { network, dial } = await setUp({ up: [SECOND] });
+  await using _ = network;
+  await dial([FIRST, SECOND]);
+  await network.proxy(`socks5://${FIRST}`);
+  network.unplug(SECOND);
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [SECOND, FIRST, ORIGIN]);
+});
+
+Deno.test("failover: a target that is refused is the answer, and no failure of the upstream", async () => {
+  const { network, dial } = await setUp();
+  await using _ = network;
+  network.unplug(ORIGIN);
+  for (let round = 0; round < 2; round++) {
+    const fault = await assertRejects(() => dial([FIRST, SECOND]), Fault);
+    assertNotInstanceOf(fault, UpstreamFault);
+    assertEquals([fault.code, fault.socks5], ["connection_refused", 5]);
+    assertEquals(network.dialed, [FIRST, ORIGIN]);
+  }
+  const direct = await assertRejects(() => dial(["direct", FIRST]), Fault);
+  assertNotInstanceOf(direct, UpstreamFault);
+});
+
+Deno.test("failover: an upstream that refuses a target works again, one that was not waited for does not", async () => {
+  const { network, dial } = await setUp();
+  await using _ = network;
+  await dial([THIRD, FIRST]);
+  network.clock.advance(5_000);
+  network.silent.add(THIRD);
+  const controller = new AbortController();
+  const dialing = dial([THIRD, FIRST], controller.signal);
+  await until(() => network.dialed.length === 1);
+  controller.abort(new Fault("client_disconnected"));
+  await assertRejects(() => dialing, Fault);
+  assertEquals(await dial([THIRD, FIRST]), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+  network.silent.clear();
+  await network.proxy(`socks5://${THIRD}`);
+  network.unplug(ORIGIN);
+  network.clock.advance(10_000);
+  for (let round = 0; round < 2; round++) {
+    await assertRejects(() => dial([THIRD, FIRST]), Fault);
+    assertEquals(network.dialed, [THIRD, ORIGIN]);
+  }
+});
+
+Deno.test("failover: an upstream that is silent gives way within its share of the time", async () => {
+  const { network, dial } = await setUp();
+  await using _ = network;
+  network.silent.add(THIRD);
+  const dialing = dial([THIRD, FIRST]);
+  await until(() => network.dialed.length === 1);
+  await until(() => network.clock.pending > 0);
+  network.clock.advance(4_999);
+  assertEquals(network.dialed, [THIRD]);
+  network.clock.advance(1);
+  assertEquals(await dialing, `socks5://${FIRST}`);
+  assertEquals(await dial([THIRD, FIRST]), `socks5://${FIRST}`);
+  assertEquals(network.dialed, [FIRST, ORIGIN]);
+});
+
+Deno.test("failover: the last alternative has all the time that is left, and an abort ends it all", async () => {
+  const { network, dial } = await setUp({ up: [] });
+  await using _ = network;
+  network.silent.add(SECOND);
+  const controller = new AbortController();
+  const dialing = dial([FIRST, SECOND], controller.signal);
+  await until(() => network.dialed.length === 2);
+  network.clock.advance(60_000);
+  const reason = new Fault("client_disconnected");
+  controller.abort(reason);
+  assertEquals(await assertRejects(() => dialing), reason);
+  network.unplug(SECOND);
+  network.silent.clear();
+  await network.proxy(`socks5://${SECOND}`);
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${SECOND}`);
+});
+
+Deno.test("failover: one alternative that fails has its own fault", async () => {
+  const { network, dial } = await setUp({ up: [] });
+  await using _ = network;
+  const fault = await assertRejects(() => dial([FIRST]), Fault);
+  assertInstanceOf(fault, UpstreamFault);
+  assertEquals(fault.message, `socks5://${FIRST}: Cannot reach ${FIRST}`);
+});
+
+Deno.test("health: pauses double up to a minute, and one at a time asks again", () => {
+  const clock = new VirtualClock();
+  const health = new Health(clock);
+  assertEquals(health.admits("a"), true);
+  for (const pause of [5, 10, 20, 40, 60, 60]) {
+    health.failed("a");
+    health.failed("a");
+    clock.advance(pause * 1_000 - 1);
+    assertEquals(health.admits("a"), false);
+    assertEquals(health.admits("b"), true);
+    clock.advance(1);
+    assertEquals(health.admits("a"), true);
+    assertEquals(health.admits("a"), false);
+  }
+  health.recovered("a");
+  assertEquals([health.admits("a"), health.admits("a")], [true, true]);
+  health.failed("a");
+  clock.advance(5_000);
+  assertEquals(health.admits("a"), true);
+});
+
+Deno.test("health: what fails under ever new names is forgotten some day", () => {
+  const health = new Health(new VirtualClock());
+  for (let i = 0; i < 5_000; i++) health.failed(`${i}`);
+  assertEquals([health.admits("0"), health.admits("4999")], [true, false]);
+});

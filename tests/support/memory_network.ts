@@ -1,0 +1,163 @@
+/**
+ * Several machines in memory: what one listens on, the others dial.
+ *
+ * @module
+ */
+
+import { Channel } from "../../src/channel.ts";
+import { channelStream } from "../../src/channel_stream.ts";
+import { formatAddress, parseEndpoint } from "../../src/endpoint.ts";
+import { Fault } from "../../src/faults.ts";
+import type { Address, ByteStream, Listener, Runtime, TlsClientOptions } from "../../src/runtime.ts";
+import { createProxy, type Proxy, type ProxyOptions } from "../../src/server.ts";
+import type { ChainOptions } from "../../src/upstreams/chain.ts";
+import { Arrivals } from "./condition.ts";
+import { memoryPair } from "./memory_stream.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+import { bytes, hear } from "./virtual_network.ts";
+
+/** Addresses, and who listens on them. */
+export class MemoryNetwork implements AsyncDisposable {
+  readonly clock = new VirtualClock();
+  /** What was dialed, by anybody, in order. */
+  readonly dialed: string[] = [];
+  /** What clients of TLS have asked for; the stand-in for TLS is a line with the server's name. */
+  readonly secured: TlsClientOptions[] = [];
+  /** Addresses that take connections and nobody's. */
+  readonly silent = new Set<string>();
+  readonly #accept = new Map<string, (stream: ByteStream) => void>();
+  readonly #proxies: Proxy[] = [];
+
+  /** The runtime of every machine. */
+  readonly runtime: Runtime = {
+    name: "memory",
+    descriptorLimit: () => undefined,
+    environment: () => undefined,
+    ownAddresses: () => [],
+    resolve: (host) => Promise.reject(socketError("dns_error", host)),
+    listen: ({ address }) => Promise.resolve(this.#listen(address)),
+    openDatagrams: () => Promise.reject(new Error("There are no datagrams in memory")),
+    dial: (to) => {
+      const at = formatAddress(to);
+      this.dialed.push(at);
+      const [near, far] = memoryPair();
+      if (!this.silent.has(at)) {
+        const accept = this.#accept.get(at);
+        if (!accept) return Promise.reject(socketError("connection_refused", at));
+        accept({ ...far, local: to });
+      }
+      return Promise.resolve({ ...near, remote: to });
+    },
+    connectTls: async (stream, options) => {
+      this.secured.push(options);
+      const channel = new Channel(stream, "target");
+      await channel.writer.write(bytes(`TLS ${options.serverName}\n`));
+      return channelStream(channel);
+    },
+  };
+
+  #listen(address: Address): Listener {
+    const at = formatAddress(address);
+    const waiting: ByteStream[] = [];
+    let wake = () => {};
+    let closed = false;
+    this.#accept.set(at, (stream) => {
+      waiting.push(stream);
+      wake();
+    });
+    return {
+      address,
+      close: () => {
+        closed = true;
+        this.#accept.delete(at);
+        wake();
+        return Promise.resolve();
+      },
+      async *[Symbol.asyncIterator]() {
+        while (!closed) {
+          const stream = waiting.shift();
+          if (stream) yield stream;
+          else await new Promise<void>((resolve) => wake = resolve);
+        }
+      },
+    };
+  }
+
+  /** Starts a proxy. */
+  async proxy(listen: string, options: ProxyOptions = {}): Promise<Proxy> {
+    const { runtime, clock } = this;
+    const open = { allowOpen: true, privateDestinations: "allow" } as const;
+    const proxy = await createProxy({ runtime, clock, listen, ...open, ...options });
+    this.#proxies.push(proxy);
+    return proxy;
+  }
+
+  /** A proxy behind the stand-in for TLS. */
+  async secureProxy(listen: string, serverName: string, options: ProxyOptions = {}): Promise<void> {
+    const proxy = await this.proxy("127.0.0.1:0", options);
+    this.#serve(formatAddress(parseEndpoint(listen).address), async (stream) => {
+      const channel = new Channel(stream, "client");
+      const line = `TLS ${serverName}\n`;
+      while (channel.reader.buffer.length < line.length) await channel.reader.fill();
+      if (new TextDecoder().decode(channel.reader.buffer.take(line.length)) !== line) {
+        throw new Error("No TLS");
+      }
+      await proxy.handle(channelStream(channel));
+    });
+  }
+
+  /** A client that goes away ends its own service, and nothing else. */
+  #serve(at: string, serve: (stream: ByteStream) => Promise<void>): void {
+    this.#accept.set(at, (stream) => void serve(stream).catch(() => {}));
+  }
+
+  /** Lets a proxy listen somewhere else too. */
+  alias(at: string, proxy: Proxy): void {
+    this.#serve(at, (stream) => proxy.handle(stream));
+  }
+
+  /** Takes connections itself. */
+  server(at: string): Arrivals<Channel> {
+    const arrivals = new Arrivals<Channel>(`a connection to ${at}`);
+    this.#accept.set(at, (stream) => arrivals.push(new Channel(stream, "client")));
+    return arrivals;
+  }
+
+  /** A server that greets, and then repeats one line. */
+  echo(at: string): void {
+    this.#serve(at, async (stream) => {
+      const channel = new Channel(stream, "client");
+      await channel.writer.write(bytes("hello\n"));
+      await channel.writer.write(bytes(`echo ${await hear(channel, "\n")}`));
+      await channel.writer.close();
+    });
+  }
+
+  /** Nobody listens there any more. */
+  unplug(at: string): void {
+    this.#accept.delete(at);
+  }
+
+  /** What it takes to dial from this network. */
+  options(options: Partial<ChainOptions> = {}): ChainOptions {
+    return {
+      runtime: this.runtime,
+      clock: this.clock,
+      signal: new AbortController().signal,
+      judge: () => {},
+      judgeUpstream: () => {},
+      resolver: { resolve: (host) => Promise.reject(new Fault("dns_error", host)) },
+      readFile: (path) => Promise.resolve(`contents-of-${path}\n`),
+      maxHeaderSize: 65536,
+      ...options,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.close({ drain: 0 })));
+  }
+}
+
+function socketError(code: string, at: string): Error {
+  return Object.assign(new Error(`Cannot reach ${at}`), { code });
+}
