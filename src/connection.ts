@@ -10,10 +10,13 @@ import type { Ending } from "./observe/record.ts";
 import type { Recording } from "./observe/recording.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { DEADLINES, type Event, next, type State } from "./states.ts";
-import { type Payloads, RESET, STEPS } from "./steps.ts";
+import { STEPS } from "./steps.ts";
+import { type Payloads, RESET } from "./steps/step.ts";
 
 /** What it means when a state's deadline passes. */
 const LATE: Record<State, FaultCode> = {
+  introducing: "client_timeout",
+  securing: "client_timeout",
   detecting: "client_timeout",
   handshaking: "client_timeout",
   authenticating: "client_timeout",
@@ -21,6 +24,7 @@ const LATE: Record<State, FaultCode> = {
   dialing: "connection_timeout",
   exchanging: "http_response_timeout",
   relaying: "connection_read_timeout",
+  associating: "connection_read_timeout",
   refusing: "client_timeout",
   closing: "client_timeout",
   closed: "client_timeout",
@@ -31,8 +35,11 @@ const ENDINGS: Partial<Record<Event, Ending>> = {
   reusable: "completed",
   finished: "completed",
   drained: "completed",
+  dissociated: "completed",
   retryable: "refused",
   replied: "refused",
+  unintroduced: "refused",
+  unsecured: "refused",
   timedOut: "timed out",
 };
 
@@ -69,7 +76,7 @@ export class Connection {
 
   async #run(): Promise<void> {
     const session = this.#session;
-    let state: State = "detecting";
+    let state: State = session.firstState;
     let here: Payloads[State] = {};
     while (state !== "closed") {
       session.enter(DEADLINES[state], LATE[state]);

@@ -222,8 +222,8 @@ export class Fault extends Error {
   }
 }
 
-/** The number that a client is told on its protocol; what the access log shows as status. */
-export function replyCode(fault: Fault, protocol: "http" | "socks4" | "socks5"): number {
+/** The number that a client is told on its protocol; what the access log shows as status. `line` tells none. */
+export function replyCode(fault: Fault, protocol: "http" | "socks4" | "socks5" | "line"): number {
   if (protocol === "socks4") return SOCKS4_REJECTED;
   return protocol === "socks5" ? fault.socks5 : fault.status;
 }

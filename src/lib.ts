@@ -25,6 +25,9 @@ export type { Authenticate, AuthenticationRequest, OnTransition } from "./servic
 export type { Credentials, Protocol } from "./protocols/handshake.ts";
 export type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
+export type { Rule } from "./policy/rule.ts";
+export type { RuleProtocol } from "./policy/rule_request.ts";
+export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";
 export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
 export type {

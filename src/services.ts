@@ -7,13 +7,22 @@
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Log } from "./observe/log.ts";
+import type { Rules } from "./policy/rules.ts";
+import type { Fault } from "./faults.ts";
 import type { AccessRecord } from "./observe/record.ts";
+import type { OwnAddresses } from "./policy/own_addresses.ts";
+import type { PageFacts } from "./pages.ts";
 import type { Credentials, Protocol } from "./protocols/handshake.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, Runtime } from "./runtime.ts";
+import type { SecretFiles } from "./secret_files.ts";
 import type { Limits, Timeouts } from "./settings.ts";
 import type { Event, State } from "./states.ts";
+import type { Reached } from "./dialing.ts";
+import type { Failover } from "./upstreams/failover.ts";
 import type { OriginPool } from "./upstreams/pool.ts";
+import type { Router } from "./upstreams/router.ts";
+import type { Resolver } from "./upstreams/resolver.ts";
 
 /** Who wants to be let in. */
 export interface AuthenticationRequest extends Credentials {
@@ -23,30 +32,56 @@ export interface AuthenticationRequest extends Credentials {
   readonly protocol: Protocol;
 }
 
-/** Says whether the credentials are right. Asked once per request on HTTP, once per connection on SOCKS5. */
-export type Authenticate = (request: AuthenticationRequest) => boolean | Promise<boolean>;
+/**
+ * Says whether the credentials are right. Asked once per request on HTTP, once per connection on SOCKS5. The signal
+ * aborts when nobody waits for the answer any more, since the client is gone or its time is up.
+ */
+export type Authenticate = (
+  request: AuthenticationRequest,
+  signal: AbortSignal,
+) => boolean | Promise<boolean>;
 
 /** A hook that sees every transition of every connection; for metrics and tests. */
 export type OnTransition = (transition: { id: string; from: State; event: Event; to: State }) => void;
 
 /** The proxy's side of a connection. */
 export interface Services {
-  readonly runtime: Pick<Runtime, "dial" | "resolve">;
+  readonly runtime: Pick<Runtime, "acceptTls" | "connectTls" | "dial" | "openDatagrams">;
+  readonly resolver: Resolver;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly timeouts: Timeouts;
   readonly limits: Limits;
   /** The token that names this deployment in Via and Proxy-Status. */
   readonly name: string;
+  /** Whom a client may ask that was refused. */
+  readonly contact: string | undefined;
   /** What becomes of Forwarded and X-Forwarded-For. */
   readonly forwarded: ForwardedMode;
   readonly log: Log;
-  readonly pool: OriginPool;
+  readonly pool: OriginPool<Reached>;
+  readonly router: Router;
+  readonly failover: Failover;
+  readonly secrets: SecretFiles;
   readonly authenticate: Authenticate | undefined;
+  /** How HTTP clients say who they are. */
+  readonly scheme: "Basic" | "Bearer";
+  /** Whether strangers are to take the proxy for a web server. */
+  readonly disguised: boolean;
+  /** What the proxy's own pages tell. */
+  readonly facts: () => PageFacts;
   readonly onRecord: (record: AccessRecord) => void;
   readonly onTransition: OnTransition | undefined;
+  /** Who may go where. */
+  readonly rules: () => Rules;
+  /** Why a client from an address is not served at all; undefined where it is. */
+  readonly refuseClient: (client: Address) => Fault | undefined;
+  /** Makes room for the sockets of an association until it is released; throws a `Fault` where there is none. */
+  readonly claimAssociation: () => () => void;
   /** Whether addresses beyond the public internet may be dialed. */
   readonly privateDestinations: "allow" | "deny";
+  /** This machine's own, which are private to it. */
+  readonly ownAddresses: OwnAddresses;
   /** Where the proxy itself listens. */
   readonly listening: () => readonly Address[];
 }

@@ -4,19 +4,21 @@
  * @module
  */
 
+import { Association } from "./association.ts";
 import { Channel } from "./channel.ts";
+import { channelStream } from "./channel_stream.ts";
+import { judge, questionOf } from "./dialing.ts";
+import type { Entrance } from "./entrance.ts";
 import type { Timed } from "./deadlines.ts";
 import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
-import { refuseSpecialPurpose } from "./policy/destination_guard.ts";
-import { refuseOwnListeners } from "./policy/own_listeners.ts";
-import type { Protocol, ProxyRequest } from "./protocols/handshake.ts";
+import { refuseDenied } from "./policy/rules.ts";
+import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
-import type { ByteStream, TcpAddress } from "./runtime.ts";
+import type { ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
-import { dialDirect } from "./upstreams/direct.ts";
 
 /** What a session starts from. */
 export interface SessionOptions {
@@ -24,10 +26,10 @@ export interface SessionOptions {
   readonly id: string;
   readonly stream: ByteStream;
   readonly services: Services;
-  /** The protocols that the listener detects; all when undefined. */
-  readonly accepts?: readonly Protocol[];
-  /** Why its requests are not served: it is one connection too many. */
-  readonly surplus?: Fault;
+  /** What the listener is told of its clients. */
+  readonly entrance: Entrance;
+  /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
+  readonly refusal?: Fault;
 }
 
 /** Bytes that move, told to the record and to the idle deadline. */
@@ -40,12 +42,10 @@ export interface TrafficObserver {
 /** One client's connection as its steps see it. */
 export class Session implements Timed {
   readonly id: string;
-  readonly client: Channel;
+  client: Channel;
   readonly services: Services;
-  readonly accepts: readonly Protocol[] | undefined;
-  readonly surplus: Fault | undefined;
-  /** The client's address as logs and callbacks have it. */
-  readonly clientName: string;
+  readonly entrance: Entrance;
+  readonly #surplus: Fault | undefined;
   /** See `Timed`. */
   expiresAt = Infinity;
   /** Makes whatever the current step waits for reject with the fault. */
@@ -54,19 +54,47 @@ export class Session implements Timed {
   #late: FaultCode = "client_timeout";
   #waiting = false;
   #draining = false;
+  #association: Association | undefined;
+  #release: () => void = () => {};
 
   /** Takes the stream over. */
-  constructor({ id, stream, services, accepts, surplus }: SessionOptions) {
+  constructor({ id, stream, services, entrance, refusal }: SessionOptions) {
     this.id = id;
     this.client = new Channel(stream, "client");
     this.services = services;
-    this.accepts = accepts;
-    this.surplus = surplus;
-    this.clientName = "host" in stream.remote ? formatAuthority(stream.remote) : "unix:";
+    this.entrance = entrance;
+    this.#surplus = refusal;
     this.onCut = this.#cutClient;
   }
 
   readonly #cutClient = (fault: Fault): void => this.client.cut(fault);
+
+  /** Where it begins. */
+  get firstState(): "introducing" | "securing" | "detecting" {
+    return this.entrance.trusts ? "introducing" : this.entrance.tls ? "securing" : "detecting";
+  }
+
+  /** The client's address as logs and callbacks have it. */
+  get clientName(): string {
+    const { remote } = this.client;
+    return "host" in remote ? formatAuthority(remote) : "unix:";
+  }
+
+  /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
+  get refusal(): Fault | undefined {
+    return this.#surplus ?? this.services.refuseClient(this.client.remote);
+  }
+
+  /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
+  async secure(tls: Omit<TlsServerOptions, "signal">): Promise<void> {
+    const controller = new AbortController();
+    this.onCut = (fault) => controller.abort(fault);
+    const stream = await this.services.runtime.acceptTls!(channelStream(this.client), {
+      ...tls,
+      signal: controller.signal,
+    });
+    this.client = new Channel(stream, "client");
+  }
 
   /** Whether the client may send another request on this connection. */
   get keepAlive(): boolean {
@@ -128,7 +156,10 @@ export class Session implements Timed {
   }
 
   /** Begins the record of a request, or of what was meant to be one. */
-  record(protocol: Protocol, { user, request }: { user?: string; request?: ProxyRequest }): Recording {
+  record(
+    protocol: Protocol | undefined,
+    { user, request }: { user?: string; request?: ProxyRequest },
+  ): Recording {
     const recording = new Recording({
       id: this.id,
       client: this.clientName,
@@ -136,8 +167,8 @@ export class Session implements Timed {
       clock: this.services.clock,
     });
     recording.user = user;
-    if (request?.kind === "tunnel") {
-      recording.method = "CONNECT";
+    if (request?.kind === "tunnel" || request?.kind === "association") {
+      recording.method = request.kind === "tunnel" ? "CONNECT" : "UDP";
       recording.target = formatAuthority(request.target);
     } else if (request) {
       recording.method = request.http.head.method;
@@ -182,24 +213,67 @@ export class Session implements Timed {
     }
   }
 
-  /** Connects to a target. */
-  async dial(target: TcpAddress, recording: Recording): Promise<Channel> {
-    const { runtime, clock, listening, privateDestinations } = this.services;
-    const controller = new AbortController();
-    this.onCut = (fault) => controller.abort(fault);
-    const judge = (address: TcpAddress, channel?: Channel) => {
-      refuseOwnListeners(address, listening(), channel?.local);
-      if (privateDestinations === "deny") refuseSpecialPurpose(address, channel);
-    };
-    const dialed = await dialDirect(target, { runtime, clock, signal: controller.signal, judge });
-    recording.dialed = formatAuthority(dialed.address);
-    recording.dnsTime = dialed.dnsTime;
-    recording.dialTime = dialed.dialTime;
-    return dialed.channel;
+  /** Opens an association, and settles with it and the address that takes its datagrams. It ends with the session. */
+  async associate(
+    { target: hint }: AssociationRequest,
+    recording: Recording,
+  ): Promise<{ association: Association; bound: TcpAddress }> {
+    const { runtime, resolver, clock, log } = this.services;
+    const { local, remote } = this.client;
+    // Behind a load balancer neither address is one of this machine's connections with the client.
+    if (!("host" in local && "host" in remote) || this.entrance.trusts) {
+      throw new Fault("http_request_denied", "Datagrams are for clients that connect by TCP themselves", {
+        socks5: 7,
+      });
+    }
+    this.#release = this.services.claimAssociation();
+    const { sent, received } = this.observe(recording);
+    const question = (target: TcpAddress) => questionOf(this, "udp", { user: recording.user, target });
+    let addressed = false;
+    const association = this.#association = new Association({
+      runtime,
+      clock,
+      hint,
+      local: local.host,
+      client: remote.host,
+      resolve: (host, signal) => resolver.resolve(host, signal),
+      authorize: (target) => {
+        const asked = question(target);
+        refuseDenied(this.services.rules().decide(asked));
+        if ((this.services.rules().road(asked) ?? "direct") !== "direct") {
+          throw new Fault("http_request_denied", "Datagrams do not go through an upstream");
+        }
+      },
+      // The other end of a datagram is not known to be this machine, but where the client found us is.
+      judge: (address, target) => judge(this.services, question(target), address, { local, remote: address }),
+      observer: {
+        addressed: (target) => {
+          if (!addressed) recording.target = formatAuthority(target);
+          addressed = true;
+        },
+        sent: (count, to) => {
+          recording.dialed ??= formatAuthority(to);
+          sent(count);
+        },
+        received,
+        refused: (target, fault) => {
+          recording.fault ??= fault;
+          log.debug(`${this.id}: Dropping datagrams to ${formatAuthority(target)}: ${fault.message}`);
+        },
+      },
+    });
+    try {
+      return { association, bound: await this.interruptible(association.open()) };
+    } catch (error) {
+      association.close();
+      throw error;
+    }
   }
 
-  /** Ends the watch over the deadline. */
+  /** Ends the watch over the deadline, and an association. */
   end(): void {
+    this.#association?.close();
+    this.#release();
     this.services.deadlines.forget(this);
   }
 }

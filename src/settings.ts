@@ -8,6 +8,8 @@
 export interface Timeouts {
   /** From the first byte to the end of the request's head, however it trickles. */
   readonly header: number;
+  /** Resolving a name: a part of `connect`. */
+  readonly dns: number;
   /** Resolving and connecting to the target, all attempts together. */
   readonly connect: number;
   /** Without a byte moving in either direction: an open tunnel, a transfer, a kept-alive client. */
@@ -23,6 +25,7 @@ export interface Timeouts {
 /** The defaults. HAProxy and Squid ship 10 s or more for a head; Squid's shutdown_lifetime is 30 s. */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   header: 10_000,
+  dns: 5_000,
   connect: 10_000,
   idle: 300_000,
   halfClosed: 60_000,
@@ -34,6 +37,8 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
 export interface Limits {
   /** Connections at once. Beyond it clients are told 503 (SOCKS: 01) as far as there is room, and cut where there is none. */
   readonly connections: number;
+  /** Wrong passwords that one source (an IPv4 address, an IPv6 /64) may give in a minute before it has to wait. */
+  readonly attempts: number;
   /** Bytes in a request's or response's head, and in a chunked body's trailers. */
   readonly headerSize: number;
   /** Bytes in the body of a request; more is refused with 413. A tunnel has no body. */
@@ -43,6 +48,7 @@ export interface Limits {
 /** The defaults. HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 16_384,
+  attempts: 20,
   headerSize: 64 * 1024,
   bodySize: Infinity,
 };

@@ -11,11 +11,15 @@
  * codec has an event. Where users are configured it yields the client's credentials, which are judged in
  * `authenticating`, and is visited again for the request: SOCKS5 sends the two apart, HTTP has
  * both in one head, and the table needs no branch for that. A request is judged in `authorizing`, reaches
- * its target in `dialing`, and goes on in one of two ways: a tunnel (CONNECT, SOCKS) is `relaying`
+ * its target in `dialing`, and goes on in one of three ways: a tunnel (CONNECT, SOCKS) is `relaying`
  * bytes until both sides have ended; an HTTP message is `exchanging` a request for a response, after which
  * the connection returns to `handshaking` for the next one, turns into a tunnel (101 Switching
- * Protocols), or ends; a kept connection to the origin that proves `stale` is dialed once more. Whatever is refused is told so in `refusing`. `closing` sees to it that the last
- * bytes arrive.
+ * Protocols), or ends; a kept connection to the origin that proves `stale` is dialed once more; and a connection
+ * that is `associating` (SOCKS5's UDP ASSOCIATE) carries nothing itself, but datagrams pass while it lasts. Whatever
+ * is refused is told so in `refusing`. `closing` sees to it that the last bytes arrive.
+ *
+ * Two states come before the first on listeners that are told so: `introducing`, where a load balancer says whose
+ * connection it passes on (the PROXY protocol), and `securing`, the TLS handshake.
  *
  * A SOCKS5 client with a password, from accept to close:
  * `detecting → handshaking → authenticating → handshaking → authorizing → dialing → relaying → closing → closed`.
@@ -27,6 +31,8 @@
 
 /** State → event → next state. */
 export const TRANSITIONS = {
+  introducing: { introduced: "securing", unintroduced: "closing", ended: "closing" },
+  securing: { secured: "detecting", unsecured: "closing" },
   detecting: { recognized: "handshaking", unrecognized: "closing", ended: "closing" },
   handshaking: {
     credentials: "authenticating",
@@ -37,7 +43,12 @@ export const TRANSITIONS = {
   },
   authenticating: { accepted: "handshaking", denied: "refusing" },
   authorizing: { allowed: "dialing", answered: "exchanging", forbidden: "refusing" },
-  dialing: { tunnel: "relaying", exchange: "exchanging", unreachable: "refusing" },
+  dialing: {
+    tunnel: "relaying",
+    exchange: "exchanging",
+    association: "associating",
+    unreachable: "refusing",
+  },
   exchanging: {
     reusable: "handshaking",
     upgraded: "relaying",
@@ -46,6 +57,7 @@ export const TRANSITIONS = {
     finished: "closing",
   },
   relaying: { drained: "closing" },
+  associating: { dissociated: "closing" },
   refusing: { retryable: "handshaking", replied: "closing" },
   closing: { closed: "closed" },
   closed: {},
@@ -86,6 +98,8 @@ export type Deadline = "header" | "connect" | "idle" | "halfClosed" | "linger" |
  * share it and is not reset by trickling bytes; `idle` starts again with every byte that moves.
  */
 export const DEADLINES = {
+  introducing: "header",
+  securing: "header",
   detecting: "header",
   handshaking: "header",
   authenticating: "header",
@@ -93,6 +107,7 @@ export const DEADLINES = {
   dialing: "connect",
   exchanging: "idle",
   relaying: "idle",
+  associating: "idle",
   refusing: "linger",
   closing: "linger",
   closed: "none",

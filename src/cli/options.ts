@@ -6,8 +6,9 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../usage_error.ts";
-import { environmentName, type Flag, type FlagName, FLAGS } from "./flags.ts";
-import { suggest } from "./suggestion.ts";
+import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
+import { commandsOf, environmentName, type Flag, type FlagName, FLAGS } from "./flags.ts";
+import { suggest } from "../suggestion.ts";
 
 type Value<F extends Flag> = F extends { repeatable: true } ? readonly ReturnType<F["read"]>[]
   : F extends { fallback: string } ? ReturnType<F["read"]>
@@ -15,6 +16,14 @@ type Value<F extends Flag> = F extends { repeatable: true } ? readonly ReturnTyp
 
 /** Name → what was given, or else the fallback. */
 export type Options = { readonly [Name in FlagName]: Value<(typeof FLAGS)[Name]> };
+
+/** What the program was asked to do. */
+export interface CommandLine {
+  readonly command: CommandName;
+  /** What follows the command and is no flag. */
+  readonly words: readonly string[];
+  readonly options: Options;
+}
 
 /** The value of an environment variable, where there is one that may be read. */
 export type Environment = (name: string) => string | undefined;
@@ -27,25 +36,32 @@ interface Given {
 
 const NAMES = Object.keys(FLAGS) as FlagName[];
 
-/** The one command there is; it may be left out. */
-const COMMANDS = ["serve"];
+const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
 
 /**
- * Reads the command line. A flag beats its environment variable, which beats the fallback. A variable of a flag that
+ * Reads the command line. The command may be left out. A flag beats its environment variable, which beats the fallback. A variable of a flag that
  * may be repeated holds several values with commas between them.
  *
  * @throws {UsageError} At the first argument or variable that cannot be used.
  */
-export function parseOptions(args: readonly string[], environment: Environment = () => undefined): Options {
-  const given = readArguments(args);
+export function parseCommandLine(
+  args: readonly string[],
+  environment: Environment = () => undefined,
+): CommandLine {
+  const { words, given } = readArguments(args);
+  const command = readCommand(words[0]);
   const options: Partial<Record<FlagName, unknown>> = {};
   for (const name of NAMES) {
-    options[name] = readFlag(
-      name,
-      given.get(name) ?? readEnvironment(name, environment) ?? readFallback(name),
-    );
+    const taken = commandsOf(flagOf(name))?.includes(command) ?? true;
+    if (!taken && given.has(name)) {
+      throw new UsageError(`The command "${command}" has no flag "${given.get(name)![0].label}": see --help`);
+    }
+    const texts = given.get(name) ?? (taken ? readEnvironment(name, environment) : undefined);
+    options[name] = readFlag(name, texts ?? readFallback(name));
   }
-  return options as Options;
+  const rest = words.slice(1);
+  if (!options.help) checkWords(command, rest);
+  return { command, words: rest, options: options as Options };
 }
 
 function flagOf(name: FlagName): Flag {
@@ -68,7 +84,7 @@ function readValue(name: FlagName, { text, label }: Given): unknown {
 
 // --- arguments ---
 
-function readArguments(args: readonly string[]): Map<FlagName, Given[]> {
+function readArguments(args: readonly string[]): { words: string[]; given: Map<FlagName, Given[]> } {
   const switches = NAMES.filter((name) => flagOf(name).value === undefined);
   const parsed = parseArgs(normalize(args), {
     boolean: switches,
@@ -77,7 +93,6 @@ function readArguments(args: readonly string[]): Map<FlagName, Given[]> {
     alias: Object.fromEntries(NAMES.flatMap((name) => flagOf(name).short ?? []).map(withName)),
     unknown: refuseUnknown,
   });
-  refuseCommand(parsed._.map(String));
   const given = new Map<FlagName, Given[]>();
   for (const name of NAMES) {
     const values = parsed[name] as (string | boolean)[];
@@ -85,7 +100,7 @@ function readArguments(args: readonly string[]): Map<FlagName, Given[]> {
     const telling = switches.includes(name) ? values.slice(-1) : values;
     for (const value of telling) give(given, { name, text: String(value) });
   }
-  return given;
+  return { words: parsed._.map(String), given };
 }
 
 function withName(short: string): [name: string, short: string] {
@@ -119,19 +134,27 @@ function add(
   given.set(name, [...others, what]);
 }
 
-/** What `parseArgs` would misread: `--flag -`, whose hyphen it takes for no value, and `--switch=nonsense` for true. */
+/**
+ * What `parseArgs` would misread: `--flag -`, whose hyphen it takes for no value, and `--switch=nonsense` for true; and
+ * what it would put out of order: flags such as --allow and --deny, which together make one list.
+ */
 function normalize(args: readonly string[]): string[] {
   const normal: string[] = [];
-  for (const arg of args) {
-    const before = normal.at(-1)?.slice("--".length) ?? "";
-    if (arg === "-" && NAMES.some((name) => name === before && flagOf(name).value !== undefined)) {
-      normal[normal.length - 1] += "=-";
-      continue;
-    }
-    const [, name, text] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+  for (let i = 0; i < args.length; i++) {
+    const [, name, text] = /^--([^=]+)(?:=(.*))?$/s.exec(args[i]) ?? [];
     const flag = NAMES.find((other) => other === name);
-    const isSwitch = flag !== undefined && flagOf(flag).value === undefined;
-    normal.push(isSwitch ? `--${name}=${readValue(flag, { text, label: `--${name}` })}` : arg);
+    const { value, shorthand } = flag === undefined ? {} as Partial<Flag> : flagOf(flag);
+    if (value !== undefined && shorthand) {
+      const given = text ?? args[++i];
+      if (given === undefined || given === "" || given.startsWith("--")) {
+        throw new UsageError(`The flag "--${name}" needs a value: ${value}`);
+      }
+      normal.push(`--${shorthand[0]}=${shorthand[1]} ${given}`);
+    } else if (value !== undefined && text === undefined && args[i + 1] === "-") {
+      normal.push(`--${name}=${args[++i]}`);
+    } else if (flag !== undefined && value === undefined && text !== undefined) {
+      normal.push(`--${name}=${readValue(flag, { text, label: `--${name}` })}`);
+    } else normal.push(args[i]);
   }
   return normal;
 }
@@ -146,25 +169,36 @@ function refuseUnknown(arg: string, key?: string): boolean {
   );
 }
 
-function refuseCommand([command, ...more]: readonly string[]): void {
-  const unexpected = command === undefined || COMMANDS.includes(command) ? more[0] : command;
-  if (unexpected === undefined) return;
-  const meant = suggest(unexpected, COMMANDS);
-  throw new UsageError(
-    `Unknown command "${unexpected}": ${meant ? `did you mean "${meant}"?` : "see --help"}`,
-  );
+function readCommand(word: string | undefined): CommandName {
+  if (word === undefined) return DEFAULT_COMMAND;
+  const command = COMMAND_NAMES.find((name) => name === word);
+  if (command !== undefined) return command;
+  const meant = suggest(word, COMMAND_NAMES);
+  throw new UsageError(`Unknown command "${word}": ${meant ? `did you mean "${meant}"?` : "see --help"}`);
+}
+
+function checkWords(command: CommandName, words: readonly string[]): void {
+  const wanted: Command["words"] = COMMANDS[command].words;
+  if (words.length < wanted.length) {
+    throw new UsageError(
+      `The command "${command}" needs ${wanted[words.length]}: see "sluice ${command} --help"`,
+    );
+  }
+  if (words.length > wanted.length) {
+    throw new UsageError(`Unexpected argument "${words[wanted.length]}": see "sluice ${command} --help"`);
+  }
 }
 
 // --- environment and fallback ---
 
 function readEnvironment(name: FlagName, environment: Environment): Given[] | undefined {
-  const { environment: allowed = true, repeatable, shorthand } = flagOf(name);
+  const { environment: allowed = true, repeatable, shorthand, separator = "," } = flagOf(name);
   if (!allowed || shorthand) return undefined;
   const label = environmentName(name);
   const text = environment(label);
   // Set and empty is as good as not set, as with curl's and git's variables.
   if (text === undefined || text === "") return undefined;
-  const texts = repeatable ? text.split(",").map((part) => part.trim()) : [text];
+  const texts = repeatable ? text.split(separator).map((part) => part.trim()) : [text];
   return texts.map((text) => ({ text, label }));
 }
 

@@ -7,7 +7,7 @@
 import process from "node:process";
 
 /** The signals, and the exit code of a process that they end at once: 128 and their number, as shells have it. */
-const STOP_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+export const STOP_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The name of a signal that asks to stop. */
 export type StopSignal = keyof typeof STOP_SIGNALS;
@@ -28,4 +28,9 @@ export function stopSignal(): Promise<StopSignal> {
       });
     }
   });
+}
+
+/** Calls back at each SIGHUP, by which daemons are told to read their files anew. Windows has none. */
+export function onHangUp(callback: () => void): void {
+  if (process.platform !== "win32") process.on("SIGHUP", callback);
 }

@@ -10,13 +10,29 @@ import { parseDuration } from "../duration.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { LOG_FORMATS, type LogFormat } from "../observe/access_log.ts";
 import { type Level, LEVELS } from "../observe/log.ts";
+import { needIpBlock } from "../policy/ip_block.ts";
+import type { Rule } from "../policy/rule.ts";
+import { RULE_PROTOCOLS, type RuleProtocol } from "../policy/rule_request.ts";
+import { parsePorts } from "../policy/rule_target.ts";
+import { parseRuleLine } from "../policy/rules_file.ts";
 import { parseUser } from "../policy/users.ts";
+import { parseIp } from "../protocols/host.ts";
+import { parseAuthority } from "../protocols/http1_target.ts";
+import type { FieldLine } from "../protocols/http1_fields.ts";
 import { FORWARDED_MODES, type ForwardedMode } from "../protocols/http1_forwarded.ts";
+import { isToken } from "../protocols/http1_syntax.ts";
+import { parseChain } from "../upstreams/upstream.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** An endpoint, which is checked and left as it is. */
 export function readEndpoint(text: string): string {
   parseEndpoint(text);
+  return text;
+}
+
+/** An upstream or a chain of them, which is checked and left as it is. */
+export function readUpstream(text: string): string {
+  parseChain(text);
   return text;
 }
 
@@ -111,4 +127,84 @@ function readOneOf<T extends string>(text: string, choices: readonly T[]): T {
   const choice = choices.find((choice) => choice === text);
   if (choice === undefined) throw new UsageError(`Invalid value "${text}": use one of ${choices.join(", ")}`);
   return choice;
+}
+
+/** An IP address. */
+export function readAddress(text: string): string {
+  if (parseIp(text)) return text;
+  throw new UsageError(`Invalid address "${text}": give an IP address such as "192.0.2.1"`);
+}
+
+/** A host and a port. */
+export function readAuthority(text: string): string {
+  try {
+    if (parseAuthority(text).port !== undefined) return text;
+  } catch {
+    // Told below, in the words of the command line.
+  }
+  throw new UsageError(`Invalid address "${text}": give a host and a port, such as "proxy.example.com:8443"`);
+}
+
+/** A pinned key (RFC 7469 section 2.4). */
+export function readPin(text: string): string {
+  if (/^sha256\/[A-Za-z0-9+/]{43}=$/.test(text)) return text;
+  throw new UsageError(`Invalid pin "${text}": give the one that "sluice keygen" has printed, "sha256/..."`);
+}
+
+/** Whom to ask: one line for error pages. */
+export function readContact(text: string): string {
+  if (text.length <= 200 && !/\p{Cc}/u.test(text)) return text;
+  throw new UsageError("Invalid contact: give one line of up to 200 characters");
+}
+
+/** A name server, which is checked and left as it is. */
+export function readNameServer(text: string): string {
+  const [, bracketed, bare, port = "53"] = /^(?:\[(.*)\]|([^:]*|.*:.*:.*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (parseIp(bracketed ?? bare ?? "") && Number(port) > 0 && Number(port) < 65536) return text;
+  throw new UsageError(
+    `Invalid name server "${text}": give an IP address, such as "9.9.9.9" or "[::1]:5353"`,
+  );
+}
+
+/** What a rule may call a protocol. */
+export function readRuleProtocol(text: string): RuleProtocol {
+  return readOneOf(text, RULE_PROTOCOLS);
+}
+
+/** A block of addresses, which is checked and left as it is. */
+export function readBlock(text: string): string {
+  needIpBlock(text);
+  return text;
+}
+
+/** A port or a range of ports, which is checked and left as it is. */
+export function readPorts(text: string): string {
+  try {
+    parsePorts(text);
+    return text;
+  } catch (error) {
+    throw new UsageError(`Invalid ports "${text}": ${(error as Error).message}`);
+  }
+}
+
+/** A request method. CONNECT is none that asks a target for something. */
+export function readMethod(text: string): string {
+  if (isToken(text) && text !== "CONNECT") return text;
+  throw new UsageError(`Invalid method "${text}": give one such as "GET" or "HEAD"`);
+}
+
+/** Fields that say where a message ends, or who asks a proxy. */
+const FIXED_FIELDS = ["content-length", "transfer-encoding", "proxy-authorization"];
+
+/** A header field. What it holds may be a secret, and is not quoted. */
+export function readField(text: string): FieldLine {
+  const [, name = "", value] = /^([^:]*):[ \t]*([\t\x20-\x7E]*)$/.exec(text) ?? [];
+  if (!isToken(name)) throw new UsageError('Invalid header field: give NAME:VALUE, such as "Accept: text/html"');
+  if (!FIXED_FIELDS.includes(name.toLowerCase())) return { name, value: value.trimEnd() };
+  throw new UsageError(`The field "${name}" is written by the program: a user for a proxy goes into -x`);
+}
+
+/** A rule. */
+export function readRule(text: string): Rule {
+  return parseRuleLine(text, `--${text.split(/\s/)[0]}`);
 }

@@ -30,9 +30,9 @@ export interface AccessRecord {
   readonly user: string | undefined;
   /** What the client speaks. */
   readonly protocol: Protocol | undefined;
-  /** The HTTP method; CONNECT for every kind of tunnel; undefined when no request was understood. */
+  /** The HTTP method; CONNECT for every kind of tunnel, UDP for an association; undefined when no request was understood. */
   readonly method: string | undefined;
-  /** The URI of an HTTP request (without user information), `HOST:PORT` of a tunnel. */
+  /** The URI of an HTTP request (without user information), `HOST:PORT` of a tunnel, or of an association's first datagram. */
   readonly target: string | undefined;
   /** The route taken: `direct`, or the upstream's endpoint without its password. */
   readonly route: string | undefined;

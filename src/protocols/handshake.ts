@@ -12,8 +12,8 @@ import type { Address, TcpAddress } from "../runtime.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import type { HttpRequest } from "./http1_request.ts";
 
-/** The protocols that a listener can detect. */
-export type Protocol = "http" | "socks4" | "socks5";
+/** The protocols that a listener can speak. */
+export type Protocol = "http" | "socks4" | "socks5" | "line";
 
 /** A user name and password as the client gave them. */
 export interface Credentials {
@@ -26,7 +26,16 @@ export interface Credentials {
 /** A wish for a tunnel: bytes both ways, whatever they mean. */
 export interface TunnelRequest {
   readonly kind: "tunnel";
+  /** The proxies that the request has been through, this one included, as the value of Via. */
+  readonly via?: string;
   /** The name or address as the client gave it, and the port. */
+  readonly target: TcpAddress;
+}
+
+/** A wish for datagrams (SOCKS5's UDP ASSOCIATE), each of which will name its own target. */
+export interface AssociationRequest {
+  readonly kind: "association";
+  /** Where the client will send from, as far as it knows: 0.0.0.0 and port 0 when it does not. */
   readonly target: TcpAddress;
 }
 
@@ -41,10 +50,12 @@ export interface ExchangeRequest {
 export interface OwnRequest {
   readonly kind: "own";
   readonly http: HttpRequest;
+  /** The path and query of a page of the proxy's own; undefined where it is about the proxy as a hop. */
+  readonly page?: string;
 }
 
 /** What a client may ask for. */
-export type ProxyRequest = TunnelRequest | ExchangeRequest | OwnRequest;
+export type ProxyRequest = TunnelRequest | AssociationRequest | ExchangeRequest | OwnRequest;
 
 /** What a handshake has understood. */
 export type HandshakeEvent =
@@ -69,7 +80,10 @@ export interface Handshake {
   read(buffer: ByteBuffer): HandshakeEvent | undefined;
   /** What is sent when the credentials were accepted, before the request; empty where the protocol says nothing. */
   accepted(): Uint8Array;
-  /** What is sent when the tunnel stands. `bound` is the proxy's own address on the way to the target. */
+  /**
+   * What is sent when the tunnel stands. `bound` is the proxy's own address on the way to the target, or where it takes
+   * the datagrams of an association.
+   */
   established(bound: Address): Uint8Array;
   /** How a fault is told, at any point of the handshake or before the first byte of an answer. */
   refused(fault: Fault): Refusal;
@@ -79,10 +93,18 @@ export interface Handshake {
 export interface HandshakeOptions {
   /** Whether a client must say who it is before its request. */
   readonly credentialsRequired: boolean;
+  /** How HTTP clients say who they are: user and password, or a bearer token, which stands as the password. */
+  readonly scheme?: "Basic" | "Bearer";
+  /** Whether a client that has not said who it is must take the proxy for a web server that has nothing for it. */
+  readonly disguised?: boolean;
   /** The most bytes that a request head may have. */
   readonly maxHeaderSize: number;
   /** The token that names this deployment in Via and Proxy-Status. */
   readonly name: string;
+  /** Whom a client may ask that was refused: the operator's words. */
+  readonly contact?: string;
+  /** What the operator finds in the log: the connection's id. */
+  readonly reference: string;
   /** Now, for Date fields. */
   readonly date: () => Date;
 }

@@ -1,42 +1,66 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Flag, FLAGS } from "../../src/cli/flags.ts";
+import { type CommandName, COMMANDS } from "../../src/cli/commands.ts";
+import { commandsOf, type Flag, FLAGS } from "../../src/cli/flags.ts";
 import { formatHelp } from "../../src/cli/help.ts";
-import { parseOptions } from "../../src/cli/options.ts";
+import { parseCommandLine } from "../../src/cli/options.ts";
 import { VERSION } from "../../src/version.ts";
 import deno from "../../deno.json" with { type: "json" };
 
-Deno.test("help: it shows every flag of the table on a line of its own, and no other", () => {
-  const shown = formatHelp().split("\n").flatMap((line) =>
-    /^ {2}(?:-\S, | {4})--\S.*?(?= {2}|$)/.exec(line) ?? []
-  );
-  const expected = Object.entries<Flag>(FLAGS).map(([name, { short, value }]) =>
-    `  ${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`
-  );
-  assertEquals(shown, expected);
-});
+const NAMES = Object.keys(COMMANDS) as CommandName[];
 
-Deno.test("help: it explains every flag, and shows the default of those that have a value", () => {
-  const words = formatHelp().replace(/\s+/g, " ");
-  for (const { help, value, fallback } of Object.values<Flag>(FLAGS)) {
-    assertStringIncludes(words, value && fallback ? `${help} (${fallback})` : help);
+function flagsOf(command: CommandName): [name: string, flag: Flag][] {
+  return Object.entries<Flag>(FLAGS).filter(([, flag]) => commandsOf(flag)?.includes(command) ?? true);
+}
+
+for (const command of NAMES) {
+  Deno.test(`help: that of "${command}" shows every flag of it on a line of its own, and no other`, () => {
+    const shown = formatHelp(command).split("\n").flatMap((line) =>
+      /^ {2}(?:-\S, | {4})--\S.*?(?= {2}|$)/.exec(line) ?? []
+    );
+    const expected = flagsOf(command).map(([name, { short, value }]) =>
+      `  ${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`
+    );
+    assertEquals(shown, expected);
+  });
+
+  Deno.test(`help: that of "${command}" explains every flag, and shows the default of those with a value`, () => {
+    const words = formatHelp(command).replace(/\s+/g, " ");
+    for (const [, { help, value, fallback }] of flagsOf(command)) {
+      assertStringIncludes(words, value && fallback ? `${help} (${fallback})` : help);
+    }
+  });
+
+  Deno.test(`help: that of "${command}" fits 80 columns, in printable ASCII, without stray spaces`, () => {
+    for (const line of formatHelp(command).split("\n")) assertMatch(line, /^(?!.* $)[\x20-\x7E]{0,80}$/);
+  });
+
+  Deno.test(`help: the examples of "${command}" can be parsed`, () => {
+    const examples = formatHelp(command).split("\n").flatMap((line) =>
+      /^ {2}sluice\b(.*)$/.exec(line)?.[1] ?? []
+    );
+    assert(examples.length > 0);
+    for (const example of examples) {
+      const words = example.replace(/[>|].*/, "").split(" ").filter((word) => word !== "");
+      assertEquals(parseCommandLine(words).command, command);
+    }
+  });
+
+  Deno.test(`help: each group of "${command}" stands together`, () => {
+    const groups = flagsOf(command).map(([, { group }]) => group);
+    const runs = groups.filter((group, i) => group !== groups[i - 1]);
+    assertEquals(runs.length, new Set(groups).size);
+    for (const group of runs) assert(formatHelp(command).includes(`\n\n${group}:\n`), group);
+  });
+}
+
+Deno.test("help: every command is listed with its words and its summary", () => {
+  const help = formatHelp("serve");
+  for (const [name, { words, summary }] of Object.entries(COMMANDS)) {
+    assertMatch(
+      help,
+      new RegExp(`^ {2}${[name, ...words].join(" ")} +${summary.replaceAll("*", "\\*")}$`, "m"),
+    );
   }
-});
-
-Deno.test("help: it fits a terminal of 80 columns, in printable ASCII, without stray spaces", () => {
-  for (const line of formatHelp().split("\n")) assertMatch(line, /^(?!.* $)[\x20-\x7E]{0,80}$/);
-});
-
-Deno.test("help: its examples work", () => {
-  const examples = formatHelp().split("\n").flatMap((line) => /^ {2}sluice\b(.*)$/.exec(line)?.[1] ?? []);
-  assertEquals(examples.length, 3);
-  for (const example of examples) parseOptions(example.split(" ").filter((word) => word !== ""));
-});
-
-Deno.test("help: each group stands together", () => {
-  const groups = Object.values<Flag>(FLAGS).map(({ group }) => group);
-  const runs = groups.filter((group, i) => group !== groups[i - 1]);
-  assertEquals(runs.length, new Set(groups).size);
-  for (const group of runs) assert(formatHelp().includes(`\n\n${group}:\n`), group);
 });
 
 Deno.test("version: it is that of deno.json", () => {

@@ -12,7 +12,15 @@ import { fromLatin1, latin1, response } from "../support/http1.ts";
 import { readResponses } from "../support/llhttp.ts";
 
 const DATE = new Date(Date.UTC(1994, 10, 6, 8, 49, 37));
-const PLAIN: AnswerOptions = { name: "proxy", date: DATE, bodyless: false, persistent: false, html: false };
+const PLAIN: AnswerOptions = {
+  name: "proxy",
+  date: DATE,
+  bodyless: false,
+  persistent: false,
+  html: false,
+  contact: undefined,
+  reference: "7-1",
+};
 
 /** An answer as a client reads it. */
 interface Answer {
@@ -190,7 +198,7 @@ for (const code of Object.keys(FAULTS) as FaultCode[]) {
     const fault = new Fault(code, "SECRET 192.0.2.1 <b>\r\nX: y");
     const plain = answer(fault);
     assertEquals([plain.status, plain.fields.get("date")], [status, "Sun, 06 Nov 1994 08:49:37 GMT"]);
-    assertEquals(plain.body, `${happened} ${advice}\n`);
+    assertEquals(plain.body.split("\n")[0], `${happened} ${advice}`);
     assertEquals(plain.fields.get("content-type"), "text/plain; charset=utf-8");
     assertEquals(plain.fields.get("connection"), "close");
     assertEquals(answer(fault, { persistent: true }).fields.has("connection"), false);
@@ -217,6 +225,29 @@ for (const code of Object.keys(FAULTS) as FaultCode[]) {
     } else assertEquals([proxyStatus, REGISTERED.has(code)], [undefined, false]);
   });
 }
+
+Deno.test("who was refused learns whom to ask, and by what to be found in the log", () => {
+  const contact = 'Zoë <it@example.com> & "co"';
+  const refused = new Fault("http_request_denied");
+  const sentences = "The proxy's rules do not allow this request. Ask whoever runs the proxy.";
+  const utf8 = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
+  assertEquals(answer(refused).body, `${sentences}\nReference: 7-1\n`);
+  assertEquals(
+    answer(refused, { contact }).body,
+    utf8(`${sentences}\nContact: ${contact}\nReference: 7-1\n`),
+  );
+  const page = answer(refused, { contact, html: true }).body;
+  assert(
+    page.includes(
+      utf8("<p>Contact: Zoë &#60;it@example.com&#62; &#38; &#34;co&#34;</p>\n<p>Reference: 7-1</p>"),
+    ),
+  );
+});
+
+Deno.test("F3: what is wrong with credentials looks the same each time; whom to ask is said, and no reference", () => {
+  const { body } = answer(new Fault("proxy_authentication_required"), { contact: "Ann" });
+  assertEquals(body.split("\n").slice(1), ["Contact: Ann", ""]);
+});
 
 Deno.test("C11: an answer to HEAD is the head of the answer to GET", () => {
   for (const code of Object.keys(FAULTS) as FaultCode[]) {

@@ -149,7 +149,7 @@ const REFUSED: [id: string, what: string, text: string, status: number][] = [
   ["A7", "HTTP/2.0", "PRI * HTTP/2.0\r\n\r\n", 505],
   ["A8", "an over-long method", `${"X".repeat(33)} ${URI} HTTP/1.1\r\n`, 501],
   ["B1", "a missing Host", `GET ${URI} HTTP/1.1\r\n\r\n`, 400],
-  ["B4", "origin-form", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["B4", "origin-form", "POST / HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   [
     "C1",
     "an unknown coding",

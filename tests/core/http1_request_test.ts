@@ -55,9 +55,14 @@ Deno.test("B2: a valid Host that the target does not name is no error, nor is an
   }
 });
 
-Deno.test("B4: origin-form is refused: a proxy is not the server", () => {
+Deno.test("B4: origin-form is for the proxy's own pages, by GET and HEAD; all else is refused: a proxy is not the server", () => {
   for (const target of ["/", "/a", "//example.com/"]) {
-    assertEquals(refusal(`GET ${target} HTTP/1.1\r\nHost: example.com\r\n\r\n`), 400);
+    for (const method of ["GET", "HEAD"]) {
+      const read = request(`${method} ${target} HTTP/1.1\r\nHost: example.com\r\n\r\n`);
+      assertEquals(read.target, { form: "origin", path: target });
+    }
+    assertEquals(refusal(`GET ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n`), 400);
+    assertEquals(refusal(`POST ${target} HTTP/1.1\r\nHost: example.com\r\n\r\n`), 400);
     assertEquals(refusal(`OPTIONS ${target} HTTP/1.1\r\nHost: example.com\r\n\r\n`), 400);
   }
 });

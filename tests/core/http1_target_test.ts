@@ -73,7 +73,7 @@ Deno.test("B3: authority-form is for CONNECT alone", () => {
 
 Deno.test("B4: origin-form is told apart", () => {
   for (const target of ["/", "/a?b", "//example.com/", "/http://example.com/"]) {
-    assertEquals(parseTarget(target, "GET"), { form: "origin" });
+    assertEquals(parseTarget(target, "GET"), { form: "origin", path: target });
   }
 });
 

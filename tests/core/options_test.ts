@@ -1,17 +1,48 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { environmentName, type Flag, FLAGS } from "../../src/cli/flags.ts";
-import { type Options, parseOptions } from "../../src/cli/options.ts";
+import { commandsOf, environmentName, type Flag, FLAGS } from "../../src/cli/flags.ts";
+import { type Environment, type Options, parseCommandLine } from "../../src/cli/options.ts";
+import { readRule } from "../../src/cli/values.ts";
+import { describe, type Rule } from "../../src/policy/rule.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/settings.ts";
 import { UsageError } from "../../src/usage_error.ts";
 
+function parseOptions(args: readonly string[], environment?: Environment): Options {
+  return parseCommandLine(args, environment).options;
+}
+
+/** Two rules that were read from one text are alike, though their conditions are not the same functions. */
+function plain(options: Options): unknown {
+  return { ...options, rule: options.rule.map(describe) };
+}
+
+function rules(...texts: string[]): Rule[] {
+  return texts.map(readRule);
+}
+
 const DEFAULTS: Options = {
   "listen": ["127.0.0.1:8899"],
+  "admin": undefined,
   "allow-open": false,
   "name": undefined,
   "user": [],
+  "users-file": undefined,
+  "max-attempts": DEFAULT_LIMITS.attempts,
+  "allow-client": [],
+  "contact": undefined,
+  "proxy": [],
+  "no-proxy": undefined,
+  "route": undefined,
+  "allow": undefined,
+  "deny": undefined,
+  "rule": [],
+  "rules-file": undefined,
+  "connect-port": [],
+  "dns": [],
+  "hosts-file": undefined,
   "forwarded": "keep",
   "allow-private": false,
   "deny-private": false,
+  "dns-timeout": DEFAULT_TIMEOUTS.dns,
   "connect-timeout": DEFAULT_TIMEOUTS.connect,
   "header-timeout": DEFAULT_TIMEOUTS.header,
   "idle-timeout": DEFAULT_TIMEOUTS.idle,
@@ -24,6 +55,14 @@ const DEFAULTS: Options = {
   "log-level": "info",
   "verbose": undefined,
   "quiet": undefined,
+  "method": "GET",
+  "header": [],
+  "output": undefined,
+  "ca": undefined,
+  "timeout": DEFAULT_TIMEOUTS.connect,
+  "as": undefined,
+  "from": "127.0.0.1",
+  "protocol": undefined,
   "help": false,
   "version": false,
 };
@@ -53,6 +92,7 @@ const UNDERSTOOD: [args: string, options: Partial<Options>][] = [
   ["--allow-open=false", { "allow-open": false }],
   ["--allow-open=yes", { "allow-open": true }],
   ["--allow-private", { "allow-private": true }],
+  ["--deny a.test --allow=*.test --deny *", { rule: rules("deny a.test", "allow *.test", "deny *") }],
   ["--name a-proxy.1", { name: "a-proxy.1" }],
   ["--connect-timeout 1.5s", { "connect-timeout": 1_500 }],
   ["--header-timeout 7", { "header-timeout": 7_000 }],
@@ -81,7 +121,7 @@ const UNDERSTOOD: [args: string, options: Partial<Options>][] = [
 
 for (const [args, options] of UNDERSTOOD) {
   Deno.test(`options: "${args}" is understood`, () => {
-    assertEquals(parseOptions(args.split(" ")), { ...DEFAULTS, ...options });
+    assertEquals(plain(parseOptions(args.split(" "))), plain({ ...DEFAULTS, ...options }));
   });
 }
 
@@ -95,12 +135,19 @@ const REFUSED: [args: string, message: string][] = [
   ["--listen.a :1", 'Unknown flag "--listen.a": did you mean "--listen"?'],
   ["--__proto__ 1", 'Unknown flag "--__proto__": see --help'],
   ["--constructor=1", 'Unknown flag "--constructor": see --help'],
-  ["-x", 'Unknown flag "-x": see --help'],
-  ["-vx", 'Unknown flag "-x": see --help'],
+  ["-y", 'Unknown flag "-y": see --help'],
+  ["-vy", 'Unknown flag "-y": see --help'],
+  ["-x ftp://a.test:1", "--proxy: Invalid upstream"],
   ["start", 'Unknown command "start": see --help'],
   ["sevre", 'Unknown command "sevre": did you mean "serve"?'],
-  ["serve now", 'Unknown command "now": see --help'],
-  ["serve serve", 'Unknown command "serve"'],
+  ["serve now", 'Unexpected argument "now": see "sluice serve --help"'],
+  ["serve serve", 'Unexpected argument "serve"'],
+  ["passwd", 'The command "passwd" needs NAME: see "sluice passwd --help"'],
+  ["passwd ann bob", 'Unexpected argument "bob"'],
+  ["passwd ann -l :1", 'The command "passwd" has no flag "--listen"'],
+  ["--as ann", 'The command "serve" has no flag "--as"'],
+  ["--deny", 'The flag "--deny" needs a value: MATCH'],
+  ["--allow --deny a", 'The flag "--allow" needs a value: MATCH'],
   ["-- -q", 'Unknown command "-q": see --help'],
   ["8080", 'Unknown command "8080": see --help'],
   ["-l", 'The flag "--listen" needs a value: ENDPOINT'],
@@ -158,6 +205,23 @@ Deno.test("options: commas separate the values of a flag that may be repeated", 
   assertEquals(parseOptions([], environmentOf({ SLUICE_LISTEN: ":1, :2" })).listen, [":1", ":2"]);
 });
 
+Deno.test("options: semicolons separate rules, whose ports have commas", () => {
+  const environment = environmentOf({ SLUICE_RULE: "deny *:25,465; allow *" });
+  assertEquals(
+    parseOptions([], environment).rule.map(describe),
+    rules("deny *:25,465", "allow *").map(describe),
+  );
+});
+
+Deno.test("options: a command has its own flags, and words", () => {
+  const { command, words, options } = parseCommandLine(
+    "explain --as ann --deny * a.test:1 --from ::1".split(" "),
+  );
+  assertEquals([command, words, options.as, options.rule.map(describe)], ["explain", ["a.test:1"], "ann", [
+    "deny * (--deny)",
+  ]]);
+});
+
 Deno.test("options: an empty variable is no variable", () => {
   assertEquals(parseOptions([], environmentOf({ SLUICE_LISTEN: "", SLUICE_ALLOW_OPEN: "" })), DEFAULTS);
 });
@@ -175,6 +239,7 @@ Deno.test("options: every flag that decides something is looked up once, and not
   const asked: string[] = [];
   parseOptions([], (name) => void asked.push(name));
   const expected = Object.entries<Flag>(FLAGS)
+    .filter(([, flag]) => commandsOf(flag)?.includes("serve") ?? true)
     .filter(([, { shorthand, environment }]) => !shorthand && environment === undefined)
     .map(([name]) => environmentName(name));
   assertEquals(asked, expected);
@@ -190,7 +255,8 @@ Deno.test("options: no two flags share a letter", () => {
 });
 
 Deno.test("options: a shorthand stands for a flag and a value that this flag takes", () => {
-  for (const { shorthand } of Object.values<Flag>(FLAGS)) {
-    if (shorthand) parseOptions([`--${shorthand[0]}`, shorthand[1]]);
+  for (const { shorthand, value } of Object.values<Flag>(FLAGS)) {
+    const ending = shorthand?.[1] === "route" ? " * via direct" : " *";
+    if (shorthand) parseOptions([`--${shorthand[0]}`, value ? shorthand[1] + ending : shorthand[1]]);
   }
 });

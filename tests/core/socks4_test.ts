@@ -5,7 +5,7 @@ import { Socks4Handshake } from "../../src/protocols/socks4.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets, transcribe } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
 
-const OPTIONS = { maxHeaderSize: 65536, name: "test", date: () => new Date(0) };
+const OPTIONS = { maxHeaderSize: 65536, name: "test", reference: "7-1", date: () => new Date(0) };
 
 /** A proxy without users. */
 const OPEN = { make: () => new Socks4Handshake({ ...OPTIONS, credentialsRequired: false }) };

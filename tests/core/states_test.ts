@@ -19,7 +19,7 @@ Deno.test("next() gives the table's state for every state and event, and throws 
 Deno.test("IllegalTransition says the state, the event and what would have been legal", () => {
   const error = assertThrows(() => next("dialing", "drained"), IllegalTransition);
   assertEquals([error.state, error.event], ["dialing", "drained"]);
-  assertStringIncludes(error.message, "tunnel, exchange, unreachable");
+  assertStringIncludes(error.message, "tunnel, exchange, association, unreachable");
 });
 
 Deno.test("every state but the first is led to, and every one leads to closed", () => {
@@ -29,7 +29,7 @@ Deno.test("every state but the first is led to, and every one leads to closed", 
     }
     return seen;
   };
-  assertEquals([...reachable("detecting")].sort(), STATES.filter((state) => state !== "detecting").sort());
+  assertEquals([...reachable("introducing")].sort(), STATES.filter((state) => state !== "introducing").sort());
   for (const state of STATES.filter((state) => state !== "closed")) {
     assertEquals(reachable(state).has("closed"), true, state);
   }

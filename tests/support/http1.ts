@@ -147,7 +147,9 @@ export class HandshakeCodec {
       return { credentials: event.credentials };
     }
     const { request } = event;
-    if (request.kind === "tunnel") return { kind: "tunnel", target: request.target };
+    if (request.kind === "tunnel" || request.kind === "association") {
+      return { kind: request.kind, target: request.target };
+    }
     const target = request.kind === "exchange" ? request.target : undefined;
     return { kind: request.kind, target, head: plain(request.http.head) };
   }
@@ -158,6 +160,7 @@ export const HANDSHAKE_OPTIONS: HandshakeOptions = {
   credentialsRequired: false,
   maxHeaderSize: 65536,
   name: "test",
+  reference: "7-1",
   date: () => new Date(0),
 };
 

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { acceptTls, connectTls } from "../../adapters/tls.ts";
 import { Channel } from "../../src/channel.ts";
 import type { AccessRecord } from "../../src/observe/record.ts";
 import type { Runtime, SocketErrorCode } from "../../src/runtime.ts";
 import { formatAuthority } from "../../src/protocols/host.ts";
 import { createProxy, type Proxy, type ProxyOptions } from "../../src/server.ts";
+import { VirtualDatagrams } from "./virtual_datagrams.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -24,6 +26,7 @@ export class VirtualNetwork {
   readonly unreachable: Record<string, SocketErrorCode | "hang"> = { "192.0.2.81": "connection_refused" };
   /** Addresses that take so many milliseconds to connect. */
   readonly slow: Record<string, number> = {};
+  readonly datagrams = new VirtualDatagrams();
   readonly #origins: Channel[] = [];
   readonly #waiting: ((origin: Channel) => void)[] = [];
   #proxy: Proxy | undefined;
@@ -31,12 +34,16 @@ export class VirtualNetwork {
   /** The runtime that the proxy is given. */
   readonly runtime: Runtime = {
     name: "memory",
+    acceptTls,
+    connectTls,
     descriptorLimit: () => undefined,
     environment: () => undefined,
+    ownAddresses: () => [],
     listen: () => Promise.reject(new Error("There are no listeners in memory")),
+    openDatagrams: (options) => this.datagrams.bind(options),
     resolve: (host) => {
       const addresses = this.hosts[host];
-      return addresses ? Promise.resolve(addresses) : Promise.reject(socketError("dns_error", host));
+      return addresses ? Promise.resolve({ addresses }) : Promise.reject(socketError("dns_error", host));
     },
     dial: async (to, { signal } = {}) => {
       const { host, port } = to as { host: string; port: number };

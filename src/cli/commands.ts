@@ -1,0 +1,105 @@
+/**
+ * The commands of the program: the one list from which parsing, help and dispatch are derived.
+ *
+ * @module
+ */
+
+/** One command. Its name is the key in {@linkcode COMMANDS}. */
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** The words that follow it, as the help shows them; none where empty. */
+  readonly words: readonly string[];
+  /** What its own help says beside its flags. */
+  readonly details: string;
+}
+
+/** Name → command, in the order of the help. */
+export const COMMANDS = {
+  "serve": {
+    summary: "Run the proxy; the same as no command",
+    words: [],
+    details: `Without flags it serves the programs of this machine on 127.0.0.1:8899, and
+finds out from each of them whether it speaks HTTP, SOCKS4, SOCKS4a or SOCKS5.
+
+Examples:
+  sluice
+      then, in another terminal: curl -x 127.0.0.1:8899 https://example.com
+  sluice -l 127.0.0.1:3128 -l unix:/tmp/sluice.sock --access-log access.log
+      listens in two places, and keeps the access log in a file
+  sluice -l 0.0.0.0:3128 --users-file users --deny *:25 --contact it@example.com
+      lets users of other machines in, and nobody out to mail servers`,
+  },
+  "remote": {
+    summary: "Run the remote half of a pair",
+    words: [],
+    details: `A proxy over TLS 1.3 for local halves that have its token. To everybody else
+it is a web server without pages. It decides where traffic may go: private
+addresses are refused unless --allow-private says otherwise.
+
+Examples:
+  sluice keygen proxy.example.com
+      makes certificate, key and token, and prints the commands for both halves
+  sluice remote --listen 0.0.0.0:8443
+      with the files that keygen made in this folder`,
+  },
+  "local": {
+    summary: "Run the local half of a pair",
+    words: [],
+    details: `A proxy for the programs of this machine that reaches everything through the
+remote half. Names are resolved there.
+
+Examples:
+  sluice local --remote proxy.example.com:8443 --pin sha256/...
+      with the token file that keygen made in this folder`,
+  },
+  "keygen": {
+    summary: "Make certificate, key and token for a pair",
+    words: ["HOST"],
+    details: `HOST is the name or IP address by which the local half finds the remote one.
+Prints the commands that run the two halves.
+
+Examples:
+  sluice keygen --out keys proxy.example.com`,
+  },
+  "check": {
+    summary: "Make a request, through proxies or without, and time it",
+    words: ["URL"],
+    details: `Shows each step with the time that it took, and where it failed if it did. The
+step "request" lasts until the first byte of the answer. Exits with 0 for any
+answer of the target, and with 1 where there is none, or only a proxy's own.
+
+Examples:
+  sluice check https://example.com/
+  sluice check -x 127.0.0.1:8899 http://example.com/
+      through an HTTP proxy
+  sluice check -x http://127.0.0.1:8899,socks5h://[::1]:1080 https://example.com
+      through two proxies, one behind the other`,
+  },
+  "explain": {
+    summary: "Tell which rule decides about a target",
+    words: ["TARGET"],
+    details: `TARGET is HOST:PORT, or a URL. Give the rules as for the proxy; nothing is
+connected, and a name is resolved only where a rule is about addresses. Exits
+with 0 for a target that is allowed, and with 3 for one that is denied.
+
+Examples:
+  sluice explain --rules-file rules.txt example.com:443
+  sluice explain --deny *.example.com --as ann http://www.example.com/`,
+  },
+  "passwd": {
+    summary: "Make an entry for a users file",
+    words: ["NAME"],
+    details: `Asks for a password, or reads it from standard input where that is no
+terminal, and prints the line that lets this user in.
+
+Examples:
+  sluice passwd ann >> users`,
+  },
+} as const satisfies Record<string, Command>;
+
+/** The name of a command. */
+export type CommandName = keyof typeof COMMANDS;
+
+/** What runs where no command is given. */
+export const DEFAULT_COMMAND: CommandName = "serve";

@@ -1,0 +1,54 @@
+/**
+ * `sluice keygen`: what the two halves of a pair need to know each other by.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SYSTEM_CLOCK } from "../clock.ts";
+import { UsageError } from "../usage_error.ts";
+import { selfSigned } from "./certificate.ts";
+import { KEY_FILES } from "./key_files.ts";
+import type { CommandLine } from "./options.ts";
+import { EXIT_CODES, type Shell } from "./shell.ts";
+
+/** Ten years: who has the key is trusted until it is replaced. */
+const DAYS = 3_650;
+
+/** Runs the command. What is secret goes to files that their owner alone can read, never to the terminal. */
+export async function keygen({ options, words: [host] }: CommandLine, shell: Shell): Promise<number> {
+  const { out } = options;
+  const { cert, key, pin } = selfSigned(host, { now: SYSTEM_CLOCK.date(), days: DAYS });
+  const path = (name: keyof typeof KEY_FILES) => join(out, KEY_FILES[name]);
+  await mkdir(out, { recursive: true });
+  await writeNew(path("key"), key, 0o600);
+  await writeNew(path("cert"), cert, 0o644);
+  await writeNew(path("token"), `${randomBytes(32).toString("base64url")}\n`, 0o600);
+  const address = host.includes(":") ? `[${host}]` : host;
+  shell.print(`Made ${path("cert")}, ${path("key")} and ${path("token")}.
+
+On ${host}, with all three files:
+  sluice remote --listen 0.0.0.0:8443 --cert ${path("cert")} --key ${path("key")} --token-file ${
+    path("token")
+  }
+
+On your machine, with ${KEY_FILES.token} alone, copied by a safe way:
+  sluice local --remote ${address}:8443 --pin ${pin} --token-file ${KEY_FILES.token}
+
+Then point programs at 127.0.0.1:8899.`);
+  return EXIT_CODES.done;
+}
+
+async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: "wx", mode });
+    // The mode above is cut by the umask and never widened; this is for the runtime that ignores it.
+    await chmod(path, mode);
+  } catch (cause) {
+    const { code, message } = cause as { code?: string; message: string };
+    const why = code === "EEXIST" ? "it is there already, and keys are not overwritten" : message;
+    throw new UsageError(`Cannot write "${path}": ${why}`, { cause });
+  }
+}

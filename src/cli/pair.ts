@@ -1,0 +1,102 @@
+/**
+ * `sluice remote` and `sluice local`: thin names for a listener over TLS and an upstream over TLS.
+ *
+ * There is no protocol of their own between them: the local half says CONNECT over TLS 1.3 with a bearer token, and
+ * trusts the one key that is pinned.
+ *
+ * @module
+ */
+
+import { stat } from "node:fs/promises";
+import { DEFAULT_ENDPOINT } from "../endpoint.ts";
+import { parseTokens } from "../policy/tokens.ts";
+import type { Runtime } from "../runtime.ts";
+import type { ProxyOptions } from "../server.ts";
+import { DEFAULT_LIMITS } from "../settings.ts";
+import { readTextFile } from "../text_file.ts";
+import { UsageError } from "../usage_error.ts";
+import { KEY_FILES } from "./key_files.ts";
+import type { Options } from "./options.ts";
+
+/** The variable that may hold a token in place of a file. */
+const TOKEN_VARIABLE = "SLUICE_TOKEN";
+
+/** Where the remote half listens unless told otherwise: it is there for other machines. */
+const REMOTE_ENDPOINT = "0.0.0.0:8443";
+
+/** A stranger may make a head this long; heads of local halves are short. */
+const REMOTE_HEADER_SIZE = 16 * 1024;
+
+/** What the remote half adds to the options of any proxy. */
+export async function remoteOptions(options: Options, runtime: Runtime): Promise<ProxyOptions> {
+  const { cert = KEY_FILES.cert, key = KEY_FILES.key, "client-ca": clientCa, "allow-private": allow } =
+    options;
+  if (options.user.length > 0 || options["users-file"] !== undefined) {
+    throw new UsageError("Cannot use users with the remote half: it knows its local halves by their token");
+  }
+  await refuseShared(key, "the key");
+  const parameters = new URLSearchParams({ cert, key, "min-tls": "1.3" });
+  if (clientCa !== undefined) parameters.set("client-ca", clientCa);
+  const query = parameters.toString().replaceAll("+", "%20");
+  const isDefault = options.listen.join() === DEFAULT_ENDPOINT;
+  const listen = isDefault ? [REMOTE_ENDPOINT] : options.listen;
+  const odd = listen.find((endpoint) => /:\/\/|\?/.test(endpoint));
+  if (odd !== undefined) {
+    throw new UsageError(
+      `Invalid listener "${odd}" of the remote half: give HOST:PORT alone, it speaks TLS 1.3`,
+    );
+  }
+  const isUsual = options["max-header-size"] === DEFAULT_LIMITS.headerSize;
+  return {
+    listen: listen.map((endpoint) => `http+tls://${endpoint}?${query}`),
+    tokens: await readTokens(options, runtime),
+    disguised: true,
+    privateDestinations: allow ? "allow" : "deny",
+    ...isUsual && { limits: { headerSize: REMOTE_HEADER_SIZE } },
+  };
+}
+
+/** What the local half adds to the options of any proxy. */
+export async function localOptions(options: Options, runtime: Runtime): Promise<ProxyOptions> {
+  const { remote, pin, cert, key } = options;
+  if (remote === undefined) throw new UsageError('The local half needs "--remote HOST:PORT"');
+  if (pin === undefined) {
+    throw new UsageError('The local half needs "--pin PIN", which "sluice keygen" has printed');
+  }
+  if (options.proxy.length > 0) {
+    throw new UsageError("Cannot use --proxy with the local half: it has its remote one");
+  }
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError("Give --cert and --key together");
+  const [token, ...more] = await readTokens(options, runtime);
+  if (more.length > 0) {
+    throw new UsageError(`The token file "${options["token-file"]}" has more than one token`);
+  }
+  const inVariable = token === runtime.environment(TOKEN_VARIABLE);
+  const parameters = new URLSearchParams({
+    pin,
+    "min-tls": "1.3",
+    token: inVariable ? `env:${TOKEN_VARIABLE}` : options["token-file"],
+  });
+  if (cert !== undefined && key !== undefined) {
+    parameters.set("cert", cert);
+    parameters.set("key", key);
+  }
+  const query = parameters.toString().replaceAll("+", "%20");
+  return { proxy: `https://${remote}?${query}` };
+}
+
+/** The tokens of the environment, or else of the file. */
+export async function readTokens(options: Options, runtime: Runtime): Promise<string[]> {
+  const variable = runtime.environment(TOKEN_VARIABLE);
+  if (variable !== undefined && variable !== "") return [variable];
+  const file = options["token-file"];
+  await refuseShared(file, "the token file");
+  return parseTokens(await readTextFile(file, "the token file"));
+}
+
+/** Refuses a secret that others than its owner can read, as ssh does. Windows knows no such modes. */
+async function refuseShared(path: string, what: string): Promise<void> {
+  const file = await stat(path).catch(() => undefined);
+  if (!file || (file.mode & 0o077) === 0) return;
+  throw new UsageError(`Others can read ${what} "${path}": run "chmod 600 ${path}"`);
+}

@@ -1,0 +1,43 @@
+/**
+ * `sluice passwd NAME`: an entry for a users file.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import { hashPassword } from "../policy/password_hash.ts";
+import { parseUser } from "../policy/users.ts";
+import { UsageError } from "../usage_error.ts";
+import type { CommandLine } from "./options.ts";
+import { EXIT_CODES, type Shell } from "./shell.ts";
+
+/** Runs the command. The password comes from standard input, never from the arguments, which others can see. */
+export async function passwd({ words: [name] }: CommandLine, shell: Shell): Promise<number> {
+  if (/[:#\s]/.test(name)) throw new UsageError(`Invalid name "${name}": leave ":", "#" and white space out`);
+  const password = await readPassword(`Password of ${name}: `);
+  parseUser(`${name}:${password}`);
+  if (process.stdin.isTTY && await readPassword("Once more: ") !== password) {
+    throw new UsageError("The two passwords differ: try again");
+  }
+  shell.print(`${name}:${await hashPassword(password)}`);
+  return EXIT_CODES.done;
+}
+
+/** One line of standard input. On a terminal it is asked for, and not shown. */
+async function readPassword(prompt: string): Promise<string> {
+  const terminal = process.stdin.isTTY === true;
+  if (terminal) process.stderr.write(prompt);
+  const mute = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: mute, terminal });
+  try {
+    return await new Promise((resolve, reject) => {
+      lines.once("line", resolve);
+      lines.once("close", () => reject(new UsageError("No password was given: type it, or pipe it in")));
+    });
+  } finally {
+    lines.close();
+    if (terminal) process.stderr.write("\n");
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What every command works with: where it writes, and how the process ends.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { SYSTEM_CLOCK } from "../clock.ts";
+import { escapeMessage } from "../observe/escape.ts";
+import { LineWriter } from "../observe/line_writer.ts";
+import { LineLog } from "../observe/log.ts";
+import { descriptorOutput, openOutput, type OutputOptions } from "../observe/output.ts";
+import { UsageError } from "../usage_error.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** What the process ends with. */
+export const EXIT_CODES = { done: 0, failed: 1, misused: 2, denied: 3 } as const;
+
+/** How long the last lines of the logs get where nobody reads them. */
+const FLUSH_TIMEOUT = 1_000;
+
+/** Something that the system or a peer did not let the program do: the operator's matter, not a bug. */
+export class FailedError extends Error {
+  override readonly name = "FailedError";
+}
+
+/** Standard output, standard error, diagnostics and the exit. */
+export class Shell {
+  /** Diagnostics, on standard error. */
+  readonly log: LineLog;
+  readonly #stderr: LineWriter;
+  /** For what was asked for: the access log, or an answer. */
+  #output: LineWriter | undefined;
+
+  /** Opens standard error; nothing else is touched until it is needed. */
+  constructor() {
+    this.#stderr = new LineWriter(descriptorOutput(STDERR), {
+      onDropped: (count) => this.tell(`${count} lines are missing here: they were not read in time`),
+    });
+    this.log = new LineLog({ level: "info", write: (line) => this.tell(line) });
+  }
+
+  /** Writes a line to standard error. */
+  tell(line: string): void {
+    this.#stderr.write(line);
+  }
+
+  /** Writes to standard output, or to where {@link Shell.openAccessLog} has opened it. */
+  print(text: string): void {
+    this.#output ??= new LineWriter(descriptorOutput(STDOUT));
+    this.#output.write(text);
+  }
+
+  /** Opens where records go: a file, or `-` for standard output. */
+  async openAccessLog(file: string): Promise<void> {
+    const options: OutputOptions = {
+      onTrouble: (error) => this.log.error("The access log cannot be written for now", error),
+    };
+    const output = file === "-" ? descriptorOutput(STDOUT, options) : await openFile(file, options);
+    this.#output = new LineWriter(output, {
+      onDropped: (count) =>
+        this.log.warn(`${count} records are missing from the access log: it takes them too slowly`),
+      onClosed: (error) => this.log.warn("The access log ends here: nobody reads it", error),
+    });
+  }
+
+  /** Tells what went wrong, and ends the process. */
+  fail(error: unknown): void {
+    if (error instanceof UsageError || error instanceof FailedError) {
+      for (const line of error.message.split("\n")) this.tell(`sluice: ${escapeMessage(line)}`);
+    } else {
+      this.log.error("Unexpected error", error);
+    }
+    this.exit(error instanceof UsageError ? EXIT_CODES.misused : EXIT_CODES.failed);
+  }
+
+  /** Ends the process once everything is written, or nobody takes it. */
+  exit(code: number): void {
+    SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, () => process.exit(code));
+    // The access log first: what becomes of it may be told on standard error.
+    Promise.resolve(this.#output?.flush()).then(() => this.#stderr.flush()).then(() => process.exit(code));
+  }
+}
+
+async function openFile(path: string, options: OutputOptions): ReturnType<typeof openOutput> {
+  try {
+    return await openOutput(path, options);
+  } catch (cause) {
+    throw new UsageError(`Cannot open the access log "${path}": ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * How a session gets to its target: what has to be asked on the way, and who connects.
+ *
+ * @module
+ */
+
+import { Channel } from "./channel.ts";
+import { formatAddress } from "./endpoint.ts";
+import { Fault, toFault } from "./faults.ts";
+import type { Recording } from "./observe/recording.ts";
+import { refuseSpecialPurpose } from "./policy/destination_guard.ts";
+import { refuseOwnListeners } from "./policy/own_listeners.ts";
+import type { RuleProtocol, RuleRequest } from "./policy/rule_request.ts";
+import { refuseDenied } from "./policy/rules.ts";
+import type { ExchangeRequest, Protocol, TunnelRequest } from "./protocols/handshake.ts";
+import { formatAuthority } from "./protocols/host.ts";
+import { viaOf } from "./protocols/http1_forwarding.ts";
+import type { ByteStream, TcpAddress } from "./runtime.ts";
+import type { Services } from "./services.ts";
+import type { Session } from "./session.ts";
+import { streamPair } from "./stream_pair.ts";
+import type { Routed } from "./upstreams/chain.ts";
+import { resolvesRemotely, routeKey } from "./upstreams/route_key.ts";
+import type { Way } from "./upstreams/router.ts";
+
+/** A connection that leads to the target, and how. */
+export interface Reached extends Pick<Routed, "proxy"> {
+  readonly channel: Channel;
+  /** What is behind the connection: requests with the same one may share it. Undefined where none may. */
+  readonly key: string | undefined;
+  /** What the record says of the way. */
+  readonly route: string;
+}
+
+/** What the rules are asked about a request. */
+export function questionOf(
+  session: Session,
+  protocol: RuleProtocol,
+  { user, target }: { user?: string; target: TcpAddress },
+): RuleRequest {
+  const { remote } = session.client;
+  return { ...target, protocol, user, client: "host" in remote ? remote.host : undefined };
+}
+
+/** What rules call the way in which a request was made. */
+export function ruleProtocol(kind: "tunnel" | "exchange", protocol: Protocol): RuleProtocol {
+  if (kind === "exchange") return "http";
+  return protocol === "http" ? "connect" : protocol;
+}
+
+/** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
+export function judge(
+  { listening, privateDestinations, ownAddresses, rules }: Services,
+  question: RuleRequest,
+  address: TcpAddress,
+  channel?: Pick<Channel, "local" | "remote">,
+): void {
+  refuseOwnListeners(address, listening(), channel?.local);
+  if (privateDestinations === "deny") {
+    refuseSpecialPurpose(address, channel);
+    ownAddresses.refuse(address);
+  }
+  refuseDenied(rules().decide({ ...question, address: address.host }));
+}
+
+/** What a dial is for. */
+export interface Errand {
+  readonly request: TunnelRequest | ExchangeRequest;
+  readonly question: RuleRequest;
+  readonly recording: Recording;
+}
+
+/**
+ * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve its name
+ * and the rules do not allow that name: their words about addresses then judge what the client names, and no more.
+ */
+export async function chooseWay(session: Session, { request, question }: Errand): Promise<Way> {
+  const { router, rules } = session.services;
+  const { head } = request.kind === "exchange" ? request.http : {};
+  const way = await router.choose(
+    question,
+    head && { method: head.method, uri: head.target, field: (name) => head.fields.get(name) },
+  );
+  const remote = "alternatives" in way && way.alternatives.some(resolvesRemotely);
+  if (remote) refuseDenied(rules().decide(question, false));
+  return way;
+}
+
+/** Datagrams go directly or not at all: throws a `Fault` where a route would have them go through an upstream. */
+export async function refuseDetour({ services }: Session, question: RuleRequest): Promise<void> {
+  const way = await services.router.choose(question);
+  if ("alternatives" in way && way.alternatives.some((chain) => chain.length === 0)) return;
+  throw new Fault("http_request_denied", "Datagrams do not go through an upstream", { socks5: 7 });
+}
+
+/** A connection that waits for another request on one of these ways. */
+export function takeKept(
+  { services }: Session,
+  way: Way,
+  { request, question }: Errand,
+): Reached | undefined {
+  if (!("alternatives" in way)) return undefined;
+  for (const chain of way.alternatives) {
+    const kept = services.pool.take(routeKey(chain, request.target));
+    if (!kept) continue;
+    try {
+      if (chain.length === 0) judge(services, question, kept.channel.remote as TcpAddress, kept.channel);
+      return kept;
+    } catch {
+      // Good for others, and perhaps another address of the target is good for this one: dialing will tell.
+      services.pool.put(routeKey(chain, request.target), kept);
+    }
+  }
+  return undefined;
+}
+
+/** Connects to the target of a request. */
+export async function dial(
+  session: Session,
+  way: Way,
+  { request, question, recording }: Errand,
+): Promise<Reached> {
+  const { services } = session;
+  const { runtime, resolver, clock, timeouts, limits, failover, secrets, listening } = services;
+  if ("handle" in way) return { channel: handled(way.handle, services), key: undefined, route: "handler" };
+  const controller = new AbortController();
+  session.onCut = (fault) => controller.abort(fault);
+  const routed = await failover.dial(way.alternatives, {
+    kind: request.kind,
+    target: request.target,
+    client: session.client,
+    via: request.kind === "exchange"
+      ? viaOf(request.http, services.name)
+      : request.via ?? `1.1 ${services.name}`,
+  }, {
+    runtime,
+    resolver,
+    clock,
+    signal: controller.signal,
+    timeout: timeouts.connect,
+    maxHeaderSize: limits.headerSize,
+    judge: (address, channel) => judge(services, question, address, channel),
+    judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
+    readFile: (path) => secrets.read(path),
+  });
+  const { channel, address, dnsTime, dialTime, proxy, route, chain } = routed;
+  recording.dialed = "host" in address ? formatAuthority(address) : formatAddress(address);
+  recording.dnsTime = dnsTime;
+  recording.dialTime = dialTime;
+  return { channel, proxy, route, key: routeKey(chain, request.target) };
+}
+
+/** Lets a function take the place of the target. */
+function handled(handle: (stream: ByteStream) => void | Promise<void>, { log }: Services): Channel {
+  const [near, far] = streamPair();
+  Promise.resolve(far).then(handle).catch((error) => {
+    log.error("The handler of a route failed", toFault(error));
+    far.writable.abort(error).catch(() => {});
+    far.readable.cancel(error).catch(() => {});
+  });
+  return new Channel(near, "target");
+}

@@ -1,0 +1,82 @@
+/**
+ * What the proxy has done since it started, in numbers.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import type { FaultCode } from "../faults.ts";
+import type { Protocol } from "../protocols/handshake.ts";
+import type { AccessRecord, Ending } from "./record.ts";
+
+/** Totals since the start. Bytes are those of bodies and tunnels. */
+export interface Totals {
+  /** When the proxy started. */
+  readonly started: Date;
+  /** Seconds since then. */
+  readonly uptime: number;
+  /** Client connections accepted. */
+  readonly connections: number;
+  /** Requests and tunnels that have ended, by what the client spoke. */
+  readonly requests: Readonly<Partial<Record<Protocol, number>>>;
+  /** The same, by how they ended. */
+  readonly endings: Readonly<Partial<Record<Ending, number>>>;
+  /** The same, by what went wrong. */
+  readonly faults: Readonly<Partial<Record<FaultCode, number>>>;
+  /** From clients to targets. */
+  readonly sent: number;
+  /** From targets to clients. */
+  readonly received: number;
+}
+
+/** Counts. Nothing that a stranger chooses (a name, a target) is a key, so that nobody can make it grow. */
+export class Metrics {
+  readonly #clock: Clock;
+  readonly #started: Date;
+  readonly #began: number;
+  readonly #requests: Partial<Record<Protocol, number>> = {};
+  readonly #endings: Partial<Record<Ending, number>> = {};
+  readonly #faults: Partial<Record<FaultCode, number>> = {};
+  #connections = 0;
+  #sent = 0;
+  #received = 0;
+
+  /** Starts at zero. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#started = clock.date();
+    this.#began = clock.now();
+  }
+
+  /** A client was accepted. */
+  connected(): void {
+    this.#connections++;
+  }
+
+  /** A request or tunnel has ended. */
+  add({ protocol, ending, fault, sent, received }: AccessRecord): void {
+    if (protocol) count(this.#requests, protocol);
+    count(this.#endings, ending);
+    if (fault) count(this.#faults, fault);
+    this.#sent += sent;
+    this.#received += received;
+  }
+
+  /** How things stand. */
+  totals(): Totals {
+    return {
+      started: this.#started,
+      uptime: (this.#clock.now() - this.#began) / 1_000,
+      connections: this.#connections,
+      requests: { ...this.#requests },
+      endings: { ...this.#endings },
+      faults: { ...this.#faults },
+      sent: this.#sent,
+      received: this.#received,
+    };
+  }
+}
+
+function count<K extends string>(counts: Partial<Record<K, number>>, key: K): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}

@@ -1,0 +1,105 @@
+/**
+ * The steps by which a client asks: its request, its credentials, and whether it may.
+ *
+ * @module
+ */
+
+import { questionOf, ruleProtocol } from "../dialing.ts";
+import { Fault, toFault } from "../faults.ts";
+import { maySeePages } from "../pages.ts";
+import { refuseDenied } from "../policy/rules.ts";
+import { noProxyRequest } from "../protocols/http1_request.ts";
+import { GRACEFUL, type Steps } from "./step.ts";
+
+/** From the protocol to a request that may be served. */
+export const ASKING = {
+  async handshaking(session, { handshake, user }) {
+    const { client } = session;
+    const { buffer } = client.reader;
+    let begun = buffer.length > 0 || user !== undefined || handshake.protocol !== "http";
+    if (!begun) session.waitForRequest("idle");
+    try {
+      while (true) {
+        const event = handshake.read(buffer);
+        if (event?.type === "reply") await client.writer.write(event.bytes);
+        else if (event?.type === "credentials") {
+          return { event: "credentials", payload: { handshake, credentials: event.credentials } };
+        } else if (event?.type === "request") {
+          const { request } = event;
+          const recording = session.record(handshake.protocol, { user, request });
+          return { event: "request", payload: { handshake, recording, request } };
+        } else if (!await session.interruptible(client.reader.fill())) {
+          return { event: "ended", payload: GRACEFUL };
+        } else if (!begun) {
+          begun = true;
+          session.setDeadline("header");
+        }
+      }
+    } catch (error) {
+      const fault = toFault(error, "client");
+      if (fault.code === "client_disconnected") throw fault;
+      if (!begun) return { event: "ended", payload: GRACEFUL };
+      const payload = { handshake, fault, recording: session.record(handshake.protocol, { user }) };
+      return { event: fault.code === "client_timeout" ? "timedOut" : "malformed", payload };
+    }
+  },
+
+  async authenticating(session, { handshake, credentials }) {
+    const { services, client, clientName } = session;
+    const { protocol } = handshake;
+    let fault = new Fault(
+      "proxy_authentication_required",
+      credentials ? "Wrong credentials" : "No credentials",
+    );
+    const over = new AbortController();
+    try {
+      const asked = (async () =>
+        await (credentials &&
+          services.authenticate?.({ ...credentials, client: clientName, protocol }, over.signal)))();
+      if (await session.interruptible(asked)) {
+        await client.writer.write(handshake.accepted());
+        return { event: "accepted", payload: { handshake, user: credentials?.user || undefined } };
+      }
+    } catch (error) {
+      fault = toFault(error, "client");
+      // What the callback threw is told to the client as a failure of the proxy, not as wrong credentials.
+      if (fault.code !== "proxy_internal_error" && fault.code !== "proxy_authentication_required") {
+        throw fault;
+      }
+    } finally {
+      over.abort();
+    }
+    return {
+      event: "denied",
+      payload: { handshake, fault, recording: session.record(handshake.protocol, {}) },
+    };
+  },
+
+  // deno-lint-ignore require-await -- a step is a promise, whether it has to wait or not
+  async authorizing(session, { handshake, recording, request }) {
+    try {
+      if (session.refusal) throw session.refusal;
+      const isAdmin = session.entrance.role === "admin";
+      if (isAdmin && (request.kind !== "own" || request.page === undefined)) throw noProxyRequest();
+      if (request.kind === "own") {
+        const host = request.http.head.fields.get("host") ?? "";
+        if (!isAdmin && session.services.disguised) {
+          throw new Fault("proxy_authentication_required", "A stranger asked");
+        }
+        if (request.page !== undefined && !isAdmin && !maySeePages(session.client.remote, host)) {
+          throw noProxyRequest();
+        }
+        return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
+      }
+      // A datagram says by itself where it goes.
+      if (request.kind !== "association") {
+        const protocol = ruleProtocol(request.kind, handshake.protocol);
+        const question = questionOf(session, protocol, { user: recording.user, target: request.target });
+        refuseDenied(session.services.rules().decide(question));
+      }
+      return { event: "allowed", payload: { handshake, recording, request, attempt: "first" } };
+    } catch (error) {
+      return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };
+    }
+  },
+} satisfies Partial<Steps>;

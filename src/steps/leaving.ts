@@ -1,0 +1,49 @@
+/**
+ * The steps by which a connection ends.
+ *
+ * @module
+ */
+
+import { Fault, replyCode, toFault } from "../faults.ts";
+import { freshHandshake, GRACEFUL, type Steps } from "./step.ts";
+
+/** The most that is read and thrown away while the client takes in the last answer (RFC 9112 section 9.6). */
+const MAX_LINGER_BYTES = 1024 * 1024;
+
+/** One for all, as a stack trace for each would cost more than the close. */
+const DONE = new Fault("client_disconnected", "The connection is over");
+
+/** From a refusal, or the end of what was asked for, to the end of the connection. */
+export const LEAVING = {
+  async refusing(session, { handshake, recording, fault }) {
+    const { client, services } = session;
+    const { bytes, retryable } = handshake.refused(fault);
+    recording.fault = fault;
+    if (bytes.length > 0) recording.status = replyCode(fault, handshake.protocol);
+    if (fault.code === "proxy_internal_error") services.log.error(fault.message, fault.cause);
+    await client.writer.write(bytes);
+    return retryable
+      ? { event: "retryable", payload: freshHandshake(session, handshake.protocol) }
+      : { event: "replied", payload: GRACEFUL };
+  },
+
+  async closing({ client, id, services }, { manner }) {
+    try {
+      if (manner === "reset") client.cut(DONE);
+      else {
+        await client.writer.close();
+        // A close with bytes unread would reset the connection, and the client might lose the last answer.
+        for (let left = MAX_LINGER_BYTES; left > 0;) {
+          const bytes = await client.reader.read();
+          if (!bytes) break;
+          left -= bytes.length;
+        }
+        client.drop(DONE);
+      }
+    } catch (error) {
+      services.log.debug(`${id}: ${toFault(error, "client").message}`);
+      client.cut(DONE);
+    }
+    return { event: "closed", payload: {} };
+  },
+} satisfies Partial<Steps>;
