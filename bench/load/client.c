@@ -1,0 +1,265 @@
+// The client of the proxies: `client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE]`; PROXY and ORIGIN
+// are ports of 127.0.0.1.
+//
+//   KIND  down, up   octets without end through tunnels
+//         get        one request after the other, for SIZE octets each, on kept connections
+//         short      connect, one request for SIZE octets, read to the end, again
+//         idle       connections that were used once, for SIZE octets, and are held until standard input ends
+//   VIA   http       requests in absolute-form
+//         connect    a CONNECT tunnel to the origin
+//         socks5     a SOCKS5 tunnel to the origin
+//         direct     a port that leads to the origin by itself: its own, or a relay's
+//
+// Prints one line of JSON: how much was done in how many seconds, with how many errors; latencies in
+// microseconds, from connect in `short` and from the request in `get`; and the CPU seconds that the
+// client took.
+#include "loop.h"
+
+enum { MAX_HEAD = 4096, SLOWEST = 10 * 1000 * 1000 };
+
+typedef enum { CONNECTING, GREETED, ASKED, WORKING, ENDING, HOLDING } Stage;
+
+typedef struct {
+  int fd;
+  Stage stage;
+  double started;
+  int served;             // answers that came on this connection
+  int received;           // octets of an unfinished head in `head`
+  long left;              // octets that the body still has; -1 within the head
+  char head[MAX_HEAD + 1];
+} Connection;
+
+static const char *kind, *via;
+static int epoll, proxy, origin, size, running, held;
+static bool bulk;
+static char request[512];
+static uint64_t units, bytes, errors, reconnects, *latencies;
+
+static void expect(Connection *it, uint32_t events) {
+  watch(epoll, EPOLL_CTL_MOD, it->fd, events, it);
+}
+
+static void open_connection(Connection *it) {
+  struct sockaddr_in address = loopback(proxy);
+  it->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (it->fd < 0) fail("socket");
+  without_delay(it->fd);
+  it->stage = CONNECTING;
+  it->started = now();
+  it->served = it->received = 0;
+  it->left = -1;
+  if (connect(it->fd, (void *)&address, sizeof address) && errno != EINPROGRESS) fail("connect");
+  watch(epoll, EPOLL_CTL_ADD, it->fd, EPOLLOUT, it);
+}
+
+// `untidy` resets the connection, so that nobody sends what nobody reads.
+static void close_connection(Connection *it, bool untidy) {
+  struct linger none = { 1, 0 };
+  if (untidy) setsockopt(it->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  close(it->fd);
+  it->fd = -1;
+}
+
+// One that cannot be used any more gives way to a fresh one; one that never worked is not tried again at
+// once.
+static void replace(Connection *it, bool failed) {
+  close_connection(it, failed);
+  if (failed && ++errors > 1000) exit(3);
+  if (!strcmp(kind, "idle") || bulk) running--;
+  else open_connection(it);
+}
+
+static bool say(Connection *it, const void *what, size_t length) {
+  if (send(it->fd, what, length, 0) == (ssize_t)length) return true;
+  replace(it, true);
+  return false;
+}
+
+static void ask(Connection *it) {
+  it->received = 0;
+  it->left = -1;
+  if (it->served > 0) it->started = now();
+  if (!say(it, request, strlen(request))) return;
+  it->stage = WORKING;
+  if (!strcmp(kind, "up")) expect(it, EPOLLOUT);
+}
+
+static void on_connected(Connection *it) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(it->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error) return replace(it, true);
+  expect(it, EPOLLIN);
+  if (!strcmp(via, "connect")) {
+    char text[128];
+    int count = sprintf(text, "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", origin, origin);
+    if (say(it, text, count)) it->stage = ASKED;
+  } else if (!strcmp(via, "socks5")) {
+    if (say(it, "\5\1\0", 3)) it->stage = GREETED;
+  } else {
+    ask(it);
+  }
+}
+
+// Collects octets in `head`; false where none came, and the connection is replaced where none will.
+static bool collect(Connection *it) {
+  ssize_t count = recv(it->fd, it->head + it->received, MAX_HEAD - it->received, 0);
+  if (must_wait(count)) return false;
+  if (count <= 0) {
+    // A kept connection may be closed between two requests; that is no error.
+    bool between = it->served > 0 && it->received == 0 && !strcmp(kind, "get");
+    reconnects += between;
+    replace(it, !between);
+    return false;
+  }
+  it->received += count;
+  it->head[it->received] = 0;
+  return true;
+}
+
+static void on_greeting(Connection *it) {
+  if (!collect(it) || it->received < 2) return;
+  unsigned char text[10] = { 5, 1, 0, 1, 127, 0, 0, 1, origin >> 8, origin & 0xFF };
+  it->received = 0;
+  if (say(it, text, sizeof text)) it->stage = ASKED;
+}
+
+static void on_reply(Connection *it) {
+  if (!collect(it)) return;
+  if (!strcmp(via, "socks5")) {
+    if (it->received < 10) return;
+    if (it->head[1] != 0) return replace(it, true);
+  } else {
+    if (!strstr(it->head, "\r\n\r\n")) return;
+    if (strncmp(it->head + 8, " 200", 4)) return replace(it, true);
+  }
+  ask(it);
+}
+
+static void on_answered(Connection *it) {
+  uint64_t latency = (now() - it->started) * 1e6;
+  latencies[latency < SLOWEST ? latency : SLOWEST]++;
+  units++;
+  it->served++;
+  if (!strcmp(kind, "get")) {
+    ask(it);
+  } else if (!strcmp(kind, "short")) {
+    it->stage = ENDING;
+  } else {
+    it->stage = HOLDING;
+    held++;
+  }
+}
+
+static void on_answer(Connection *it) {
+  if (it->left < 0) {
+    if (!collect(it)) return;
+    char *end = strstr(it->head, "\r\n\r\n");
+    if (!end) return;
+    char *length = strcasestr(it->head, "\r\ncontent-length:");
+    if (strncmp(it->head + 8, " 200", 4) || !length || length > end) return replace(it, true);
+    it->left = atol(length + 17) - (it->received - (end + 4 - it->head));
+  }
+  while (it->left > 0) {
+    ssize_t count = recv(it->fd, payload, it->left < BULK ? it->left : BULK, MSG_TRUNC);
+    if (must_wait(count)) return;
+    if (count <= 0) return replace(it, true);
+    it->left -= count;
+    bytes += count;
+  }
+  on_answered(it);
+}
+
+static void on_bulk(Connection *it) {
+  for (int turn = 0; turn < 4; turn++) {
+    bool up = !strcmp(kind, "up");
+    ssize_t count = up ? send(it->fd, payload, BULK, 0) : recv(it->fd, payload, BULK, MSG_TRUNC);
+    if (must_wait(count)) return;
+    if (count <= 0) return replace(it, true);
+    bytes += count;
+  }
+}
+
+static void on_end(Connection *it) {
+  ssize_t count = recv(it->fd, payload, BULK, 0);
+  if (must_wait(count)) return;
+  if (it->stage == HOLDING) held--;
+  replace(it, count != 0 || it->stage == HOLDING);
+}
+
+static void step(Connection *it) {
+  switch (it->stage) {
+    case CONNECTING: return on_connected(it);
+    case GREETED: return on_greeting(it);
+    case ASKED: return on_reply(it);
+    case WORKING: return bulk ? on_bulk(it) : on_answer(it);
+    case ENDING:
+    case HOLDING: return on_end(it);
+  }
+}
+
+static void prepare_request(void) {
+  char prefix[64] = "";
+  if (!strcmp(via, "http")) sprintf(prefix, "http://127.0.0.1:%d", origin);
+  char path[32];
+  sprintf(path, bulk ? !strcmp(kind, "up") ? "/sink" : "/stream" : "/%d", size);
+  sprintf(request, "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: bench\r\nAccept: */*\r\n%s\r\n",
+    !strcmp(kind, "up") ? "POST" : "GET", prefix, path, origin,
+    !strcmp(kind, "short") ? "Connection: close\r\n" : "");
+}
+
+static uint64_t percentile(double part) {
+  uint64_t before = 0;
+  for (uint64_t i = 0; i <= SLOWEST; i++) {
+    before += latencies[i];
+    if (before > units * part) return i;
+  }
+  return 0;
+}
+
+static void report(double seconds) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  double cpu = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+  cpu += (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  printf("{\"seconds\":%.4f,\"units\":%lu,\"bytes\":%lu,\"errors\":%lu,\"reconnects\":%lu,\"held\":%d,"
+    "\"p50\":%lu,\"p99\":%lu,\"cpu\":%.4f}\n",
+    seconds, units, bytes, errors, reconnects, held, percentile(0.5), percentile(0.99), cpu);
+  fflush(stdout);
+}
+
+int main(int count, char **words) {
+  if (count < 7) {
+    fputs("client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE]\n", stderr);
+    return 2;
+  }
+  prepare();
+  kind = words[1];
+  via = words[2];
+  proxy = atoi(words[3]);
+  origin = atoi(words[4]);
+  int connections = running = atoi(words[5]);
+  double seconds = atof(words[6]);
+  size = count > 7 ? atoi(words[7]) : 100;
+  bulk = !strcmp(kind, "down") || !strcmp(kind, "up");
+  bool holds = !strcmp(kind, "idle");
+  latencies = calloc(SLOWEST + 1, sizeof *latencies);
+  epoll = epoll_create1(0);
+  prepare_request();
+  Connection *all = calloc(connections, sizeof *all);
+  int opened = 0;
+  double begin = now();
+  while (now() < begin + seconds && running > 0 && !(holds && held == running)) {
+    // A hundred at a time: the queue of a listener is short.
+    for (int i = 0; i < 100 && opened < connections; i++) {
+      if (!holds || opened - held < 100) open_connection(&all[opened++]);
+    }
+    struct epoll_event ready[256];
+    int events = epoll_wait(epoll, ready, 256, 20);
+    for (int i = 0; i < events; i++) step(ready[i].data.ptr);
+  }
+  report(now() - begin);
+  if (holds) while (read(0, payload, BULK) > 0);
+  for (int i = 0; i < opened; i++) if (all[i].fd >= 0) close_connection(&all[i], true);
+  return 0;
+}

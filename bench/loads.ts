@@ -1,0 +1,275 @@
+/**
+ * The loads: what each contestant is made to do, and what it costs.
+ *
+ * @module
+ */
+
+import type { Contestant, Entry, Origin, Origins, Via } from "./contestants.ts";
+import { type Place, Program, WORKSHOP } from "./processes.ts";
+
+/** What one measurement yields. Shares are parts of one core. */
+export interface Figures {
+  /** What the load is about, in its unit; less is better. */
+  readonly cost: number;
+  /** Requests, tunnels or GB in a second. */
+  readonly rate?: number;
+  /** Latencies in milliseconds. */
+  readonly p50?: number;
+  readonly p99?: number;
+  /** Resident memory of the proxy behind the load, in MB. */
+  readonly rss?: number;
+  readonly proxyShare?: number;
+  readonly clientShare?: number;
+  readonly originShare?: number;
+  /** What went wrong, as the client saw it. */
+  readonly errors?: number;
+}
+
+/** What a load is run against. */
+export interface Setting {
+  readonly entry: Entry;
+  readonly origins: Origins;
+  /** How long a measurement takes. */
+  readonly seconds: number;
+  /** The proxy, started when this is first called; it goes on from load to load. */
+  running(): Promise<Contestant>;
+}
+
+/** One thing that is measured. */
+export interface Load {
+  /** The letter of its group comes first. */
+  readonly name: string;
+  readonly title: string;
+  /** What {@link Figures.cost} is. */
+  readonly unit: string;
+  /** Whether a contestant can take it. */
+  readonly suits: (spoken: readonly Via[]) => boolean;
+  /** Loads that start their own process need no warm-up. */
+  readonly fresh?: boolean;
+  readonly measure: (setting: Setting) => Promise<Figures>;
+}
+
+/** What the client says when it is through. */
+interface ClientReport {
+  readonly seconds: number;
+  readonly units: number;
+  readonly bytes: number;
+  readonly errors: number;
+  readonly held: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpu: number;
+}
+
+interface Drive {
+  readonly kind: "down" | "up" | "get" | "short" | "idle";
+  readonly via: Via;
+  readonly connections: number;
+  readonly size?: number;
+  /** Where it runs; as a load unless told otherwise. */
+  readonly place?: Place;
+}
+
+type Tunnel = "connect" | "socks5";
+
+/** Every load. (F, the pair over TLS, has its place before G once there is one.) */
+export const LOADS: readonly Load[] = [
+  ...[1, 16].flatMap((connections) =>
+    (["connect", "socks5"] as const).flatMap((via) =>
+      (["down", "up"] as const).map((kind) => bulk({ kind, via, connections }))
+    )
+  ),
+  requests(100),
+  requests(16 * 1024),
+  shortTunnels("connect"),
+  shortTunnels("socks5"),
+  idleTunnels(1_000),
+  idleTunnels(5_000),
+  idleClients(1_000),
+  mixed(),
+  startUp(),
+];
+
+function bulk({ kind, via, connections }: { kind: "down" | "up"; via: Tunnel; connections: number }): Load {
+  return {
+    name: `A-${kind}-${via}-${connections}`,
+    title: `bulk ${kind} through ${connections} tunnel${connections > 1 ? "s" : ""} by ${via}`,
+    unit: "CPU seconds per GB",
+    suits: hasTunnel(via),
+    measure: (setting) =>
+      underLoad(setting, { kind, via, connections }, ({ bytes }) => ({ count: bytes / 1e9, per: 1 })),
+  };
+}
+
+function requests(size: number): Load {
+  return {
+    name: `B-${size}`,
+    title: `GET of ${size} octets, again and again over 64 connections`,
+    unit: "CPU seconds per 100,000 requests",
+    suits: (spoken) => spoken.includes("http"),
+    measure: (setting) =>
+      underLoad(setting, { kind: "get", via: "http", connections: 64, size }, ({ units }) => ({
+        count: units,
+        per: 100_000,
+      })),
+  };
+}
+
+function shortTunnels(via: Tunnel): Load {
+  return {
+    name: `C-${via}`,
+    title: `connect, ${via}, one request for 100 octets, close; 32 at once`,
+    unit: "CPU seconds per 100,000 tunnels",
+    suits: hasTunnel(via),
+    measure: (setting) =>
+      underLoad(setting, { kind: "short", via, connections: 32 }, ({ units }) => ({
+        count: units,
+        per: 100_000,
+      })),
+  };
+}
+
+function idleTunnels(connections: number): Load {
+  return {
+    name: `D-tunnels-${connections}`,
+    title: `${connections} tunnels that were used once and are idle`,
+    unit: "KiB of memory (PSS) per tunnel",
+    suits: (spoken) => hasTunnel("connect")(spoken) || hasTunnel("socks5")(spoken),
+    fresh: true,
+    measure: (setting) => whileIdle(setting, ["connect", "socks5"], connections),
+  };
+}
+
+function idleClients(connections: number): Load {
+  return {
+    name: `D-clients-${connections}`,
+    title: `${connections} clients that sent one request and are idle`,
+    unit: "KiB of memory (PSS) per client",
+    suits: (spoken) => spoken.includes("http"),
+    fresh: true,
+    measure: (setting) => whileIdle(setting, ["http"], connections),
+  };
+}
+
+/** Few connections, so that a request alone finds a proxy that has time for it. */
+function mixed(): Load {
+  const small: Drive = { kind: "get", via: "http", connections: 4 };
+  return {
+    name: "E-mixed",
+    title: "GET of 100 octets over 4 connections, beside 4 bulk tunnels; latencies are those beside them",
+    unit: "p99 beside ÷ p99 alone",
+    suits: (spoken) => spoken.includes("http") && hasTunnel("connect")(spoken),
+    async measure(setting) {
+      const alone = await drive(setting, small);
+      const [beside, tunnels] = await Promise.all([
+        drive(setting, small),
+        drive(setting, { kind: "down", via: "connect", connections: 4, place: "background" }),
+      ]);
+      return {
+        cost: beside.p99 / alone.p99,
+        rate: beside.units / beside.seconds,
+        p50: beside.p50 / 1e3,
+        p99: beside.p99 / 1e3,
+        errors: alone.errors + beside.errors + tunnels.errors,
+      };
+    },
+  };
+}
+
+function startUp(): Load {
+  return {
+    name: "G-start",
+    title: "from the start of the process until it listens, caches warm",
+    unit: "milliseconds",
+    suits: () => true,
+    fresh: true,
+    async measure({ entry, origins }) {
+      const begin = performance.now();
+      const { program } = await entry.start(origins);
+      const cost = performance.now() - begin;
+      const rss = program.memory().rss / 1e6;
+      await program.stop();
+      return { cost, rss };
+    },
+  };
+}
+
+function hasTunnel(via: Tunnel): Load["suits"] {
+  return (spoken) => spoken.includes(via) || spoken.includes("direct");
+}
+
+function originOf({ origins }: Setting, { via }: Drive): Origin {
+  return via === "http" ? origins.requests : origins.tunnels;
+}
+
+function client(setting: Setting, { ports }: Contestant, load: Drive): Program {
+  const via = ports[load.via] === undefined ? "direct" : load.via;
+  const { port } = originOf(setting, load);
+  const numbers = [ports[via], port, load.connections, setting.seconds, load.size ?? 100];
+  const command = [`${WORKSHOP}/client`, load.kind, via, ...numbers.map(String)];
+  return new Program({ command, place: load.place ?? "load" });
+}
+
+async function reportOf(program: Program): Promise<ClientReport> {
+  return JSON.parse((await program.line(/^\{.*\}$/m))[0]);
+}
+
+async function drive(setting: Setting, load: Drive): Promise<ClientReport> {
+  const program = client(setting, await setting.running(), load);
+  const report = await reportOf(program);
+  await program.release();
+  await program.ended;
+  return report;
+}
+
+/** CPU seconds of the proxy for `per` units of work, of which the client has counted some. */
+async function underLoad(
+  setting: Setting,
+  load: Drive,
+  counted: (report: ClientReport) => { count: number; per: number },
+): Promise<Figures> {
+  const { program } = await setting.running();
+  const origin = originOf(setting, load).program;
+  const before = { proxy: program.cpu(), origin: origin.cpu() };
+  const report = await drive(setting, load);
+  const used = { proxy: program.cpu() - before.proxy, origin: origin.cpu() - before.origin };
+  const { count, per } = counted(report);
+  return {
+    cost: used.proxy / count * per,
+    rate: count / report.seconds,
+    ...(report.units > 0 && { p50: report.p50 / 1e3, p99: report.p99 / 1e3 }),
+    rss: program.memory().rss / 1e6,
+    proxyShare: used.proxy / report.seconds,
+    clientShare: report.cpu / report.seconds,
+    originShare: used.origin / report.seconds,
+    errors: report.errors,
+  };
+}
+
+/** Memory that each of many idle connections costs, in a process that has had a few before. */
+async function whileIdle(setting: Setting, vias: readonly Via[], connections: number): Promise<Figures> {
+  const contestant = await setting.entry.start(setting.origins);
+  const { program, ports } = contestant;
+  const via = vias.find((candidate) => ports[candidate] !== undefined) ?? "direct";
+  const hold = async (count: number): Promise<{ held: number; pss: number; rss: number; errors: number }> => {
+    const holder = client({ ...setting, seconds: 20 }, contestant, { kind: "idle", via, connections: count });
+    const { held, errors } = await reportOf(holder);
+    await settle();
+    const memory = program.memory();
+    await holder.release();
+    await holder.ended;
+    await settle();
+    return { held, errors, ...memory };
+  };
+  await hold(100);
+  const before = program.memory();
+  const { held, pss, rss, errors } = await hold(connections);
+  await program.stop();
+  if (held < connections) throw new Error(`It holds ${held} of ${connections} connections`);
+  return { cost: (pss - before.pss) / held / 1024, rss: rss / 1e6, errors };
+}
+
+/** Lets a proxy come to rest; there is nothing of it to wait for. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1_000));
+}

@@ -1,0 +1,69 @@
+/**
+ * The far end of a stream without a socket: what the benches have in place of a network.
+ *
+ * @module
+ */
+
+import type { ByteStream } from "../src/runtime.ts";
+
+const ADDRESS = { host: "192.0.2.1", port: 80 };
+
+/** What becomes of what is written. */
+export interface MemoryEndOptions {
+  /** Sees every write; the bytes are valid until it returns. */
+  readonly onWrite: (bytes: Uint8Array, end: MemoryEnd) => void;
+  /** The stream was closed: FIN. */
+  readonly onClose?: (end: MemoryEnd) => void;
+}
+
+/** Bytes go in by {@link MemoryEnd.push}, and come out in `onWrite`. It does not push back. */
+export class MemoryEnd {
+  /** The near end, for whoever is measured. */
+  readonly stream: ByteStream;
+  #queue: Uint8Array[] = [];
+  #ended = false;
+  #wake: () => void = () => {};
+
+  /** Both callbacks are given the end itself, so that it can answer. */
+  constructor({ onWrite, onClose }: MemoryEndOptions) {
+    const readable = new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: 2048,
+      pull: (controller) => this.#pull(controller),
+    }, { highWaterMark: 0 });
+    const writable = new WritableStream<Uint8Array>({
+      write: (bytes) => onWrite(bytes, this),
+      close: () => onClose?.(this),
+    }, { highWaterMark: 0 });
+    this.stream = { readable, writable, local: ADDRESS, remote: ADDRESS };
+  }
+
+  /** Sends bytes, which must not change until they are read. */
+  push(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    this.#wake();
+  }
+
+  /** Sends FIN. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async #pull(controller: ReadableByteStreamController): Promise<void> {
+    if (this.#queue.length === 0 && !this.#ended) await new Promise<void>((resolve) => this.#wake = resolve);
+    const request = controller.byobRequest!;
+    const bytes = this.#queue[0];
+    if (!bytes) {
+      controller.close();
+      request.respond(0);
+      return;
+    }
+    const { buffer, byteOffset, byteLength } = request.view!;
+    const count = Math.min(byteLength, bytes.length);
+    new Uint8Array(buffer, byteOffset, count).set(bytes.subarray(0, count));
+    if (count === bytes.length) this.#queue.shift();
+    else this.#queue[0] = bytes.subarray(count);
+    request.respond(count);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Runs the micro benches of `micro_cases.ts`: `deno task bench [deno] [bun] [node22] [node24] [WORD…]`.
+ *
+ * On Deno alone unless runtimes are named; with words, only the cases that have one of them in their
+ * names. It installs mitata beside the checkout first, where all runtimes find it. Bun and Node are
+ * those that `deno task setup` installs.
+ *
+ * @module
+ */
+
+import config from "../deno.json" with { type: "json" };
+import { install } from "../scripts/npm.ts";
+import { ROOT, RUNTIMES, TOOLCHAIN } from "../tests/support/toolchain.ts";
+
+/** How the cases are started. Node 20 runs no TypeScript. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  deno: [Deno.execPath(), "run", "-A"],
+  bun: [RUNTIMES.bun],
+  node22: [RUNTIMES.node22, "--disable-warning=ExperimentalWarning"],
+  node24: [RUNTIMES.node24],
+};
+
+await install(`${TOOLCHAIN}/mitata`, { mitata: config.imports.mitata });
+const named = Deno.args.filter((word) => word in COMMANDS);
+const words = Deno.args.filter((word) => !(word in COMMANDS));
+for (const name of named.length > 0 ? named : ["deno"]) {
+  console.log(name);
+  const [program, ...args] = [...COMMANDS[name], `${ROOT}/bench/micro_cases.ts`, ...words];
+  const { success } = await new Deno.Command(program, { args }).spawn().status;
+  if (!success) Deno.exit(1);
+}

@@ -1,0 +1,156 @@
+/**
+ * Compares sluice, on each runtime, with other proxies: the same load at each in turns, as whole processes on
+ * this machine.
+ *
+ * `deno task bench:peers` runs it; `--help` tells the flags. Peers that are not installed are skipped by
+ * name. What is compared is CPU time for a unit of work, in medians over rounds in which everybody has a
+ * turn: that holds on a machine that does other things besides, which wall time does not. The proxy has
+ * the last core for itself and is loaded from the others; that client and origin are idle for a part of
+ * the time shows that they are not what is measured.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { type Contestant, entries, type Entry, type Origin, type Origins } from "./contestants.ts";
+import { type Figures, type Load, LOADS, type Setting } from "./loads.ts";
+import { compileLoad, Program, stopAll, WORKSHOP } from "./processes.ts";
+import { type Result, summarize, type Summary, table } from "./report.ts";
+
+const HELP = `Usage: deno task bench:peers [flags]
+
+  --loads A,B-100,…     loads, or the first words of their names (A-down); all by default
+  --only deno,haproxy,… contestants; all that are installed by default, Node 22 excepted
+  --rounds N            rounds (3)
+  --seconds N           how long each measurement takes (2)
+  --json FILE           writes every figure of every round, too
+  --list                tells the loads and the contestants, and who is missing
+`;
+
+/** A comparison under way. */
+class Comparison {
+  readonly #origins: Origins;
+  readonly #seconds: number;
+  readonly #started = new Map<string, Promise<Contestant>>();
+
+  private constructor(origins: Origins, seconds: number) {
+    this.#origins = origins;
+    this.#seconds = seconds;
+  }
+
+  static async begin(seconds: number): Promise<Comparison> {
+    await compileLoad();
+    const start = async (): Promise<Origin> => {
+      const program = new Program({ command: [`${WORKSHOP}/origin`], place: "load" });
+      return { program, port: Number((await program.line(/^\d+\n/))[0]) };
+    };
+    return new Comparison({ requests: await start(), tunnels: await start() }, seconds);
+  }
+
+  #running(entry: Entry): Promise<Contestant> {
+    const started = this.#started.get(entry.name) ?? entry.start(this.#origins);
+    this.#started.set(entry.name, started);
+    return started;
+  }
+
+  /** One load on everybody whom it suits, in turns. A first round that does not count warms them up. */
+  async run(load: Load, entries: readonly Entry[], rounds: number): Promise<Result[]> {
+    const results = entries.filter(({ speaks }) => load.suits(speaks)).map((entry) => ({
+      entry,
+      contestant: entry.name,
+      rounds: [] as Figures[],
+      failure: undefined as string | undefined,
+    }));
+    for (let round = load.fresh ? 1 : 0; round <= rounds; round++) {
+      for (const result of results) {
+        if (result.failure !== undefined) continue;
+        try {
+          const figures = await load.measure(this.#setting(result.entry));
+          if (round > 0) result.rounds.push(figures);
+        } catch (error) {
+          result.failure = String(error);
+          await this.#giveUp(result.entry);
+        }
+      }
+    }
+    return results.map(({ contestant, rounds, failure }) => ({ contestant, rounds, failure }));
+  }
+
+  #setting(entry: Entry): Setting {
+    return {
+      entry,
+      origins: this.#origins,
+      seconds: this.#seconds,
+      running: () => this.#running(entry),
+    };
+  }
+
+  /** The next load gets a fresh process. */
+  async #giveUp({ name }: Entry): Promise<void> {
+    const contestant = await this.#started.get(name)?.catch(() => undefined);
+    this.#started.delete(name);
+    await contestant?.program.stop();
+  }
+}
+
+/** Those whose names were given; throws for a name that nobody has. */
+function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  words: readonly string[],
+  fits: (name: string, word: string) => boolean,
+): T[] {
+  const stranger = words.find((word) => !all.some(({ name }) => fits(name, word)));
+  if (stranger !== undefined) {
+    throw new Error(`Cannot find "${stranger}": there are ${all.map(({ name }) => name).join(", ")}`);
+  }
+  return all.filter(({ name }) => words.some((word) => fits(name, word)));
+}
+
+async function main(): Promise<void> {
+  const { values: flags } = parseArgs({
+    args: Deno.args,
+    options: {
+      help: { type: "boolean" },
+      list: { type: "boolean" },
+      loads: { type: "string", default: "" },
+      only: { type: "string" },
+      rounds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "2" },
+      json: { type: "string" },
+    },
+  });
+  if (flags.help) return console.log(HELP);
+  const words = flags.only?.split(",");
+  const all = entries();
+  const wanted = words
+    ? chosen(all, words, (name, word) => name === word)
+    : all.filter(({ name }) => name !== "node22");
+  const loads = chosen(
+    LOADS,
+    flags.loads.split(","),
+    (name, word) => `${name}-`.startsWith(word && `${word}-`),
+  );
+  for (const { name, missing } of wanted) if (missing) console.log(`${name} is skipped: ${missing}`);
+  if (flags.list) {
+    for (const { name, title } of loads) console.log(`${name}: ${title}`);
+    return console.log(`Contestants: ${all.map(({ name }) => name).join(", ")}`);
+  }
+  const comparison = await Comparison.begin(Number(flags.seconds));
+  const present = wanted.filter(({ missing }) => !missing);
+  const summaries: Summary[] = [];
+  for (const load of loads) {
+    const results = summarize(load, await comparison.run(load, present, Number(flags.rounds)));
+    console.log(table(load, results));
+    summaries.push(...results);
+    if (flags.json) await Deno.writeTextFile(flags.json, JSON.stringify(summaries, null, 2) + "\n");
+  }
+}
+
+for (const [name, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.addSignalListener(name, () => stopAll().finally(() => Deno.exit(status)));
+}
+try {
+  await main();
+} finally {
+  await stopAll();
+}

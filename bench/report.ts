@@ -1,0 +1,102 @@
+/**
+ * Medians, ratios and tables of what was measured.
+ *
+ * @module
+ */
+
+import { REFERENCE } from "./contestants.ts";
+import type { Figures, Load } from "./loads.ts";
+
+/** What a contestant did in each round of a load; undefined where it broke. */
+export interface Result {
+  readonly contestant: string;
+  readonly rounds: readonly Figures[];
+  /** Why there are no figures, where there are none. */
+  readonly failure?: string;
+}
+
+/** What is printed and written of a result. */
+export interface Summary {
+  readonly load: string;
+  readonly contestant: string;
+  readonly unit: string;
+  /** The median of every figure. */
+  readonly median: Partial<Figures>;
+  /** The median over the rounds of the cost as a multiple of the reference's in the same round. */
+  readonly ratio: number | undefined;
+  readonly rounds: readonly Figures[];
+  readonly failure: string | undefined;
+}
+
+/** The value in the middle; the mean of the two in the middle where there is no such. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** Sums a load's results up. */
+export function summarize({ name, unit }: Load, results: readonly Result[]): Summary[] {
+  const reference = results.find(({ contestant }) => contestant === REFERENCE)?.rounds ?? [];
+  return results.map(({ contestant, rounds, failure }) => {
+    const ratios = rounds.slice(0, reference.length).map(({ cost }, round) => cost / reference[round].cost);
+    const known = Object.keys(rounds[0] ?? {}) as (keyof Figures)[];
+    const medians = known.map((figure) => [figure, median(rounds.map((round) => round[figure]!))]);
+    return {
+      load: name,
+      contestant,
+      unit,
+      median: Object.fromEntries(medians),
+      ratio: ratios.length > 0 ? median(ratios) : undefined,
+      rounds,
+      failure,
+    };
+  });
+}
+
+const COLUMNS: readonly (readonly [title: string, text: (summary: Summary) => string])[] = [
+  ["", ({ contestant }) => contestant],
+  ["cost", ({ median }) => number(median.cost)],
+  ["ratio", ({ ratio }) => number(ratio)],
+  ["from-to", ({ rounds }) => range(rounds.map(({ cost }) => cost))],
+  ["per s", ({ median }) => number(median.rate)],
+  ["p50 ms", ({ median }) => number(median.p50)],
+  ["p99 ms", ({ median }) => number(median.p99)],
+  ["RSS MB", ({ median }) => number(median.rss)],
+  ["proxy", ({ median }) => percent(median.proxyShare)],
+  ["client", ({ median }) => percent(median.clientShare)],
+  ["origin", ({ median }) => percent(median.originShare)],
+  ["errors", ({ median }) => number(median.errors)],
+];
+
+/** A load's table. */
+export function table({ name, title, unit }: Load, summaries: readonly Summary[]): string {
+  const rows = [
+    COLUMNS.map(([title]) => title),
+    ...summaries.map((summary) => COLUMNS.map(([, text]) => text(summary))),
+  ];
+  const used = COLUMNS.map((_, column) => rows.slice(1).some((row) => row[column] !== ""));
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))
+      .filter((_, column) => used[column]).join("  ").trimEnd()
+  );
+  const failures = summaries.filter(({ failure }) => failure).map(({ contestant, failure }) =>
+    `${contestant}: ${failure!.trim().split("\n")[0]}`
+  );
+  return [`${name}: ${title}`, `cost: ${unit}; ratio: to ${REFERENCE}`, ...lines, ...failures, ""].join("\n");
+}
+
+/** Three digits that count. */
+function number(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "";
+  return Math.abs(value) >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+function percent(value: number | undefined): string {
+  return value === undefined ? "" : `${(value * 100).toFixed(0)}%`;
+}
+
+function range(values: readonly number[]): string {
+  return values.length < 2 ? "" : `${number(Math.min(...values))}-${number(Math.max(...values))}`;
+}
