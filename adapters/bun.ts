@@ -16,24 +16,32 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import process from "node:process";
 import { readFileSync } from "node:fs";
 import { isIP, isIPv6, Socket } from "node:net";
 import { setImmediate } from "node:timers";
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
   DialOptions,
   Listener,
   ListenOptions,
+  Resolution,
   ResolveOptions,
   Runtime,
+  Sharing,
   SocketError,
   SocketErrorCode,
   TcpAddress,
 } from "../src/runtime.ts";
+import { PortStreams } from "./port_streams.ts";
+import { askBoth, type FoundAddress, NameLookup } from "./name_lookup.ts";
+import { ownAddresses } from "./own_addresses.ts";
+import { listedAddresses } from "./system_names.ts";
+import { openDatagrams } from "./datagrams.ts";
+import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
 
@@ -64,6 +72,9 @@ interface BunListener {
 }
 
 interface BunGlobal {
+  readonly dns: {
+    lookup(host: string, options: { backend: "c-ares"; family: 4 | 6 }): Promise<readonly FoundAddress[]>;
+  };
   listen(options: object): BunListener;
   udpSocket(options: object): Promise<{ close(): void }>;
 }
@@ -103,15 +114,28 @@ export function createRuntime(): Runtime {
 
 class BunRuntime implements Runtime {
   readonly name = "bun";
+  readonly openDatagrams = openDatagrams;
+  readonly acceptTls = acceptTls;
+  readonly connectTls = connectTls;
   readonly #bun: BunGlobal;
   /** Where the reserve begins: the kernel always hands out the lowest free descriptor. */
   readonly #reserve = (this.descriptorLimit() ?? Infinity) - RESERVED_DESCRIPTORS;
 
+  readonly #names: NameLookup;
+
   constructor(bun: BunGlobal) {
     this.#bun = bun;
+    // c-ares knows the search domains. The hosts file it reads for each family apart: a name with an IPv4 address there
+    // would get an IPv6 one from a name server. Bun has two threads at least, and writes files with them.
+    const query = async (host: string): Promise<Resolution> => {
+      const addresses = listedAddresses(host);
+      if (addresses.length > 0) return { addresses };
+      return await askBoth((family) => bun.dns.lookup(host, { backend: "c-ares", family }));
+    };
+    this.#names = new NameLookup({ query, blocking: 1 });
   }
 
-  async listen({ address }: ListenOptions): Promise<Listener> {
+  async listen({ address, shared = false }: ListenOptions): Promise<Listener> {
     const accepted: SocketStream[] = [];
     let arrival = deferred<void>();
     let closed = false;
@@ -127,7 +151,7 @@ class BunRuntime implements Runtime {
       accepted.push(stream);
       wake();
     };
-    const listener = await this.#listen(address, accept);
+    const listener = await this.#listen(address, { shared, open: accept });
     const bound = { address: "", port: 0 };
     listener.getsockname(bound);
     return {
@@ -149,9 +173,19 @@ class BunRuntime implements Runtime {
     };
   }
 
-  async #listen(address: Address, open: (socket: BunSocket) => void): Promise<BunListener> {
+  sharing(): Sharing {
+    if (process.platform !== "linux") throw new Error("Only Linux spreads clients among Bun's listeners");
+    return { workers: "processes", by: "kernel" };
+  }
+
+  async #listen(
+    address: Address,
+    { shared, open }: { shared: boolean; open: (socket: BunSocket) => void },
+  ): Promise<BunListener> {
     try {
-      const at = "path" in address ? { unix: address.path } : { hostname: address.host, port: address.port };
+      const at = "path" in address
+        ? { unix: address.path }
+        : { hostname: address.host, port: address.port, reusePort: shared };
       return this.#bun.listen({ ...at, allowHalfOpen: true, socket: { ...SocketStream.handlers, open } });
     } catch (error) {
       const cause = "code" in (error as Error) ? error : await this.#probe() ?? error;
@@ -199,25 +233,16 @@ class BunRuntime implements Runtime {
     throw failure(`Cannot dial ${show(to)}: no descriptors left`, { other: "connection_limit_reached" });
   }
 
-  async resolve(host: string, { signal }: ResolveOptions = {}): Promise<string[]> {
-    signal?.throwIfAborted();
-    const aborted = deferred<never>();
-    function abandon(): void {
-      aborted.reject(signal?.reason);
-    }
-    signal?.addEventListener("abort", abandon);
+  async resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
     try {
-      const answer = await Promise.race([lookup(host, { all: true }), aborted.promise]);
-      if (answer.length === 0) throw new Error("No address found");
-      return [...new Set(answer.map(({ address }) => address))];
+      return await this.#names.resolve(host, options);
     } catch (cause) {
-      throw signal?.aborted
-        ? signal.reason
-        : failure(`Cannot resolve "${host}"`, { cause, other: "dns_error" });
-    } finally {
-      signal?.removeEventListener("abort", abandon);
+      if (options.signal?.aborted) throw options.signal.reason;
+      throw failure(`Cannot resolve "${host}"`, { cause, codes: RESOLVE_CODES, other: "dns_error" });
     }
   }
+
+  readonly ownAddresses = ownAddresses;
 
   descriptorLimit(): number | undefined {
     try {
@@ -248,7 +273,10 @@ class BunRuntime implements Runtime {
 
 // --- streams ---
 
-class SocketStream implements ByteStream {
+/** Sockets that nobody waited for when they had something. */
+const RESTLESS: SocketStream[] = [];
+
+class SocketStream implements ByteStream, DirectPort {
   /** The same for every socket, whose state is in `socket.data`. */
   static readonly handlers = {
     binaryType: "uint8array",
@@ -259,22 +287,21 @@ class SocketStream implements ByteStream {
     error: (socket: BunSocket, { message }: Error) => socket.data.destroy({ reset: true, why: message }),
   };
 
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
   readonly local: Address;
   readonly remote: Address;
   readonly #socket: BunSocket;
-  #source!: ReadableByteStreamController;
-  #sink!: WritableStreamDefaultController;
   #paused = true;
-  /** Somebody waits for a read. */
-  #wanted = false;
+  /** Whoever waits for a read. */
+  #receiver: PortReceiver | undefined;
   /** Received before it was wanted. */
-  #unread: Uint8Array<ArrayBuffer>[] = [];
+  #unread: Uint8Array<ArrayBuffer>[] | undefined;
   #finReceived = false;
   #finSent = false;
   #pending: PendingWrite | undefined;
-  #failure: SocketError | undefined;
+  /** Why it is over. */
+  #why: string | undefined;
+  #cause: Error | undefined;
+  #streams: PortStreams | undefined;
 
   /** Takes over a paused socket. Only a TCP socket knows its addresses. */
   constructor(socket: BunSocket, { local, remote }: { local?: Address; remote?: Address }) {
@@ -286,38 +313,28 @@ class SocketStream implements ByteStream {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
     }
-    this.readable = new ReadableStream({
-      type: "bytes",
-      start: (controller) => void (this.#source = controller),
-      pull: () => this.#pull(),
-      cancel: () => this.destroy(),
-    }, { highWaterMark: 0 });
-    this.writable = new WritableStream({
-      start: (controller) => {
-        this.#sink = controller;
-        // The sink's own abort() is called only after the write in progress.
-        controller.signal.addEventListener("abort", () => this.destroy({ reset: true }));
-      },
-      write: (chunk) => this.#write(chunk),
-      close: () => {
-        this.#finSent = true;
-        this.#socket.shutdown();
-      },
-    });
   }
 
-  destroy({ reset = false, why = "The connection was destroyed on this side" } = {}): void {
-    this.#fail(why);
-    if (reset) this.#socket.terminate();
-    else this.#socket.close();
+  get port(): DirectPort {
+    return this;
   }
 
-  /** A failure waits here for the next read, because cancel() of a stream that has errored would reject. */
-  #pull(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    const chunk = this.#unread.shift();
-    if (chunk !== undefined) return this.#deliver(chunk);
-    this.#wanted = true;
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).readable;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).writable;
+  }
+
+  pull(receiver: PortReceiver): void {
+    if (this.#why !== undefined) return receiver.fail(terminated(this.#why, this.#cause));
+    while (this.#unread !== undefined) {
+      const chunk = this.#unread.shift()!;
+      if (this.#unread.length === 0) this.#unread = undefined;
+      if (!receiver.receive(chunk)) return;
+    }
+    this.#receiver = receiver;
     if (this.#finReceived) return this.#end();
     if (!this.#paused) return;
     this.#paused = false;
@@ -325,47 +342,41 @@ class SocketStream implements ByteStream {
   }
 
   #receive(chunk: Uint8Array<ArrayBuffer>): void {
-    if (this.#failure !== undefined) return;
-    if (!this.#wanted) {
-      this.#unread.push(chunk);
-      return SocketStream.#pauseUnlessWanted(this);
+    if (this.#why !== undefined) return;
+    const receiver = this.#receiver;
+    if (receiver === undefined) {
+      (this.#unread ??= []).push(chunk);
+      return this.#pauseUnlessWanted();
     }
-    this.#wanted = false;
-    this.#deliver(chunk);
+    this.#receiver = undefined;
+    if (receiver.receive(chunk)) this.#receiver = receiver;
     // Whether the reader goes on is known only after the microtasks; Bun polls later still.
-    setImmediate(SocketStream.#pauseUnlessWanted, this);
+    else if (RESTLESS.push(this) === 1) setImmediate(SocketStream.#settle);
   }
 
-  static #pauseUnlessWanted(stream: SocketStream): void {
-    if (stream.#wanted || stream.#paused) return;
-    stream.#paused = true;
-    stream.#socket.pause();
+  static #settle(this: void): void {
+    for (const stream of RESTLESS.splice(0)) stream.#pauseUnlessWanted();
   }
 
-  /** Fills the reader's view. What does not fit is kept before respond(), which may call pull() at once. */
-  #deliver(chunk: Uint8Array<ArrayBuffer>): void {
-    const request = this.#source.byobRequest;
-    if (request === null) return this.#source.enqueue(chunk);
-    const view = request.view as Uint8Array;
-    const length = Math.min(chunk.byteLength, view.byteLength);
-    view.set(chunk.subarray(0, length));
-    if (length < chunk.byteLength) this.#unread.unshift(chunk.subarray(length));
-    request.respond(length);
+  #pauseUnlessWanted(): void {
+    if (this.#receiver !== undefined || this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
   }
 
   #end(): void {
     this.#finReceived = true;
-    if (!this.#wanted) return;
-    this.#wanted = false;
-    this.#source.close();
-    this.#source.byobRequest?.respond(0);
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.end();
   }
 
-  #write(chunk: Uint8Array): Promise<void> | undefined {
-    const taken = this.#socket.write(chunk);
-    if (taken === chunk.byteLength) return;
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#why !== undefined) return Promise.reject(terminated(this.#why, this.#cause));
+    const taken = this.#socket.write(bytes);
+    if (taken === bytes.byteLength) return undefined;
     return new Promise((resolve, reject) => {
-      this.#pending = { chunk, offset: 0, resolve, reject };
+      this.#pending = { chunk: bytes, offset: 0, resolve, reject };
       this.#advance(taken);
     });
   }
@@ -388,27 +399,39 @@ class SocketStream implements ByteStream {
     }
   }
 
+  close(): undefined {
+    this.#finSent = true;
+    this.#socket.shutdown();
+  }
+
+  destroy({ reset = false, why = "The connection was destroyed on this side" } = {}): void {
+    if (this.#why !== undefined) return;
+    this.#fail(why);
+    if (reset) this.#socket.terminate();
+    else this.#socket.close();
+  }
+
   #closed(cause?: Error): void {
-    if (this.#failure !== undefined) return;
+    if (this.#why !== undefined) return;
     if (cause !== undefined) return this.#fail("The connection was reset", cause);
-    this.#end();
     // The peer of a Unix socket can close both halves at once.
-    if (!this.#finSent) this.#failWrites(terminated("The peer has closed the connection"));
+    if (!this.#finSent) this.#failWrites("The peer has closed the connection");
+    this.#end();
   }
 
-  #fail(message: string, cause?: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = terminated(message, cause);
-    this.#unread = [];
-    if (this.#wanted) this.#source.error(this.#failure);
-    this.#wanted = false;
-    this.#failWrites(this.#failure);
+  /** Errors are made for whoever waits for one, which at most ends is nobody. */
+  #fail(why: string, cause?: Error): void {
+    this.#why = why;
+    this.#cause = cause;
+    this.#unread = undefined;
+    this.#failWrites(why, cause);
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.fail(terminated(why, cause));
   }
 
-  /** Rejects the write in progress and leaves the sink to that: abort() of a sink about to error would reject. */
-  #failWrites(error: SocketError): void {
-    if (this.#pending === undefined) this.#sink.error(error);
-    else this.#pending.reject(error);
+  #failWrites(why: string, cause?: Error): void {
+    this.#pending?.reject(terminated(why, cause));
     this.#pending = undefined;
   }
 }
@@ -431,6 +454,12 @@ const DIAL_CODES: Record<string, SocketErrorCode> = {
   ENFILE: "connection_limit_reached",
   EPERM: "destination_ip_unroutable",
   ETIMEDOUT: "connection_timeout",
+};
+
+/** What name servers' silence means; the rest is `dns_error`. */
+const RESOLVE_CODES: Record<string, SocketErrorCode> = {
+  DNS_ETIMEOUT: "dns_timeout",
+  ETIMEOUT: "dns_timeout",
 };
 
 const LISTEN_CODES: Record<string, SocketErrorCode> = {

@@ -7,18 +7,24 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
   DialOptions,
   Listener,
   ListenOptions,
+  Resolution,
   ResolveOptions,
   Runtime,
+  Sharing,
   SocketError,
   SocketErrorCode,
 } from "../src/runtime.ts";
+import { PortStreams } from "./port_streams.ts";
+import { askBoth, askResolver, NameLookup, openResolver } from "./name_lookup.ts";
+import { openDatagrams } from "./datagrams.ts";
+import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
 
@@ -28,6 +34,7 @@ interface DenoAddress {
   readonly port?: number;
   /** Null for the unnamed socket of a client. */
   readonly path?: string | null;
+  readonly reusePort?: boolean;
 }
 
 interface DenoConn {
@@ -51,10 +58,18 @@ interface DenoGlobal {
   listen(options: DenoAddress): DenoListener;
   connect(options: DenoAddress & { signal?: AbortSignal }): Promise<DenoConn>;
   addSignalListener(signal: string, handler: () => void): void;
+  networkInterfaces(): { readonly address: string }[];
   readTextFileSync(path: string): string;
   readonly permissions: {
-    querySync(descriptor: { name: string; variable?: string }): { readonly state: string };
+    querySync(descriptor: {
+      name: string;
+      variable?: string;
+      kind?: string;
+      path?: string | URL;
+    }): { readonly state: string };
   };
+  /** There with --unstable-net alone. */
+  readonly listenDatagram?: unknown;
   readonly env: { get(name: string): string | undefined };
   readonly build: { readonly os: string };
 }
@@ -77,6 +92,9 @@ const IP_ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|:/
 
 class DenoRuntime implements Runtime {
   readonly name = "deno";
+  readonly openDatagrams = openDatagrams;
+  readonly acceptTls = acceptTls;
+  readonly connectTls = connectTls;
   #deno: DenoGlobal;
 
   constructor(deno: DenoGlobal) {
@@ -87,12 +105,26 @@ class DenoRuntime implements Runtime {
   }
 
   // deno-lint-ignore require-await
-  async listen({ address }: ListenOptions): Promise<Listener> {
+  async listen({ address, shared }: ListenOptions): Promise<Listener> {
+    const reusePort = shared && "host" in address;
     try {
-      return new SocketListener(this.#deno.listen(toDeno(address)));
+      return new SocketListener(this.#deno.listen({ ...toDeno(address), ...reusePort && { reusePort } }));
     } catch (cause) {
       throw socketError(`Cannot listen on ${show(address)}`, { cause, codes: CODES.listen });
     }
+  }
+
+  sharing(): Sharing {
+    // Deno would end the process where the flag is missing, so its other doings tell.
+    if (this.#deno.listenDatagram === undefined) throw new Error("Deno shares ports with --unstable-net alone");
+    if (this.#deno.build.os !== "linux") throw new Error("Only Linux spreads clients among Deno's listeners");
+    // A thread's modules are read anew, and asking without the permission would prompt.
+    const modules = new URL("..", import.meta.url);
+    const { permissions } = this.#deno;
+    if (modules.protocol === "file:" && permissions.querySync({ name: "read", path: modules }).state !== "granted") {
+      throw new Error("Deno starts threads only where it may read their modules: run it with -R too");
+    }
+    return { workers: "threads", by: "kernel" };
   }
 
   async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
@@ -110,17 +142,20 @@ class DenoRuntime implements Runtime {
     throw signal.reason;
   }
 
-  async resolve(host: string, { signal }: ResolveOptions = {}): Promise<string[]> {
-    signal?.throwIfAborted();
+  async resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
     try {
-      // This is getaddrinfo; Deno.resolveDns answers one record type and takes localhost for its own.
-      const found = await settledOrAborted(lookup(host, { all: true, verbatim: true }), signal);
-      if (found.length === 0) throw new Error("No address found");
-      return [...new Set(found.map(({ address }) => address))];
+      return await NAMES.resolve(host, options);
     } catch (cause) {
-      if (signal?.aborted) throw signal.reason;
+      if (options.signal?.aborted) throw options.signal.reason;
       throw socketError(`Cannot resolve "${host}"`, { cause, codes: CODES.resolve });
     }
+  }
+
+  ownAddresses(): string[] {
+    // As with environment variables: asking without the permission would prompt.
+    const { state } = this.#deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
+    if (state !== "granted") return [];
+    return this.#deno.networkInterfaces().map(({ address }) => address.replace(/%.*$/, ""));
   }
 
   descriptorLimit(): number | undefined {
@@ -185,36 +220,40 @@ function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Ad
 
 function ignore(): void {}
 
-/** What `work` settles with, or a rejection as soon as the signal fires. */
-function settledOrAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    function abort(): void {
-      reject(signal!.reason);
-    }
-    signal.addEventListener("abort", abort);
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
+/** What Deno's resolver says of entries in the hosts file. */
+const LISTED_TTL = 86_400;
+
+/** Deno reads the hosts file and the search domains itself. Beyond 32 blocked threads no file is written. */
+const NAMES = new NameLookup({
+  query: (host, over) => {
+    const resolver = openResolver(over);
+    return askBoth((family) => askResolver(resolver, { host, family }), LISTED_TTL);
+  },
+  listedTtl: LISTED_TTL,
+  blocking: 16,
+  // `setServers()` looks up the servers that it replaces, for which Deno would want a permission (--allow-sys).
+  prepare: (resolver) => {
+    const { _handle: handle } = resolver as unknown as { _handle?: { getServers: () => string[] } };
+    if (handle) handle.getServers = () => [];
+  },
+});
 
 // --- streams ---
 
 /** Milliseconds between a failed accept and the next one. */
 const ACCEPT_BACKOFF = 50;
 
-/** Bytes that are allocated for a read by someone who brings no buffer. */
-const DEFAULT_READ_SIZE = 65536;
-
-class SocketStream implements ByteStream {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
+class SocketStream implements ByteStream, DirectPort {
   readonly local: Address;
   readonly remote: Address;
-  #conn: DenoConn;
-  #source!: ReadableByteStreamController;
+  readonly #conn: DenoConn;
+  /** Whoever waits for the read under way. */
+  #receiver: PortReceiver | undefined;
   /** Halves that have not ended; 0 once the descriptor is free. */
   #open = 2;
-  #failure: SocketError | undefined;
+  /** Why it is gone. */
+  #cause: unknown;
+  #streams: PortStreams | undefined;
 
   constructor(conn: DenoConn) {
     this.#conn = conn;
@@ -226,55 +265,52 @@ class SocketStream implements ByteStream {
     } catch {
       // The peer is gone already (EINVAL on macOS), as the first read will say.
     }
-    this.readable = new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: DEFAULT_READ_SIZE,
-      start: (controller) => void (this.#source = controller),
-      pull: () => this.#read(),
-      cancel: () => this.#destroy(DESTROYED),
-    }, { highWaterMark: 0 });
-    this.writable = new WritableStream({
-      // The sink's own abort() would be called only after the write in progress.
-      start: ({ signal }) => signal.addEventListener("abort", () => this.#destroy(DESTROYED)),
-      write: (chunk) => this.#write(chunk),
-      close: () => this.#closeWrite(),
-    });
   }
 
-  async #read(): Promise<void> {
-    const request = this.#source.byobRequest!;
-    try {
-      const count = await this.#conn.read(request.view!);
-      if (count === null) {
-        this.#source.close();
-        request.respond(0);
-        this.#endHalf();
-      } else {
-        request.respond(count);
-      }
-    } catch (cause) {
-      // Also when the stream was destroyed meanwhile and takes no answer, which changes nothing.
-      this.#destroy(cause);
+  get port(): DirectPort {
+    return this;
+  }
+
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).readable;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).writable;
+  }
+
+  pull(receiver: PortReceiver): void {
+    if (this.#cause !== undefined) return receiver.fail(this.#failure());
+    this.#receiver = receiver;
+    const room = receiver.lend();
+    this.#conn.read(room).then((count) => this.#received(room, count), (cause) => this.#destroy(cause));
+  }
+
+  #received(room: Uint8Array<ArrayBuffer>, count: number | null): void {
+    const receiver = this.#receiver;
+    // It was destroyed meanwhile.
+    if (receiver === undefined) return;
+    this.#receiver = undefined;
+    if (count === null) {
+      receiver.end(room);
+      this.#endHalf();
+    } else if (receiver.receive(count === room.length ? room : room.subarray(0, count))) {
+      this.pull(receiver);
     }
   }
 
-  async #write(chunk: Uint8Array): Promise<void> {
-    try {
-      let sent = await this.#conn.write(chunk);
-      while (sent < chunk.length) sent += await this.#conn.write(chunk.subarray(sent));
-    } catch (cause) {
-      this.#destroy(cause);
-      throw this.#failure;
-    }
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#cause !== undefined) return Promise.reject(this.#failure());
+    return this.#conn.write(bytes).then((sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined)
+      .catch(this.#broken);
   }
 
-  async #closeWrite(): Promise<void> {
-    try {
-      await this.#conn.closeWrite();
-    } catch (cause) {
-      this.#destroy(cause);
-      throw this.#failure;
-    }
+  async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
+    while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
+  }
+
+  async close(): Promise<void> {
+    await this.#conn.closeWrite().catch(this.#broken);
     this.#endHalf();
   }
 
@@ -282,14 +318,29 @@ class SocketStream implements ByteStream {
     if (this.#open > 0 && --this.#open === 0) this.#conn.close();
   }
 
-  /** Frees the descriptor, and fails `readable` and the pending and the next write. */
+  destroy(): void {
+    this.#destroy(DESTROYED);
+  }
+
+  readonly #broken = (cause: unknown): never => {
+    this.#destroy(cause);
+    throw this.#failure();
+  };
+
+  /** Frees the descriptor, and fails whatever is under way; later reads and writes meet the failure. */
   #destroy(cause: unknown): void {
-    if (this.#open === 0) return;
+    this.#cause ??= cause;
+    if (this.#open > 0) this.#conn.close();
     this.#open = 0;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.fail(this.#failure());
+  }
+
+  /** Made for whoever asks, which at most ends is nobody. */
+  #failure(): SocketError {
     const message = `The connection with ${show(this.remote)} is gone`;
-    this.#failure = socketError(message, { cause, codes: CODES.stream });
-    this.#source.error(this.#failure);
-    this.#conn.close();
+    return socketError(message, { cause: this.#cause ?? DESTROYED, codes: CODES.stream });
   }
 }
 
@@ -321,7 +372,7 @@ const CODES = {
     NotAnAddress: "proxy_internal_error",
     other: "destination_unavailable",
   },
-  resolve: { other: "dns_error" },
+  resolve: { ETIMEOUT: "dns_timeout", other: "dns_error" },
   stream: { other: "connection_terminated" },
 } satisfies Record<string, Codes>;
 

@@ -4,24 +4,33 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, isIP, Socket } from "node:net";
 import process from "node:process";
+import { setImmediate } from "node:timers";
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
   DialOptions,
   Listener,
   ListenOptions,
+  Resolution,
   ResolveOptions,
   Runtime,
+  Sharing,
   SocketError,
   SocketErrorCode,
   TcpAddress,
   UnixAddress,
 } from "../src/runtime.ts";
+import { PortStreams } from "./port_streams.ts";
+import { NameLookup } from "./name_lookup.ts";
+import { ownAddresses } from "./own_addresses.ts";
+import { querySystem } from "./system_names.ts";
+import { openDatagrams } from "./datagrams.ts";
+import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
 
@@ -51,10 +60,17 @@ export function createRuntime(): Runtime {
   if (bun !== undefined || deno !== undefined) {
     throw new Error("This is the adapter for Node: use the one of your runtime");
   }
-  return { name: "node", listen, dial, resolve, descriptorLimit, environment };
+  return { name: "node", listen, dial, resolve, openDatagrams, acceptTls, connectTls, ownAddresses, descriptorLimit, environment };
 }
 
-async function listen({ address }: ListenOptions): Promise<Listener> {
+/** Whether the kernel spreads clients and this Node can ask it to: Node 22.12, 23.1 and later. */
+const REUSE_PORT = process.platform === "linux" && Number(process.versions.node.split(".")[0]) >= 22;
+
+function sharing(): Sharing {
+  return { workers: "processes", by: REUSE_PORT ? "kernel" : "primary" };
+}
+
+async function listen({ address, shared = false }: ListenOptions): Promise<Listener> {
   const queue: SocketStream[] = [];
   let closed = false;
   let wake = (): void => {};
@@ -70,7 +86,8 @@ async function listen({ address }: ListenOptions): Promise<Listener> {
   });
   try {
     if ("path" in address) server.listen({ path: unixPath(address) });
-    else server.listen({ host: address.host, port: address.port });
+    // Without `reusePort` node:cluster shares it.
+    else server.listen({ host: address.host, port: address.port, reusePort: shared && REUSE_PORT } as ListenOptions_);
     await once(server, "listening");
   } catch (cause) {
     throw failure(`Cannot listen on ${show(address)}`, { cause, codes: LISTEN_CODES });
@@ -116,21 +133,14 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
   }
 }
 
-async function resolve(host: string, { signal }: ResolveOptions = {}): Promise<string[]> {
-  signal?.throwIfAborted();
-  let abandon = (): void => {};
-  const aborted = new Promise<never>((_, reject) => abandon = () => reject(signal?.reason));
-  signal?.addEventListener("abort", abandon);
+const names = new NameLookup({ query: querySystem, blocking: 2 });
+
+async function resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
   try {
-    // Node answers the empty name with a deprecation warning.
-    const answer = host === "" ? [] : await Promise.race([lookup(host, { all: true }), aborted]);
-    if (answer.length === 0) throw new Error("No address found");
-    return answer.map(({ address }) => address);
+    return await names.resolve(host, options);
   } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw failure(`Cannot resolve "${host}"`, { cause, other: "dns_error" });
-  } finally {
-    signal?.removeEventListener("abort", abandon);
+    if (options.signal?.aborted) throw options.signal.reason;
+    throw failure(`Cannot resolve "${host}"`, { cause, codes: RESOLVE_CODES, other: "dns_error" });
   }
 }
 
@@ -149,61 +159,54 @@ function environment(name: string): string | undefined {
 
 // --- streams ---
 
-/** What a default reader gets at most; a BYOB reader brings its own size. */
-const DEFAULT_VIEW = 16 * 1024;
-
 const NOTHING = new Uint8Array(0);
 
 /**
- * Where all sockets are read into. Node fixes the buffer of a read when the one before it is done, and then
- * the reader has not brought its view yet; a copy from here costs far less than a fresh buffer for each read.
+ * Where all sockets are read into: Node fixes the buffer of a read when the one before it is done, and one for each
+ * socket would cost memory while they idle. A write that the kernel does not take at once keeps it, and the next
+ * reads go elsewhere.
  */
-const SCRATCH = new Uint8Array(256 * 1024);
+let scratch = new Uint8Array(256 * 1024);
 
-class SocketStream implements ByteStream {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
+/** Scratch buffers that their writes have given back. */
+const SPARE: Uint8Array<ArrayBuffer>[] = [];
+
+/** Sockets that nobody waited for when they had something. */
+const RESTLESS: SocketStream[] = [];
+
+class SocketStream implements ByteStream, DirectPort {
   readonly socket: Socket;
   local: Address = { path: "" };
   remote: Address = { path: "" };
-  #source!: ReadableByteStreamController;
-  #sink!: WritableStreamDefaultController;
-  /** Whether a reader waits. */
-  #wanted = false;
-  /** As much of the scratch buffer as the last view had room, so that little is read beyond the next. */
-  #window = SCRATCH.subarray(0, DEFAULT_VIEW);
-  /** What was read beyond a view. */
-  #rest: Uint8Array = NOTHING;
+  /** Whoever waits for a read. */
+  #receiver: PortReceiver | undefined;
+  #paused = true;
+  /** Received before it was wanted. */
+  #unread: Uint8Array<ArrayBuffer> | undefined;
+  #finReceived = false;
   #pending: Pending | undefined;
-  #onWritten = (error?: Error | null): void => {
-    if (!error && this.socket.writableLength === 0 && !this.socket.writableEnded) this.#pending?.resolve();
-  };
+  #over = false;
+  #cause: Error | undefined;
+  #streams: PortStreams | undefined;
 
   constructor(adoption?: AdoptionOptions) {
-    const onread = { buffer: () => this.#window, callback: (length: number) => this.#receive(length) };
+    const onread = { buffer: currentScratch, callback: (length: number) => this.#receive(length) };
     const options = { allowHalfOpen: true, ...TCP_OPTIONS, onread, ...adoption };
     this.socket = new Socket(options);
     this.socket.on("end", () => this.#end());
-    this.socket.on("error", (cause) => this.#fail(`The connection with ${show(this.remote)} failed`, cause));
-    this.readable = new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: DEFAULT_VIEW,
-      start: (controller) => void (this.#source = controller),
-      pull: () => this.#pull(),
-      cancel: () => {
-        this.socket.destroy();
-        this.#fail("The connection was destroyed by readable.cancel()");
-      },
-    }, { highWaterMark: 0 });
-    this.writable = new WritableStream<Uint8Array>({
-      start: (controller) => {
-        this.#sink = controller;
-        // abort() of a sink is not called before the write in progress has settled.
-        controller.signal.addEventListener("abort", () => this.#abort());
-      },
-      write: (chunk) => this.#write(chunk),
-      close: () => this.#close(),
-    });
+    this.socket.on("error", (cause) => this.#fail(cause));
+  }
+
+  get port(): DirectPort {
+    return this;
+  }
+
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).readable;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).writable;
   }
 
   /** Notes the addresses of a TCP connection; one that is already gone has none, is destroyed, and answers false. */
@@ -218,77 +221,115 @@ class SocketStream implements ByteStream {
     return true;
   }
 
-  #pull(): void {
-    if (this.#rest.byteLength > 0) {
-      this.#deliver(this.#rest);
-    } else {
-      this.#wanted = true;
-      this.socket.resume();
-    }
+  pull(receiver: PortReceiver): void {
+    if (this.#over) return receiver.fail(this.#failure());
+    const unread = this.#unread;
+    this.#unread = undefined;
+    if (unread !== undefined && !receiver.receive(unread)) return;
+    this.#receiver = receiver;
+    if (this.#finReceived) return this.#end();
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
   }
 
-  /** Takes what is in the scratch buffer; false makes Node pause. */
+  /** Takes what is in the scratch buffer; false makes Node stop reading. */
   #receive(length: number): boolean {
-    const room = this.#source.byobRequest!.view!.byteLength;
-    if (this.#window.byteLength !== room) this.#window = SCRATCH.subarray(0, room);
-    this.#wanted = false;
-    this.#deliver(length > room ? SCRATCH.slice(0, length) : SCRATCH.subarray(0, length));
-    return this.#wanted;
+    const receiver = this.#receiver;
+    const bytes = scratch.subarray(0, length);
+    if (receiver === undefined) {
+      this.#unread = bytes.slice();
+      this.#paused = true;
+      this.socket.pause();
+      return false;
+    }
+    this.#receiver = undefined;
+    if (receiver.receive(bytes)) this.#receiver = receiver;
+    // Whether the reader goes on is known only after the microtasks; Node reads again later still.
+    else if (RESTLESS.push(this) === 1) setImmediate(settle);
+    return true;
   }
 
-  #deliver(bytes: Uint8Array): void {
-    const request = this.#source.byobRequest!;
-    const view = request.view as Uint8Array;
-    const length = Math.min(bytes.byteLength, view.byteLength);
-    view.set(length === bytes.byteLength ? bytes : bytes.subarray(0, length));
-    // Before respond(), which pulls at once when another reader waits.
-    this.#rest = length === bytes.byteLength ? NOTHING : bytes.subarray(length);
-    request.respond(length);
+  /** Stops reading when nobody waits. */
+  settle(): void {
+    if (this.#receiver !== undefined || this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
   }
 
   #end(): void {
     if (this.socket.destroyed) return;
-    this.#source.close();
-    this.#source.byobRequest?.respond(0);
+    this.#finReceived = true;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.end();
   }
 
-  #write(chunk: Uint8Array): Promise<void> | undefined {
-    if (chunk.byteLength === 0) return;
-    this.socket.write(chunk, this.#onWritten);
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return Promise.reject(this.#failure());
+    this.socket.write(bytes);
     // The kernel has taken it all already: Node would say so only in the next tick.
-    if (this.socket.writableLength === 0 && this.socket.errored === null) return;
-    return new Promise((resolve, reject) => this.#pending = { resolve, reject });
-  }
-
-  #close(): Promise<void> {
+    if (this.socket.writableLength === 0 && this.socket.errored === null) return undefined;
+    const kept = bytes.buffer === scratch.buffer ? scratch : undefined;
+    if (kept !== undefined) scratch = SPARE.pop() ?? new Uint8Array(kept.length);
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
-      this.socket.end((error?: Error | null) => {
-        if (!error) resolve();
+      // The callback of this one comes when the one before it is done.
+      this.socket.write(NOTHING, (error) => {
+        if (kept !== undefined) SPARE.push(kept);
+        if (!error) this.#resolve();
       });
     });
   }
 
-  #abort(): void {
-    if (this.socket.writableEnded) {
-      // libuv cannot reset while the FIN is on its way, and a failing close() would make abort() reject.
-      this.#pending?.resolve();
-      this.socket.destroy();
-    } else if ("port" in this.remote) {
-      this.socket.resetAndDestroy();
-    } else {
-      this.socket.destroy();
-    }
-    this.#fail("The connection was destroyed by writable.abort()");
+  close(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      this.socket.end((error?: Error | null) => {
+        if (!error) this.#resolve();
+      });
+    });
   }
 
-  #fail(message: string, cause?: Error): void {
-    const error = failure(message, { cause, other: cause ? undefined : "connection_terminated" });
-    this.#source.error(error);
-    // An abort() in progress fails the sink itself; Node's streams do not expect to be told twice.
-    if (!this.#sink.signal.aborted) this.#sink.error(error);
-    this.#pending?.reject(error);
+  #resolve(): void {
+    this.#pending?.resolve();
+    this.#pending = undefined;
   }
+
+  destroy({ reset }: { readonly reset: boolean }): void {
+    if (this.#over) return;
+    // libuv cannot reset while the FIN is on its way.
+    if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+    this.#fail();
+  }
+
+  #fail(cause?: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cause = cause;
+    this.#unread = undefined;
+    this.#pending?.reject(this.#failure());
+    this.#pending = undefined;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.fail(this.#failure());
+  }
+
+  /** Made for whoever asks, which at most ends is nobody. */
+  #failure(): SocketError {
+    const cause = this.#cause;
+    if (cause !== undefined) return failure(`The connection with ${show(this.remote)} failed`, { cause });
+    return failure("The connection was destroyed on this side", { other: "connection_terminated" });
+  }
+}
+
+function currentScratch(): Uint8Array {
+  return scratch;
+}
+
+function settle(): void {
+  for (const stream of RESTLESS.splice(0)) stream.settle();
 }
 
 /** The path of a Unix socket. Node takes an empty one for TCP, and cuts a long one short without a word. */
@@ -336,6 +377,9 @@ const LISTEN_CODES: Record<string, SocketErrorCode> = {
   ENOTFOUND: "address_unavailable",
   EPERM: "permission_denied",
 };
+
+/** What name servers' silence means; the rest is `dns_error`. */
+const RESOLVE_CODES: Record<string, SocketErrorCode> = { ETIMEOUT: "dns_timeout" };
 
 function failure(
   message: string,

@@ -1,14 +1,13 @@
 /**
- * Buffered reading from a stream. What a codec leaves over stays here for whoever reads next: nothing is lost
+ * Buffered reading from a connection. What a codec leaves over stays here for whoever reads next: nothing is lost
  * between a handshake and the tunnel behind it.
- *
- * This file, `byte_writer.ts` and nothing else touch a WHATWG reader or writer.
  *
  * @module
  */
 
-import { ByteBuffer } from "./protocols/byte_buffer.ts";
+import type { DirectPort, PortReceiver } from "./direct_port.ts";
 import { type Fault, type Side, toFault } from "./faults.ts";
+import { ByteBuffer } from "./protocols/byte_buffer.ts";
 
 /** Holds most request heads and a TLS ClientHello, and keeps an idle connection cheap. */
 const FIRST_CAPACITY = 2048;
@@ -19,29 +18,36 @@ const BULK_CAPACITY = 256 * 1024;
 /** How fast the buffer follows a bulk transfer up and down again: 2, 16, 128, 256 KiB. */
 const GROWTH = 8;
 
-/** Reads bytes into one reused buffer that grows while reads fill it, as hyper's adaptive reading does. */
-export class ByteReader {
-  /** The bytes that have arrived and that nobody has used. Not to be touched while a `fill()` is under way. */
-  readonly buffer: ByteBuffer = new ByteBuffer(FIRST_CAPACITY);
+/** Takes bytes in; undefined when it has, otherwise settles when it has, and the bytes are not touched until then. */
+export type Take = (bytes: Uint8Array) => Promise<void> | undefined;
 
-  #source: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>;
-  #byob: boolean;
-  #filling: Promise<boolean> | undefined;
+interface Settle<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (fault: unknown) => void;
+}
+
+/** Reads bytes into one reused buffer that grows while reads fill it, as hyper's adaptive reading does. */
+export class ByteReader implements PortReceiver {
+  /** The bytes that have arrived and that nobody has used. Not to be touched while a `fill()` is under way. */
+  readonly buffer: ByteBuffer = new ByteBuffer(0);
+
+  readonly #port: DirectPort;
   readonly #side: Side;
+  #filling: Promise<boolean> | undefined;
+  #filled: Settle<boolean> | undefined;
+  #take: Take | undefined;
+  #drained: Settle<void> | undefined;
   #fault: Fault | undefined;
   #ended = false;
+  /** How many bytes of the buffer's are lent, and whether the port ever borrows. */
+  #lent = 0;
+  #lends = false;
   #capacity = FIRST_CAPACITY;
 
-  /** Locks the stream. `side` says whose fault a broken connection is. Byte streams are read without a copy; others work, with one. */
-  constructor(readable: ReadableStream<Uint8Array>, side: Side) {
+  /** Nobody else may read the port. `side` says whose fault a broken connection is. */
+  constructor(port: DirectPort, side: Side) {
+    this.#port = port;
     this.#side = side;
-    try {
-      this.#source = readable.getReader({ mode: "byob" });
-      this.#byob = true;
-    } catch {
-      this.#source = readable.getReader();
-      this.#byob = false;
-    }
   }
 
   /** Whether the peer has sent its last byte. Bytes may still wait in the buffer. */
@@ -55,45 +61,13 @@ export class ByteReader {
    * bytes: a wait that was given up does not lose what arrives.
    */
   fill(): Promise<boolean> {
-    return this.#filling ??= this.#fill();
-  }
-
-  async #fill(): Promise<boolean> {
-    try {
-      if (this.#fault) throw this.#fault;
-      if (!this.#ended) this.#ended = !(this.#byob ? await this.#readInto() : await this.#readCopy());
-      return !this.#ended;
-    } catch (error) {
-      throw this.#fault ??= toFault(error, this.#side);
-    } finally {
-      this.#filling = undefined;
-    }
-  }
-
-  async #readInto(): Promise<boolean> {
-    if (this.buffer.length === 0) this.buffer.resize(this.#capacity);
-    const room = this.buffer.lend(1);
-    const asked = room.length;
-    const { value, done } = await (this.#source as ReadableStreamBYOBReader).read(room);
-    if (this.#fault) throw this.#fault;
-    if (value) this.buffer.restore(value, value.length);
-    if (done || !value) return false;
-    this.#adapt(asked, value.length);
-    return true;
-  }
-
-  async #readCopy(): Promise<boolean> {
-    const { value, done } = await (this.#source as ReadableStreamDefaultReader<Uint8Array>).read();
-    if (this.#fault) throw this.#fault;
-    if (done) return false;
-    this.buffer.append(value);
-    return true;
-  }
-
-  #adapt(asked: number, got: number): void {
-    const { capacity } = this.buffer;
-    if (got === asked && asked === capacity) this.#capacity = Math.min(capacity * GROWTH, BULK_CAPACITY);
-    else if (got * GROWTH < capacity) this.#capacity = Math.max(capacity / GROWTH, FIRST_CAPACITY);
+    if (this.#filling) return this.#filling;
+    if (this.#fault) return Promise.reject(this.#fault);
+    if (this.#ended) return Promise.resolve(false);
+    const filling = new Promise<boolean>((resolve, reject) => this.#filled = { resolve, reject });
+    this.#filling = filling;
+    this.#port.pull(this);
+    return filling;
   }
 
   /**
@@ -107,9 +81,95 @@ export class ByteReader {
     return this.buffer.take(limit);
   }
 
+  /**
+   * Hands over what waits and all that arrives, each time when the bytes before have been taken in, and without a
+   * promise where they were at once. Settles behind the last byte; throws a `Fault`, or what `take` has rejected with.
+   */
+  drain(take: Take): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#take = take;
+      this.#drained = { resolve, reject };
+      if (!this.#lends) this.buffer.resize(0);
+      if (!this.#filling) this.#advance();
+    });
+  }
+
+  #advance(): void {
+    if (this.#fault) return this.#drained?.reject(this.#fault);
+    if (this.buffer.length > 0 && !this.#give(this.buffer.take())) return;
+    if (this.#ended) return this.#drained?.resolve();
+    this.#port.pull(this);
+  }
+
+  /** True when the bytes have been taken in. */
+  #give(bytes: Uint8Array): boolean {
+    const taken = this.#take!(bytes);
+    taken?.then(() => this.#advance(), this.#drained!.reject);
+    return taken === undefined;
+  }
+
+  /** See `PortReceiver`. */
+  lend(): Uint8Array<ArrayBuffer> {
+    if (this.buffer.length === 0) this.buffer.resize(this.#capacity);
+    const room = this.buffer.lend(1);
+    this.#lent = room.length;
+    this.#lends = true;
+    return room;
+  }
+
+  /** See `PortReceiver`. */
+  receive(bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#fault) return false;
+    if (this.#lent > 0) this.#takeBack(bytes);
+    else if (!this.#take || this.buffer.length > 0) this.#append(bytes);
+    else this.buffer.resize(0);
+    const filled = this.#filled;
+    this.#filling = this.#filled = undefined;
+    filled?.resolve(true);
+    if (!this.#take) return false;
+    return this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
+  }
+
+  #takeBack(bytes: Uint8Array<ArrayBuffer>): void {
+    const asked = this.#lent;
+    this.#lent = 0;
+    this.buffer.restore(bytes, bytes.length);
+    const { capacity } = this.buffer;
+    if (bytes.length === asked && asked === capacity) {
+      this.#capacity = Math.min(capacity * GROWTH, BULK_CAPACITY);
+    } else if (bytes.length * GROWTH < capacity) this.#capacity = Math.max(capacity / GROWTH, FIRST_CAPACITY);
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.buffer.length === 0 && this.buffer.capacity > FIRST_CAPACITY) this.buffer.resize(0);
+    this.buffer.append(bytes);
+  }
+
+  /** See `PortReceiver`. */
+  end(memory?: Uint8Array<ArrayBuffer>): void {
+    if (this.#fault) return;
+    if (memory) this.buffer.restore(memory, 0);
+    this.#lent = 0;
+    this.#ended = true;
+    const filled = this.#filled;
+    this.#filling = this.#filled = undefined;
+    filled?.resolve(false);
+    this.#drained?.resolve();
+  }
+
+  /** See `PortReceiver`. */
+  fail(error: unknown): void {
+    const fault = this.#fault ??= toFault(error, this.#side);
+    const filled = this.#filled;
+    this.#filling = this.#filled = undefined;
+    filled?.reject(fault);
+    this.#drained?.reject(fault);
+  }
+
   /** Destroys the connection. What waits for bytes, now or later, is told why. */
   cut(fault: Fault): void {
     this.#fault ??= fault;
-    this.#source.cancel(fault).catch(() => {});
+    this.#port.destroy({ reset: false });
+    this.fail(this.#fault);
   }
 }

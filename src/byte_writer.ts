@@ -1,30 +1,30 @@
 /**
- * Writing to a stream, with backpressure: every write waits until the kernel has taken the bytes.
- *
- * This file, `byte_reader.ts` and nothing else touch a WHATWG reader or writer.
+ * Writing to a connection, with backpressure: every write waits until the kernel has taken the bytes.
  *
  * @module
  */
 
+import type { DirectPort } from "./direct_port.ts";
 import { type Fault, type Side, toFault } from "./faults.ts";
+import { cutBytes } from "./protocols/byte_block.ts";
 
 /** Below this, copying pieces together costs less than another write. */
 const WORTH_COPYING = 16 * 1024;
 
-/** Writes bytes, ends the stream with FIN, or cuts it. */
+const DONE: Promise<void> = Promise.resolve();
+
+/** Writes bytes, ends the stream with FIN, or cuts it. One write at a time. */
 export class ByteWriter {
-  #sink: WritableStreamDefaultWriter<Uint8Array>;
-  #pieces: Uint8Array[] = [];
+  readonly #port: DirectPort;
   readonly #side: Side;
+  #pieces: Uint8Array[] = [];
   #fault: Fault | undefined;
   #closed = false;
 
-  /** Locks the stream. `side` says whose fault a broken connection is. */
-  constructor(writable: WritableStream<Uint8Array>, side: Side) {
+  /** Nobody else may write to the port. `side` says whose fault a broken connection is. */
+  constructor(port: DirectPort, side: Side) {
+    this.#port = port;
     this.#side = side;
-    this.#sink = writable.getWriter();
-    this.#sink.closed.catch(() => {});
-    this.#sink.ready.catch(() => {});
   }
 
   /** Whether FIN was sent, or the connection cut. */
@@ -40,16 +40,20 @@ export class ByteWriter {
     if (bytes.length > 0) this.#pieces.push(bytes);
   }
 
-  /** Sends what was put, and settles when the kernel has taken it; throws a `Fault`. */
-  async flush(): Promise<void> {
-    while (this.#pieces.length > 0) await this.#write(this.#nextPiece());
+  /** Sends what was put. Undefined when the kernel has taken it; otherwise settles when it has; throws a `Fault`. */
+  flush(): Promise<void> | undefined {
+    while (this.#pieces.length > 0) {
+      const written = this.send(this.#nextPiece());
+      if (written) return this.#pieces.length === 0 ? written : written.then(() => this.flush());
+    }
+    return undefined;
   }
 
   /** Sends bytes behind those that were put. */
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#pieces.length === 0) return await this.#write(bytes);
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#pieces.length === 0) return this.send(bytes) ?? DONE;
     this.put(bytes);
-    await this.flush();
+    return this.flush() ?? DONE;
   }
 
   /** The first piece, with the small ones behind it. */
@@ -60,34 +64,38 @@ export class ByteWriter {
       length += this.#pieces[count++].length;
     }
     if (count < 2) return this.#pieces.shift()!;
-    const joined = new Uint8Array(length);
+    const joined = cutBytes(length);
     let offset = 0;
-    for (const piece of this.#pieces.splice(0, count)) {
-      joined.set(piece, offset);
-      offset += piece.length;
+    for (let i = 0; i < count; i++) {
+      joined.set(this.#pieces[i], offset);
+      offset += this.#pieces[i].length;
     }
+    if (count === this.#pieces.length) this.#pieces.length = 0;
+    else this.#pieces.splice(0, count);
     return joined;
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    try {
-      await this.#sink.write(bytes);
-    } catch (error) {
-      throw this.#fault ??= toFault(error, this.#side);
-    }
+  /** Sends bytes when nothing was put. Undefined when the kernel has taken them; otherwise as `write()`. */
+  send(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#fault) return Promise.reject(this.#fault);
+    return this.#port.write(bytes)?.catch(this.#failed);
   }
+
+  readonly #failed = (error: unknown): never => {
+    throw this.#fault ??= toFault(error, this.#side);
+  };
 
   /** Sends FIN and leaves the other direction open. Harmless when the stream is closed or broken already. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#sink.close().catch(() => {});
+    await this.#port.close()?.catch(() => {});
   }
 
   /** Destroys the connection, with a reset where the runtime can send one. Later writes are told why. */
   cut(fault: Fault): void {
     this.#fault ??= fault;
     this.#closed = true;
-    this.#sink.abort(fault).catch(() => {});
+    this.#port.destroy({ reset: true });
   }
 }

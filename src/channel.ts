@@ -8,20 +8,38 @@ import { ByteReader } from "./byte_reader.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { Fault, Side } from "./faults.ts";
 import type { Address, ByteStream } from "./runtime.ts";
+import { StreamPort } from "./stream_port.ts";
 
 /** One end of a connection: bytes in, bytes out, and where they come from. */
 export class Channel {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
-  readonly local: Address;
-  readonly remote: Address;
+  #local: Address;
+  #remote: Address;
 
   /** Takes the stream over; nobody else may read or write it afterwards. */
   constructor(stream: ByteStream, side: Side) {
-    this.reader = new ByteReader(stream.readable, side);
-    this.writer = new ByteWriter(stream.writable, side);
-    this.local = stream.local;
-    this.remote = stream.remote;
+    const port = stream.port ?? new StreamPort(stream);
+    this.reader = new ByteReader(port, side);
+    this.writer = new ByteWriter(port, side);
+    this.#local = stream.local;
+    this.#remote = stream.remote;
+  }
+
+  /** Our end of the connection. */
+  get local(): Address {
+    return this.#local;
+  }
+
+  /** The peer's end. */
+  get remote(): Address {
+    return this.#remote;
+  }
+
+  /** Takes the addresses of the connection that the peer passes on in place of its own. */
+  introduce({ source, destination }: { readonly source: Address; readonly destination: Address }): void {
+    this.#remote = source;
+    this.#local = destination;
   }
 
   /** Destroys the connection at once, with a reset where the runtime can send one. Harmless when called again. */

@@ -41,6 +41,8 @@ export interface ExchangeOptions {
   readonly request: HttpRequest;
   readonly client: Channel;
   readonly origin: Channel;
+  /** The origin's end is another proxy, which wants these credentials. */
+  readonly proxy?: { readonly authorization: string | undefined };
   /** The token that names this deployment in Via. */
   readonly name: string;
   readonly maxHeaderSize: number;
@@ -114,7 +116,9 @@ export class Exchange {
     let left = maxBodySize;
     try {
       if (request.framing.kind === "length" && request.framing.length > left) throw bodyTooLarge(maxBodySize);
-      origin.writer.put(forwardedRequest(request, { name, persistent: true, forwarded }));
+      origin.writer.put(
+        forwardedRequest(request, { name, persistent: true, forwarded, proxy: this.#options.proxy }),
+      );
       await pumpBody(client.reader, origin.writer, {
         reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
         writer: bodyWriter(request.framing),
@@ -159,6 +163,8 @@ export class Exchange {
         if (!await origin.reader.fill()) throw cutHead(reader.started || origin.reader.buffer.length > 0);
         head = reader.read(origin.reader.buffer);
       }
+      // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
+      if (head.status === 407 && this.#options.proxy) throw nextProxyRefuses(this.#options.proxy);
       if (head.status >= 200 || head.status === 101) return head;
       if (request.head.version === "1.0") continue;
       await client.writer.write(
@@ -221,8 +227,16 @@ function bodyTooLarge(limit: number): Fault {
 
 /** RFC 4559 and NTLM let a whole connection in, so that the next client on it would go as the first one's user. */
 function bindsConnection(request: RequestHead, response: ResponseHead): boolean {
+  if (!request.fields.has("authorization") && !response.fields.has("www-authenticate")) return false;
   return [...request.fields.all("authorization"), ...response.fields.all("www-authenticate")]
     .some((value) => /^(?:ntlm|negotiate)\b/i.test(value));
+}
+
+function nextProxyRefuses({ authorization }: { readonly authorization: string | undefined }): Fault {
+  const why = authorization === undefined
+    ? "The next proxy wants to know who we are, and no user is configured"
+    : "The next proxy does not accept our credentials";
+  return new Fault("proxy_configuration_error", `${why} (407)`);
 }
 
 function cutHead(started: boolean): Fault {
@@ -256,7 +270,8 @@ async function pumpBody(from: ByteReader, to: Channel["writer"], body: BodyPump)
       to.put(body.writer.end(event.trailers));
       return await to.flush();
     }
-    await to.flush();
+    const flushing = to.flush();
+    if (flushing) await flushing;
     body.waiting(true);
     const more = await from.fill();
     body.waiting(false);

@@ -37,10 +37,12 @@ export async function relay(client: Channel, target: Channel, observer: RelayObs
 }
 
 async function pump(from: Channel, to: Channel, moved: (count: number) => void): Promise<void> {
-  for (let bytes = await from.reader.read(); bytes; bytes = await from.reader.read()) {
+  await from.reader.drain((bytes) => {
     const { length } = bytes;
-    await to.writer.write(bytes);
+    const written = to.writer.send(bytes);
+    if (written) return written.then(() => moved(length));
     moved(length);
-  }
+    return undefined;
+  });
   await to.writer.close();
 }

@@ -36,6 +36,8 @@
  * @module
  */
 
+import type { DirectPort } from "./direct_port.ts";
+
 /** An IP address or host name with its TCP port, or the path of a Unix socket. */
 export type Address = TcpAddress | UnixAddress;
 
@@ -59,6 +61,8 @@ export interface ByteStream {
   readonly readable: ReadableStream<Uint8Array>;
   /** What the peer is sent. */
   readonly writable: WritableStream<Uint8Array>;
+  /** The same connection without streams around it, where there is such a thing: used instead of the pair. */
+  readonly port?: DirectPort;
   /** Our end. */
   readonly local: Address;
   /** The peer's end. */
@@ -80,6 +84,23 @@ export interface Listener extends AsyncIterable<ByteStream> {
 export interface ListenOptions {
   /** An IP address or `localhost` with a port, or a path. */
   readonly address: Address;
+  /**
+   * Lets other workers of this program listen on the same TCP address, each of which says so too; every client
+   * comes to one of them. How, {@link Runtime.sharing} tells. Unix sockets are never shared.
+   */
+  readonly shared?: boolean;
+}
+
+/** How several workers of a program serve the same TCP addresses. */
+export interface Sharing {
+  /** What a worker is: a process, forked by `node:cluster`, or a thread of `node:worker_threads`. */
+  readonly workers: "processes" | "threads";
+  /**
+   * Who spreads the clients: the kernel, among sockets of which each worker has its own (SO_REUSEPORT), or the process
+   * that has forked the workers, which accepts and hands connections over. In that case all of them have to ask for
+   * the same port, be it 0.
+   */
+  readonly by: "kernel" | "primary";
 }
 
 /** How to dial. */
@@ -180,6 +201,7 @@ export type SocketErrorCode =
   | "destination_ip_unroutable"
   | "destination_unavailable"
   | "dns_error"
+  | "dns_timeout"
   | "tls_alert_received"
   | "tls_certificate_error"
   | "tls_protocol_error"
@@ -199,26 +221,40 @@ export interface Runtime {
   readonly name: string;
   /** Binds and listens on TCP or a Unix socket. */
   listen(options: ListenOptions): Promise<Listener>;
+  /**
+   * How workers share addresses here. Throws an `Error` that says why they cannot, and what to do. A runtime without
+   * it has no workers.
+   */
+  sharing?(): Sharing;
   /** Connects to an IP address or a Unix socket, never to a name: what policy judged is what is dialed. */
   dial(to: Address, options?: DialOptions): Promise<ByteStream>;
-  /** The system's answer for a host name: IP addresses in the order of preference, at least one. */
-  resolve(host: string, options?: ResolveOptions): Promise<string[]>;
+  /**
+   * The addresses of a host name, as the system or the given name servers have them. Rejects with `dns_timeout` where
+   * servers were silent, `dns_error` otherwise. However many names hang, others are resolved and files are written.
+   */
+  resolve(host: string, options?: ResolveOptions): Promise<Resolution>;
   /** Binds a UDP socket. */
-  openDatagrams?(options: DatagramOptions): Promise<DatagramSocket>;
+  openDatagrams(options: DatagramOptions): Promise<DatagramSocket>;
   /**
    * Answers the TLS client at the other end of a stream, and settles with what it says inside. The stream is a fresh
    * one of this runtime or any other; it is taken over, and destroyed where the handshake fails: with
    * `tls_alert_received` where the peer said why, `tls_certificate_error` for a certificate that is not good enough,
    * `tls_protocol_error` for everything else. Ends by close_notify: what ends without one is `connection_terminated`.
+   * On Bun nothing can be sent behind the peer's close_notify: writes fail with `connection_terminated` then.
    */
-  acceptTls?(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream>;
+  acceptTls(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream>;
   /** Speaks TLS to the server at the other end of a stream; otherwise as `acceptTls`. */
-  connectTls?(stream: ByteStream, options: TlsClientOptions): Promise<ByteStream>;
+  connectTls(stream: ByteStream, options: TlsClientOptions): Promise<ByteStream>;
   /**
    * How many descriptors this process may hold, where it can be known without asking for a permission;
    * undefined otherwise. The core keeps its connections below it.
    */
   descriptorLimit(): number | undefined;
+  /**
+   * The IP addresses of this machine's interfaces, without zones; none where they cannot be known without asking for
+   * a permission.
+   */
+  ownAddresses(): readonly string[];
   /** An environment variable, where there is one that can be read without asking for a permission. */
   environment(name: string): string | undefined;
 }

@@ -7,8 +7,8 @@
 
 const LF = 0x0A;
 
-/** Stands in for memory that is lent: a detached block would throw at the mere look at no bytes. */
-const LENT = new Uint8Array(0);
+/** Stands in for memory that is lent (a detached block would throw at the mere look at no bytes), and for none. */
+const NONE = new Uint8Array(0);
 
 /** A queue of bytes in one block of memory, which the reader beside it hands to the socket to be filled. */
 export class ByteBuffer {
@@ -67,9 +67,11 @@ export class ByteBuffer {
 
   /** Where the first LF is, counted from the first byte that waits; -1 if there is none yet. */
   lineEnd(): number {
-    const found = this.#block.subarray(0, this.#end).indexOf(LF, Math.max(this.#start, this.#searched));
-    if (found < 0) this.#searched = this.#end;
-    return found < 0 ? -1 : found - this.#start;
+    for (let i = Math.max(this.#start, this.#searched); i < this.#end; i++) {
+      if (this.#block[i] === LF) return i - this.#start;
+    }
+    this.#searched = this.#end;
+    return -1;
   }
 
   /** Adds a copy of some bytes at the end. */
@@ -97,8 +99,8 @@ export class ByteBuffer {
       this.#start = 0;
       this.#block = block;
     }
-    const room = this.#block.subarray(this.#end);
-    this.#block = LENT;
+    const room = this.#end === 0 ? this.#block : this.#block.subarray(this.#end);
+    this.#block = NONE;
     return room;
   }
 
@@ -110,6 +112,7 @@ export class ByteBuffer {
 
   /** Changes how much fits, when nothing waits. */
   resize(capacity: number): void {
-    if (this.length === 0 && capacity !== this.#block.length) this.#block = new Uint8Array(capacity);
+    if (this.length > 0 || capacity === this.#block.length) return;
+    this.#block = capacity === 0 ? NONE : new Uint8Array(capacity);
   }
 }

@@ -12,6 +12,7 @@ const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
   403: "Forbidden",
+  404: "Not Found",
   405: "Method Not Allowed",
   407: "Proxy Authentication Required",
   408: "Request Timeout",
@@ -40,6 +41,10 @@ export interface AnswerOptions {
   readonly persistent: boolean;
   /** Whether the client said that it would rather have HTML, as browsers do. */
   readonly html: boolean;
+  /** Whom a client may ask that was refused: the operator's words. */
+  readonly contact: string | undefined;
+  /** What the operator finds in the log: the connection's id. */
+  readonly reference: string;
 }
 
 /** The answer to a request that the proxy answers in its own name: OPTIONS that has reached its last hop. */
@@ -48,10 +53,54 @@ export function ownAnswer(options: Pick<AnswerOptions, "date" | "persistent">): 
   return head(200, fields, options);
 }
 
+/**
+ * What a stranger is told where the proxy is disguised: what any web server would answer that has no such page, or cannot
+ * read the request. Nothing in it is a proxy's, and it is the same for whatever is wrong.
+ */
+export function strangerAnswer(
+  { code }: Fault,
+  options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
+): Uint8Array {
+  const status = code === "http_request_error" ? 400 : 404;
+  const title = `${status} ${REASONS[status]}`;
+  const body =
+    `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
+  const bytes = head(status, ["Content-Type: text/html", `Content-Length: ${body.length}`], options);
+  return options.bodyless ? bytes : concat(bytes, toOctets(body));
+}
+
+/** What a page of the proxy's own is made of. */
+export interface Page {
+  readonly status: number;
+  /** Its media type; the character set is UTF-8. */
+  readonly type: string;
+  readonly body: string;
+}
+
+/** The answer that shows a page. Pages bring no scripts and load nothing, and browsers are told so. */
+export function pageAnswer(
+  { status, type, body }: Page,
+  options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
+): Uint8Array {
+  const octets = new TextEncoder().encode(body);
+  const bytes = head(status, [
+    `Content-Type: ${type}; charset=utf-8`,
+    `Content-Length: ${octets.length}`,
+    "Cache-Control: no-store",
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options: nosniff",
+  ], options);
+  return options.bodyless ? bytes : concat(bytes, octets);
+}
+
 /** The answer that tells a fault: what happened and what to do, and never more than the client may know. */
 export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
   const { happened, advice, registered } = FAULTS[fault.code];
-  const body = options.html ? page(fault.status, happened, advice) : `${happened} ${advice}\n`;
+  const help = helpLines(fault, options);
+  const text = options.html
+    ? page(fault.status, [happened, advice, ...help.map(escapeHtml)])
+    : [`${happened} ${advice}`, ...help, ""].join("\n");
+  const body = new TextEncoder().encode(text);
   const fields = [
     `Content-Type: text/${options.html ? "html" : "plain"}; charset=utf-8`,
     `Content-Length: ${body.length}`,
@@ -62,7 +111,7 @@ export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
   if (fault.status === 407) fields.push(`Proxy-Authenticate: Basic realm="proxy", charset="UTF-8"`);
   if (fault.status === 503) fields.push("Retry-After: 10");
   const bytes = head(fault.status, fields, options);
-  return options.bodyless ? bytes : concat(bytes, toOctets(body));
+  return options.bodyless ? bytes : concat(bytes, body);
 }
 
 function head(
@@ -79,8 +128,19 @@ function head(
   return toOctets(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Made of the table's sentences alone, so there is nothing in it to escape. */
-function page(status: number, happened: string, advice: string): string {
+/** Whom to ask, and what to tell them; where it is not for the client or the target to mend it. */
+function helpLines({ blame, code }: Fault, { contact, reference }: AnswerOptions): string[] {
+  const lines = contact === undefined ? [] : [`Contact: ${contact}`];
+  // All refusals of credentials are alike.
+  if (code === "proxy_authentication_required") return lines;
+  return blame === "policy" || blame === "proxy" ? [...lines, `Reference: ${reference}`] : [];
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+function page(status: number, paragraphs: readonly string[]): string {
   const title = `${status} ${REASONS[status] ?? "Error"}`;
   return `<!doctype html>
 <html lang="en">
@@ -92,8 +152,7 @@ function page(status: number, happened: string, advice: string): string {
 </head>
 <body>
 <h1>${title}</h1>
-<p>${happened}</p>
-<p>${advice}</p>
+${paragraphs.map((paragraph) => `<p>${paragraph}</p>`).join("\n")}
 <p><small>This page comes from the proxy, not from the site.</small></p>
 </body>
 </html>

@@ -90,14 +90,14 @@ class ChunkedReader implements BodyReader {
   readonly #trailers: SectionReader;
 
   constructor(maxTrailerSize: number) {
-    this.#trailers = new SectionReader({ limit: maxTrailerSize, mend: false, tooLarge: TRAILERS_TOO_LARGE });
+    this.#trailers = new SectionReader({ limit: maxTrailerSize, mend: false, tooLarge: trailersTooLarge });
   }
 
   read(buffer: ByteBuffer): BodyEvent | undefined {
     while (true) {
       switch (this.#stage) {
         case "size": {
-          const line = takeLine(buffer, { mend: false, limit: MAX_CHUNK_LINE, tooLong: CHUNK_LINE_TOO_LONG });
+          const line = takeLine(buffer, { mend: false, limit: MAX_CHUNK_LINE, tooLong: chunkLineTooLong });
           if (!line) return undefined;
           this.#left = this.#chunkSize(fromOctets(line));
           this.#stage = this.#left > 0 ? "data" : "trailers";
@@ -146,8 +146,13 @@ class ChunkedReader implements BodyReader {
   }
 }
 
-const CHUNK_LINE_TOO_LONG: Fault = malformed("A chunk's size line is too long");
-const TRAILERS_TOO_LARGE: Fault = malformed("The trailer section is too large", { status: 431 });
+function chunkLineTooLong(): Fault {
+  return malformed("A chunk's size line is too long");
+}
+
+function trailersTooLarge(): Fault {
+  return malformed("The trailer section is too large", { status: 431 });
+}
 
 /** RFC 9112 section 7.1.1 with its bad white space: `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. */
 const CHUNK_EXTENSIONS =

@@ -5,7 +5,7 @@
  */
 
 import { malformed } from "../faults.ts";
-import { fromOctets, HTAB, isToken, listElements, SP } from "./http1_syntax.ts";
+import { fromOctets, HTAB, isBlank, isToken, listElements, SP } from "./http1_syntax.ts";
 
 /** One field line. The name keeps its case, the value its octets. */
 export interface FieldLine {
@@ -15,8 +15,10 @@ export interface FieldLine {
 
 /** A header or trailer section. Lines keep their order, and lines of the same name are never merged. */
 export class Fields implements Iterable<FieldLine> {
-  #lines: FieldLine[] = [];
-  #keys: string[] = [];
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
+  /** The names in lower case. */
+  readonly #keys: string[] = [];
 
   /** Makes a section of the given lines. */
   constructor(lines: Iterable<FieldLine> = []) {
@@ -25,20 +27,25 @@ export class Fields implements Iterable<FieldLine> {
 
   /** How many lines there are. */
   get length(): number {
-    return this.#lines.length;
+    return this.#keys.length;
   }
 
   /** Adds a line at the end. */
   append(name: string, value: string): void {
-    this.#lines.push({ name, value });
-    this.#keys.push(name.toLowerCase());
+    this.#push(name, value, name.toLowerCase());
+  }
+
+  #push(name: string, value: string, key: string): void {
+    this.#names.push(name);
+    this.#values.push(value);
+    this.#keys.push(key);
   }
 
   /** Adds to the value of the last line, as an obs-fold does. */
   extendLast(value: string): void {
-    const last = this.#lines[this.#lines.length - 1];
-    const joined = last.value && value ? `${last.value} ${value}` : last.value || value;
-    this.#lines[this.#lines.length - 1] = { name: last.name, value: joined };
+    const last = this.#values.length - 1;
+    const before = this.#values[last];
+    this.#values[last] = before && value ? `${before} ${value}` : before || value;
   }
 
   /** Whether there is such a line. Names are given in lower case, here and below. */
@@ -48,13 +55,13 @@ export class Fields implements Iterable<FieldLine> {
 
   /** The value of the first such line. */
   get(key: string): string | undefined {
-    return this.#lines[this.#keys.indexOf(key)]?.value;
+    return this.#values[this.#keys.indexOf(key)];
   }
 
   /** The values of all such lines. */
   all(key: string): string[] {
     const values: string[] = [];
-    for (let i = 0; i < this.#keys.length; i++) if (this.#keys[i] === key) values.push(this.#lines[i].value);
+    for (let i = 0; i < this.#keys.length; i++) if (this.#keys[i] === key) values.push(this.#values[i]);
     return values;
   }
 
@@ -73,10 +80,8 @@ export class Fields implements Iterable<FieldLine> {
   /** The lines whose lower-case name passes. */
   filter(keep: (key: string) => boolean): Fields {
     const kept = new Fields();
-    for (let i = 0; i < this.#lines.length; i++) {
-      if (!keep(this.#keys[i])) continue;
-      kept.#lines.push(this.#lines[i]);
-      kept.#keys.push(this.#keys[i]);
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (keep(this.#keys[i])) kept.#push(this.#names[i], this.#values[i], this.#keys[i]);
     }
     return kept;
   }
@@ -84,12 +89,12 @@ export class Fields implements Iterable<FieldLine> {
   /** The section as it goes onto the wire, each line with its CRLF. */
   toString(): string {
     let text = "";
-    for (const { name, value } of this.#lines) text += `${name}: ${value}\r\n`;
+    for (let i = 0; i < this.#keys.length; i++) text += `${this.#names[i]}: ${this.#values[i]}\r\n`;
     return text;
   }
 
   [Symbol.iterator](): Iterator<FieldLine> {
-    return this.#lines[Symbol.iterator]();
+    return this.#names.map((name, i) => ({ name, value: this.#values[i] }))[Symbol.iterator]();
   }
 }
 
@@ -105,31 +110,33 @@ export interface FieldLineOptions {
  * used for smuggling); in a response the one is removed and the other becomes a space.
  */
 export function readFieldLine(line: Uint8Array, into: Fields, { mend }: FieldLineOptions): void {
+  const text = fromOctets(line);
   if (line[0] === SP || line[0] === HTAB) {
     if (!mend || into.length === 0) throw malformed("A field line begins with white space");
-    into.extendLast(fieldValue(line, 0));
+    into.extendLast(fieldValue(text, 0));
     return;
   }
-  const colon = line.indexOf(0x3A);
+  const colon = text.indexOf(":");
   if (colon < 0) throw malformed("A field line has no colon");
-  const name = fromOctets(line.subarray(0, mend ? trimmedEnd(line, colon) : colon));
+  const name = text.slice(0, mend ? trimmedEnd(text, colon) : colon);
   if (!isToken(name)) throw malformed(`A field name is not a token: "${name.slice(0, 40)}"`);
-  into.append(name, fieldValue(line, colon + 1));
+  into.append(name, fieldValue(text, colon + 1));
 }
 
-function fieldValue(line: Uint8Array, from: number): string {
-  const to = trimmedEnd(line, line.length);
-  while (from < to && (line[from] === SP || line[from] === HTAB)) from++;
+function fieldValue(text: string, from: number): string {
+  const to = trimmedEnd(text, text.length);
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
   for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i);
     // RFC 9110 section 5.5: CR, LF and NUL are dangerous, the other controls are invalid. obs-text is opaque.
-    if ((line[i] < SP && line[i] !== HTAB) || line[i] === 0x7F) {
-      throw malformed(`A field value has the control character 0x${line[i].toString(16).padStart(2, "0")}`);
+    if ((code < SP && code !== HTAB) || code === 0x7F) {
+      throw malformed(`A field value has the control character 0x${code.toString(16).padStart(2, "0")}`);
     }
   }
-  return from < to ? fromOctets(line.subarray(from, to)) : "";
+  return text.slice(from, to);
 }
 
-function trimmedEnd(line: Uint8Array, end: number): number {
-  while (end > 0 && (line[end - 1] === SP || line[end - 1] === HTAB)) end--;
+function trimmedEnd(text: string, end: number): number {
+  while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--;
   return end;
 }

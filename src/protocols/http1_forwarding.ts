@@ -7,6 +7,7 @@
  */
 
 import { Fault } from "../faults.ts";
+import { httpDate } from "./http1_date.ts";
 import type { Fields } from "./http1_fields.ts";
 import { forwardedFor, type ForwardedOptions } from "./http1_forwarded.ts";
 import type { Framing } from "./http1_framing.ts";
@@ -33,14 +34,20 @@ const HOP_BY_HOP = new Set([
   "via",
 ]);
 
-function endToEnd(fields: Fields): Fields {
-  const nominated = new Set(fields.tokens("connection"));
-  return fields.filter((key) => !HOP_BY_HOP.has(key) && !nominated.has(key));
+/** What goes on to the next hop, but for the `others`. */
+function endToEnd(fields: Fields, others: readonly string[] = []): Fields {
+  const nominated = fields.tokens("connection");
+  return fields.filter((key) => !HOP_BY_HOP.has(key) && !nominated.includes(key) && !others.includes(key));
 }
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
 function via(fields: Fields, version: Version, name: string): string {
   return fields.listWith("via", `${version} ${name}`);
+}
+
+/** The value of Via for the proxy behind us. */
+export function viaOf({ head: { fields, version } }: HttpRequest, name: string): string {
+  return via(fields, version, name);
 }
 
 function framingFields(framing: Framing): string {
@@ -63,28 +70,37 @@ export interface ForwardedRequestOptions {
   readonly name: string;
   /** What the origin is told of the client; nothing by us when undefined. */
   readonly forwarded?: ForwardedOptions;
+  /** The head is for another proxy, with these credentials for it. */
+  readonly proxy?: { readonly authorization: string | undefined };
 }
 
-/** The head that the origin gets: origin-form, Host from the target, this hop's fields gone. */
+/** The head that the origin gets: origin-form (absolute-form for a proxy), Host from the target, this hop's fields gone. */
 export function forwardedRequest(
   request: HttpRequest,
-  { name, persistent, forwarded }: ForwardedRequestOptions,
+  { name, persistent, forwarded, proxy }: ForwardedRequestOptions,
 ): Uint8Array {
   const { head, target, framing, upgrade, maxForwards } = request;
   if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
-  const dropped = new Set(["host"]);
-  if (maxForwards !== undefined) dropped.add("max-forwards");
+  const dropped = ["host"];
+  if (maxForwards !== undefined) dropped.push("max-forwards");
   // HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1); in our HTTP/1.1 this one would come to mean something.
-  if (head.version === "1.0") dropped.add("expect");
-  const fields = forwarded ? forwardedFor(endToEnd(head.fields), forwarded) : endToEnd(head.fields);
-  const kept = fields.filter((key) => !dropped.has(key));
-  let text = `${head.method} ${target.path} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
+  if (head.version === "1.0") dropped.push("expect");
+  const others = endToEnd(head.fields, dropped);
+  const kept = forwarded ? forwardedFor(others, forwarded) : others;
+  const uri = proxy ? absoluteForm(target) : target.path;
+  let text = `${head.method} ${uri} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
+  if (proxy?.authorization !== undefined) text += `Proxy-Authorization: ${proxy.authorization}\r\n`;
   text += `Via: ${via(head.fields, head.version, name)}\r\n`;
   if (maxForwards !== undefined) text += `Max-Forwards: ${maxForwards - 1}\r\n`;
   text += framingFields(framing);
   if (upgrade !== undefined) text += `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`;
   else if (!persistent) text += "Connection: close\r\n";
   return toOctets(text + "\r\n");
+}
+
+/** RFC 9112 section 3.2.4: `*` is no path, and the URI ends before it. */
+function absoluteForm({ authority, path }: { readonly authority: string; readonly path: string }): string {
+  return `http://${authority}${path === "*" ? "" : path}`;
 }
 
 /** What the client's side of a response depends on. */
@@ -103,7 +119,7 @@ export function forwardedResponse(head: ResponseHead, options: ForwardedResponse
   const { status, reason, fields, version } = head;
   const kept = endToEnd(fields);
   let text = `HTTP/1.1 ${status} ${reason}\r\n${kept}`;
-  if (status >= 200 && !kept.has("date")) text += `Date: ${options.date.toUTCString()}\r\n`;
+  if (status >= 200 && !kept.has("date")) text += `Date: ${httpDate(options.date)}\r\n`;
   text += `Via: ${via(fields, version, options.name)}\r\n`;
   // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6), unless
   // Transfer-Encoding overrides it (RFC 9112 section 6.3).

@@ -14,8 +14,8 @@ import type {
   ProxyRequest,
   Refusal,
 } from "./handshake.ts";
-import { CONNECTION_ESTABLISHED, faultAnswer } from "./http1_answer.ts";
-import { checkLoop } from "./http1_forwarding.ts";
+import { CONNECTION_ESTABLISHED, faultAnswer, strangerAnswer } from "./http1_answer.ts";
+import { checkLoop, viaOf } from "./http1_forwarding.ts";
 import { type RequestHead, RequestHeadReader } from "./http1_head.ts";
 import { type HttpRequest, understand } from "./http1_request.ts";
 
@@ -62,11 +62,13 @@ export class HttpHandshake implements Handshake {
       checkLoop(this.#head.fields, this.#options.name);
       this.#bytesFollow = buffer.length > 0;
     }
-    if (this.#accepted) return { type: "request", request: proxyRequest(this.#request) };
-    return {
-      type: "credentials",
-      credentials: basicCredentials(this.#request.head.fields.get("proxy-authorization")),
-    };
+    // What is about the proxy itself goes nowhere, and is for the proxy's owner to see or not, whoever asks.
+    if (this.#accepted || this.#request.target.form === "origin") {
+      return { type: "request", request: proxyRequest(this.#request, this.#options.name) };
+    }
+    const value = this.#request.head.fields.get("proxy-authorization");
+    const read = this.#options.scheme === "Bearer" ? bearerToken : basicCredentials;
+    return { type: "credentials", credentials: read(value) };
   }
 
   /** Nothing is said of accepted credentials: the request is in the same head. */
@@ -83,11 +85,17 @@ export class HttpHandshake implements Handshake {
   /** An HTTP answer; the connection may go on where both sides agree on where the next request begins. */
   refused(fault: Fault): Refusal {
     const retryable = this.#mayRetry(fault);
-    const bytes = faultAnswer(fault, {
-      name: this.#options.name,
+    const dress = {
       date: this.#options.date(),
       bodyless: this.#reader.startLine?.method === "HEAD",
       persistent: retryable,
+    };
+    if (this.#options.disguised && !this.#accepted) return { bytes: strangerAnswer(fault, dress), retryable };
+    const bytes = faultAnswer(fault, {
+      ...dress,
+      name: this.#options.name,
+      contact: this.#options.contact,
+      reference: this.#options.reference,
       html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
     });
     return { bytes, retryable };
@@ -106,11 +114,18 @@ export class HttpHandshake implements Handshake {
   }
 }
 
-function proxyRequest(http: HttpRequest): ProxyRequest {
+function proxyRequest(http: HttpRequest, name: string): ProxyRequest {
   const { target, maxForwards } = http;
-  if (target.form === "authority") return { kind: "tunnel", target: target.address };
+  if (target.form === "authority") return { kind: "tunnel", target: target.address, via: viaOf(http, name) };
+  if (target.form === "origin") return { kind: "own", http, page: target.path };
   if (target.form !== "absolute" || maxForwards === 0) return { kind: "own", http };
   return { kind: "exchange", target: target.address, http };
+}
+
+/** RFC 6750 section 2.1. It has no user: who has it is let in. */
+function bearerToken(value: string | undefined): Credentials | undefined {
+  const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(value ?? "")?.[1];
+  return token === undefined ? undefined : { user: "", password: token };
 }
 
 /**

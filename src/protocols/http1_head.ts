@@ -42,8 +42,8 @@ export interface LineOptions {
   readonly mend: boolean;
   /** The most octets that it may have, its line end included. */
   readonly limit: number;
-  /** Thrown when it has more, whether its end has arrived or not. */
-  readonly tooLong: Fault;
+  /** Makes what is thrown when it has more, whether its end has arrived or not. */
+  readonly tooLong: () => Fault;
 }
 
 /**
@@ -53,31 +53,32 @@ export interface LineOptions {
  */
 export function takeLine(buffer: ByteBuffer, { mend, limit, tooLong }: LineOptions): Uint8Array | undefined {
   const end = buffer.lineEnd();
-  if ((end < 0 ? buffer.length : end + 1) > limit) throw tooLong;
+  if ((end < 0 ? buffer.length : end + 1) > limit) throw tooLong();
   if (end < 0) return undefined;
-  const line = buffer.take(end + 1);
-  const cr = end > 0 && line[end - 1] === CR;
+  const cr = end > 0 && buffer.at(end - 1) === CR;
   if (!cr && !mend) throw malformed("A line ends with LF and not with CRLF");
   const length = cr ? end - 1 : end;
-  return length === 0 ? EMPTY_LINE : line.subarray(0, length);
+  const line = length === 0 ? EMPTY_LINE : buffer.take(length);
+  buffer.skip(end + 1 - length);
+  return line;
 }
 
 /** Reads lines up to the empty one, within a limit that covers them all. */
 export class SectionReader {
   readonly fields: Fields = new Fields();
   readonly #mend: boolean;
-  readonly #tooLarge: Fault;
+  readonly #tooLarge: () => Fault;
   #left: number;
 
-  /** `tooLarge` is thrown when the lines, with their line ends, exceed `limit` octets. */
-  constructor(options: { limit: number; mend: boolean; tooLarge: Fault }) {
+  /** `tooLarge` makes what is thrown when the lines, with their line ends, exceed `limit` octets. */
+  constructor(options: { limit: number; mend: boolean; tooLarge: () => Fault }) {
     this.#left = options.limit;
     this.#mend = options.mend;
     this.#tooLarge = options.tooLarge;
   }
 
   /** One line, counted against the limit. */
-  line(buffer: ByteBuffer, tooLong: Fault = this.#tooLarge): Uint8Array | undefined {
+  line(buffer: ByteBuffer, tooLong: () => Fault = this.#tooLarge): Uint8Array | undefined {
     const before = buffer.length;
     const line = takeLine(buffer, { mend: this.#mend, limit: this.#left, tooLong });
     this.#left -= before - buffer.length;
@@ -104,7 +105,7 @@ export class RequestHeadReader {
 
   /** `limit` is the most octets that the head may have. */
   constructor(limit: number) {
-    const tooLarge = malformed(`The request head is larger than ${limit} bytes`, { status: 431 });
+    const tooLarge = () => malformed(`The request head is larger than ${limit} bytes`, { status: 431 });
     this.#section = new SectionReader({ limit, mend: false, tooLarge });
   }
 
@@ -116,7 +117,7 @@ export class RequestHeadReader {
   /** The head, once it is complete. */
   read(buffer: ByteBuffer): RequestHead | undefined {
     while (!this.#start) {
-      const line = this.#section.line(buffer, URI_TOO_LONG);
+      const line = this.#section.line(buffer, uriTooLong);
       if (!line) return undefined;
       if (line.length > 0) this.#start = requestLine(fromOctets(line));
       // RFC 9112 section 2.2: one empty line before the request line is some client's old bug.
@@ -127,7 +128,9 @@ export class RequestHeadReader {
   }
 }
 
-const URI_TOO_LONG = malformed("The request line is too long", { status: 414 });
+function uriTooLong(): Fault {
+  return malformed("The request line is too long", { status: 414 });
+}
 
 function requestLine(line: string): StartLine {
   const [method, target, version, ...rest] = line.split(" ");
@@ -158,10 +161,8 @@ export class ResponseHeadReader {
 
   /** `limit` is the most octets that the head may have. */
   constructor(limit: number) {
-    const tooLarge = new Fault(
-      "http_response_header_section_size",
-      `The response head is larger than ${limit} bytes`,
-    );
+    const tooLarge = () =>
+      new Fault("http_response_header_section_size", `The response head is larger than ${limit} bytes`);
     this.#section = new SectionReader({ limit, mend: true, tooLarge });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed } from "../faults.ts";
+import { type Fault, malformed } from "../faults.ts";
 import { type Framing, requestFraming } from "./http1_framing.ts";
 import type { RequestHead } from "./http1_head.ts";
 import { isToken, listElements } from "./http1_syntax.ts";
@@ -30,10 +30,10 @@ export function understand(head: RequestHead): HttpRequest {
   const target = parseTarget(head.target, method);
   // RFC 9110 section 9.3.8 makes TRACE a way to read a victim's credentials back; Squid and others refuse it too.
   if (method === "TRACE") throw malformed("TRACE is not served", { status: 405 });
-  if (target.form === "origin") {
-    throw malformed("This is a proxy, and the request names no host: set it as a proxy, not as a server");
-  }
   const framing = requestFraming(head);
+  if (target.form === "origin" && !(["GET", "HEAD"].includes(method) && framing.kind === "none")) {
+    throw noProxyRequest();
+  }
   if (
     method === "CONNECT" && framing.kind !== "none" && !(framing.kind === "length" && framing.length === 0)
   ) {
@@ -52,6 +52,11 @@ export function understand(head: RequestHead): HttpRequest {
     upgrade: version === "1.1" && connection.includes("upgrade") ? upgradeField(head) : undefined,
     maxForwards: method === "OPTIONS" ? maxForwardsField(head) : undefined,
   };
+}
+
+/** What a client did that takes the proxy for a server (RFC 9112 section 3.2.1). */
+export function noProxyRequest(): Fault {
+  return malformed("This is a proxy, and the request names no host: set it as a proxy, not as a server");
 }
 
 /** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { cutBytes } from "./byte_block.ts";
+
 /** Carriage return. */
 export const CR = 0x0D;
 /** Line feed. */
@@ -34,6 +36,7 @@ export function isToken(text: string): boolean {
  * (RFC 9112 section 2.2: octets, not Unicode). `TextDecoder("latin1")` is windows-1252 and would change 0x80-0x9F.
  */
 export function fromOctets(bytes: Uint8Array): string {
+  if (isAscii(bytes)) return UTF_8.decode(bytes);
   let text = "";
   for (let i = 0; i < bytes.length; i += 4096) {
     text += String.fromCharCode.apply(null, bytes.subarray(i, i + 4096) as unknown as number[]);
@@ -41,9 +44,17 @@ export function fromOctets(bytes: Uint8Array): string {
   return text;
 }
 
-/** Text whose characters are octets, as octets. */
+/** Where UTF-8 is one octet for each character, and the fast way. */
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] > 0x7F) return false;
+  return true;
+}
+
+const UTF_8 = new TextDecoder();
+
+/** Text whose characters are octets, as octets: a view, whose buffer holds other people's bytes as well. */
 export function toOctets(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
+  const bytes = cutBytes(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
@@ -62,6 +73,7 @@ function trimmed(text: string): string {
   return text.slice(start, end);
 }
 
-function isBlank(code: number): boolean {
+/** Whether a character is optional white space (RFC 9110 section 5.6.3). */
+export function isBlank(code: number): boolean {
   return code === SP || code === HTAB;
 }

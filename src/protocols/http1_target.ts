@@ -21,7 +21,7 @@ export type RequestTarget =
   }
   | { readonly form: "authority"; readonly address: TcpAddress }
   | { readonly form: "asterisk" }
-  | { readonly form: "origin" };
+  | { readonly form: "origin"; readonly path: string };
 
 /** Reads a target; the method decides which forms it may have (sections 3.2.3 and 3.2.4). */
 export function parseTarget(target: string, method: string): RequestTarget {
@@ -36,7 +36,7 @@ export function parseTarget(target: string, method: string): RequestTarget {
     if (method !== "OPTIONS") throw malformed('The target "*" is for OPTIONS alone');
     return { form: "asterisk" };
   }
-  if (target.startsWith("/")) return { form: "origin" };
+  if (target.startsWith("/")) return { form: "origin", path: target };
   return absoluteForm(target, method);
 }
 

@@ -8,6 +8,8 @@
  */
 
 import { assertEquals } from "@std/assert";
+import process from "node:process";
+import { isInstalled } from "./real_clients.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 import { type Capability, type Row, rows } from "../support/toolchain.ts";
 
@@ -17,11 +19,17 @@ export interface TestOptions {
   readonly needs?: Capability;
   /** What Deno is allowed beside `-N`. */
   readonly permissions?: readonly string[];
+  /** Commands that it runs. CI has them installed; elsewhere the test is skipped where one is missing. */
+  readonly programs?: readonly string[];
 }
 
 /** A test of the program: the body starts it as it likes. */
 export function testRows(name: string, body: (row: Row) => Promise<void>, options: TestOptions = {}): void {
-  const { needs, permissions = [] } = options;
+  const { needs, permissions = [], programs = [] } = options;
+  const missing = process.env.CI ? undefined : programs.find((program) => !isInstalled(program));
+  if (missing !== undefined) {
+    return Deno.test({ name: `${name} (cannot: "${missing}" is not installed)`, ignore: true, fn() {} });
+  }
   Deno.test(name, async (t) => {
     await Promise.all(
       rows(...permissions).map((row) => {

@@ -232,7 +232,7 @@ export const ADDRESS_CASES: Case[] = [
   {
     name: "resolve() answers with the addresses of localhost",
     async run(runtime) {
-      const addresses = await runtime.resolve("localhost");
+      const { addresses } = await runtime.resolve("localhost");
       ok(addresses.length > 0);
       for (const address of addresses) ok(["127.0.0.1", "::1"].includes(address), address);
       strictEqual(new Set(addresses).size, addresses.length);

@@ -7,7 +7,7 @@
 import type { Runtime } from "../../src/runtime.ts";
 
 /** A part of the contract that a runtime may be unable to meet. */
-export type Capability = "reset";
+export type Capability = "reset" | "tls half-close";
 
 /** A runtime under test. */
 export interface Row {
@@ -27,6 +27,12 @@ export const ROWS: Readonly<Record<RuntimeName, Row>> = {
     lacks: { "reset": "Deno.Conn has no SO_LINGER and shuts the socket down before it closes it" },
     load: () => import("../../adapters/deno.ts"),
   },
-  bun: { start: ["run"], lacks: {}, load: () => import("../../adapters/bun.ts") },
+  bun: {
+    start: ["run"],
+    lacks: {
+      "tls half-close": "Bun answers close_notify by ending both directions of a TLS socket over a stream",
+    },
+    load: () => import("../../adapters/bun.ts"),
+  },
   node: { start: [], lacks: {}, load: () => import("../../adapters/node.ts") },
 };

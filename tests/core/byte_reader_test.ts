@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ByteReader } from "../../src/byte_reader.ts";
 import { Fault } from "../../src/faults.ts";
+import { StreamPort } from "../../src/stream_port.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 
 function bytes(text: string): Uint8Array {
@@ -20,7 +21,7 @@ function send(writable: WritableStream<Uint8Array>, parts: Uint8Array[]): Promis
 
 Deno.test("ByteReader.read() yields what arrived, at most as much as asked for, and keeps the rest", async () => {
   const [near, far] = memoryPair();
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const sent = send(far.writable, [bytes("hello world")]);
   assertEquals(text(await reader.read(5)), "hello");
   assertEquals(text(await reader.read()), " world");
@@ -31,7 +32,7 @@ Deno.test("ByteReader.read() yields what arrived, at most as much as asked for, 
 
 Deno.test("ByteReader.fill() adds behind what waits, and grows for it", async () => {
   const [near, far] = memoryPair();
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const sent = send(far.writable, [bytes("a".repeat(5_000)), bytes("b".repeat(5_000))]);
   while (await reader.fill());
   assertEquals(text(reader.buffer.bytes), "a".repeat(5_000) + "b".repeat(5_000));
@@ -40,7 +41,7 @@ Deno.test("ByteReader.fill() adds behind what waits, and grows for it", async ()
 
 Deno.test("ByteReader.fill() that was given up loses nothing: the next waits for the same bytes", async () => {
   const [near, far] = memoryPair();
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const given = reader.fill();
   assertEquals(reader.fill(), given);
   assertEquals(reader.buffer.lineEnd(), -1);
@@ -51,7 +52,7 @@ Deno.test("ByteReader.fill() that was given up loses nothing: the next waits for
 
 Deno.test("ByteReader.read() behind a wait that was given up waits for its bytes, also where some wait already", async () => {
   const [near, far] = memoryPair();
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const writer = far.writable.getWriter();
   await writer.write(bytes("half "));
   await reader.fill();
@@ -63,7 +64,7 @@ Deno.test("ByteReader.read() behind a wait that was given up waits for its bytes
 
 Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behind a trickle", async () => {
   const [near, far] = memoryPair({ capacity: 1024 * 1024 });
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const writer = far.writable.getWriter();
   await writer.write(new Uint8Array(700_000));
   const sizes: number[] = [];
@@ -83,7 +84,7 @@ Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behin
 
 Deno.test("ByteReader.cut() tells the reason to whoever waits, and to whoever comes later", async () => {
   const [near] = memoryPair();
-  const reader = new ByteReader(near.readable, "client");
+  const reader = new ByteReader(new StreamPort(near), "client");
   const waiting = assertRejects(() => reader.read(), Fault, "Too slow");
   reader.cut(new Fault("client_timeout", "Too slow"));
   await waiting;
@@ -95,7 +96,7 @@ Deno.test("ByteReader blames a reset on the side that it happened on", async () 
     const [side, code] of [["client", "client_disconnected"], ["target", "connection_terminated"]] as const
   ) {
     const [near, far] = memoryPair();
-    const reader = new ByteReader(near.readable, side);
+    const reader = new ByteReader(new StreamPort(near), side);
     const waiting = assertRejects(() => reader.read(), Fault);
     await far.writable.abort();
     assertEquals((await waiting).code, code);
@@ -110,7 +111,7 @@ Deno.test("ByteReader reads streams that are no byte streams, too", async () => 
       controller.close();
     },
   });
-  const reader = new ByteReader(readable, "client");
+  const reader = new ByteReader(new StreamPort({ readable, writable: new WritableStream() }), "client");
   while (await reader.fill());
   assertEquals(text(reader.buffer.bytes), "one two");
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ByteWriter } from "../../src/byte_writer.ts";
 import { Fault } from "../../src/faults.ts";
+import { StreamPort } from "../../src/stream_port.ts";
 
 /** A writer, and the sizes of the writes that it makes. */
 function recorded(): { writer: ByteWriter; sizes: number[]; written: () => string } {
@@ -12,7 +13,8 @@ function recorded(): { writer: ByteWriter; sizes: number[]; written: () => strin
       all += new TextDecoder().decode(chunk);
     },
   });
-  return { writer: new ByteWriter(writable, "client"), sizes, written: () => all };
+  const port = new StreamPort({ readable: new ReadableStream(), writable });
+  return { writer: new ByteWriter(port, "client"), sizes, written: () => all };
 }
 
 function bytes(text: string): Uint8Array {

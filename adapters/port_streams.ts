@@ -1,0 +1,88 @@
+/**
+ * The WHATWG pair of a connection, made from its port: what every runtime's streams have in common.
+ *
+ * @module
+ */
+
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+
+/** What a reader gets at most that brings no buffer. */
+const DEFAULT_VIEW = 16 * 1024;
+
+const NOTHING = new Uint8Array(0);
+
+/** Both streams of a port. */
+export class PortStreams implements PortReceiver {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly #port: DirectPort;
+  #source!: ReadableByteStreamController;
+  /** Whether an answer of the port is due. */
+  #pulled = false;
+  /** What came beyond a view. */
+  #rest: Uint8Array<ArrayBuffer> = NOTHING;
+
+  /** Takes the port over. */
+  constructor(port: DirectPort) {
+    this.#port = port;
+    this.readable = new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: DEFAULT_VIEW,
+      start: (controller) => {
+        this.#source = controller;
+        // A read that is given up before the stream has started would never be pulled, and block those behind it.
+        queueMicrotask(() => controller.byobRequest !== null && this.#pull());
+      },
+      pull: () => this.#pull(),
+      cancel: () => port.destroy({ reset: false }),
+    }, { highWaterMark: 0 });
+    this.writable = new WritableStream({
+      // The sink's own abort() would be called only after the write in progress.
+      start: ({ signal }) => signal.addEventListener("abort", () => port.destroy({ reset: true })),
+      write: (chunk) => chunk.byteLength > 0 ? port.write(chunk) : undefined,
+      close: () => port.close(),
+    });
+  }
+
+  #pull(): void {
+    if (this.#pulled) return;
+    if (this.#rest.byteLength > 0) return this.#deliver(this.#rest);
+    this.#pulled = true;
+    this.#port.pull(this);
+  }
+
+  /** See `PortReceiver`. */
+  lend(): Uint8Array<ArrayBuffer> {
+    return this.#source.byobRequest!.view as Uint8Array<ArrayBuffer>;
+  }
+
+  /** See `PortReceiver`. */
+  receive(bytes: Uint8Array<ArrayBuffer>): boolean {
+    this.#pulled = false;
+    this.#deliver(bytes);
+    return false;
+  }
+
+  #deliver(bytes: Uint8Array<ArrayBuffer>): void {
+    const request = this.#source.byobRequest!;
+    const view = request.view as Uint8Array<ArrayBuffer>;
+    const length = Math.min(bytes.byteLength, view.byteLength);
+    if (bytes.buffer !== view.buffer) view.set(bytes.subarray(0, length));
+    // Before respond(), which pulls at once when another reader waits.
+    this.#rest = length < bytes.byteLength ? bytes.slice(length) : NOTHING;
+    request.respond(length);
+  }
+
+  /** See `PortReceiver`. */
+  end(): void {
+    this.#pulled = false;
+    this.#source.close();
+    this.#source.byobRequest?.respond(0);
+  }
+
+  /** See `PortReceiver`. */
+  fail(error: unknown): void {
+    this.#pulled = false;
+    this.#source.error(error);
+  }
+}

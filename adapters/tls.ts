@@ -1,0 +1,187 @@
+/**
+ * TLS over any byte stream, by `node:tls`, for the adapters of all three runtimes.
+ *
+ * @module
+ */
+
+import { createHash, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { setImmediate } from "node:timers";
+import { checkServerIdentity, connect, createServer } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import type {
+  ByteStream,
+  Certificate,
+  SocketErrorCode,
+  TlsClientOptions,
+  TlsServerOptions,
+} from "../src/runtime.ts";
+import { serverName } from "./client_hello.ts";
+import { Carrier, show, tlsError, tlsFailure, TlsStream } from "./tls_stream.ts";
+
+/** Why a handshake is over. */
+class Refusal extends Error {
+  readonly code: SocketErrorCode;
+
+  constructor(message: string, code: SocketErrorCode = "tls_certificate_error") {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Answers the TLS client at the other end of a stream: `acceptTls` of the contract in `src/runtime.ts`. */
+export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream> {
+  const { certificates, clientCa, minVersion = "TLSv1.2", signal } = options;
+  return secure(stream, {
+    signal,
+    hello: certificates.length > 1,
+    start({ carrier, name, open }) {
+      const { cert, key } = certificates.find((certificate) => covers(certificate, name)) ?? certificates[0];
+      const asked = clientCa !== undefined;
+      // A server of its own: only it judges the client's certificate, and nothing else tells whose event it emits.
+      const server = createServer({
+        cert,
+        key,
+        minVersion,
+        allowHalfOpen: true,
+        ...(asked && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+      });
+      return new Promise((resolve, reject) => {
+        server.on("secureConnection", (socket) => {
+          if (!asked || isAuthorized(socket)) resolve(open(socket));
+          else reject(new Refusal("the client's certificate is not trusted"));
+        });
+        server.on("tlsClientError", (error: Error & { code?: string }) => {
+          // Node and Deno hang up on a certificate that was not signed by the authority.
+          const refused = asked && error.code === "ECONNRESET" && !carrier.over;
+          reject(refused ? new Refusal("the client's certificate is not trusted") : error);
+        });
+        server.emit("connection", carrier);
+      });
+    },
+  });
+}
+
+/** Speaks TLS to the server at the other end of a stream: `connectTls` of the contract in `src/runtime.ts`. */
+export function connectTls(stream: ByteStream, options: TlsClientOptions): Promise<ByteStream> {
+  const { serverName: name, ca, pin, certificate, minVersion = "TLSv1.2", signal } = options;
+  return secure(stream, {
+    signal,
+    start({ carrier, open }) {
+      const tlsOptions = {
+        socket: carrier,
+        host: name,
+        servername: isIP(name) === 0 ? name : "",
+        minVersion,
+        allowHalfOpen: true,
+        rejectUnauthorized: pin === undefined,
+        checkServerIdentity: (_host: string, cert: PeerCertificate) => checkServerIdentity(name, cert),
+        ...(ca !== undefined && { ca }),
+        ...certificate,
+      };
+      const socket = connect(tlsOptions);
+      return new Promise((resolve, reject) => {
+        socket.on("secureConnect", () => {
+          if (pin !== undefined ? keyOf(socket) === pin : socket.authorized) resolve(open(socket));
+          else if (pin !== undefined) reject(new Refusal(`the server's key is not the pinned one`));
+          else reject(new Refusal("the server's certificate is not trusted"));
+        });
+        socket.on("error", reject);
+      });
+    },
+  });
+}
+
+/** How a handshake is made. */
+interface Handshake {
+  readonly signal?: AbortSignal;
+  /** Whether the client's hello is read before. */
+  readonly hello?: boolean;
+  /** Makes the TLS socket; settles with its stream when its handshake is done and the peer is good enough. */
+  start(options: HandshakeOptions): Promise<ByteStream>;
+}
+
+interface HandshakeOptions {
+  readonly carrier: Carrier;
+  /** The name that the client asks for, where its hello was read. */
+  readonly name: string;
+  /** Makes the stream. At once: an error that comes with the last of the handshake is told in the same turn. */
+  readonly open: (socket: TLSSocket) => ByteStream;
+}
+
+async function secure(stream: ByteStream, { signal, hello, start }: Handshake): Promise<ByteStream> {
+  const { local, remote } = stream;
+  const reader = stream.readable.getReader({ mode: "byob" });
+  const writer = stream.writable.getWriter();
+  // A failure is told by what fails; nobody waits for this one.
+  for (const { closed } of [reader, writer]) closed.catch(() => {});
+  let carrier: Carrier | undefined;
+  function abandon(): void {
+    writer.abort().catch(() => {});
+    carrier?.reset();
+  }
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => {
+      reject(signal!.reason);
+      abandon();
+    };
+  });
+  signal?.addEventListener("abort", abort);
+  try {
+    signal?.throwIfAborted();
+    const head = hello ? await Promise.race([readHello(reader), aborted]) : undefined;
+    carrier = new Carrier(reader, { writer, head });
+    const made = carrier;
+    const ended = new Promise<never>((_, reject) => {
+      made.onEnd = (cause) => reject(cause ?? new Error("the stream has ended"));
+    });
+    const open = (socket: TLSSocket) => new TlsStream(socket, { carrier: made, local, remote });
+    const name = head ? serverName(head) ?? "" : "";
+    return await Promise.race([start({ carrier: made, name, open }), ended, aborted]);
+  } catch (cause) {
+    if (signal?.aborted) {
+      abandon();
+      throw signal.reason;
+    }
+    // The peer is still to get the alert that says why.
+    if (carrier) setImmediate(() => carrier!.release());
+    else abandon();
+    const code = cause instanceof Refusal ? cause.code : tlsFailure(cause as Error);
+    throw tlsError(`Cannot speak TLS with ${show(remote)}`, { code, cause });
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Reads until the client's hello is whole, or is none. */
+async function readHello(reader: ReadableStreamBYOBReader): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = new Uint8Array(0);
+  while (serverName(bytes) === undefined) {
+    const { value, done } = await reader.read(new Uint8Array(4096));
+    if (done) throw new Error("the stream has ended");
+    const longer = new Uint8Array(bytes.length + value.length);
+    longer.set(bytes);
+    longer.set(value, bytes.length);
+    bytes = longer;
+  }
+  return bytes;
+}
+
+/** Whether a certificate is for a name. Deno's `checkHost()` knows no wildcards. */
+function covers({ cert }: Certificate, name: string): boolean {
+  const names = new X509Certificate(cert).subjectAltName?.toLowerCase().split(", ") ?? [];
+  const wildcard = `dns:*${name.slice(name.indexOf("."))}`;
+  return names.includes(`dns:${name}`) || name.indexOf(".") > 0 && names.includes(wildcard);
+}
+
+/** Whether the client has shown a certificate that is good: on Deno `authorized` is true also when it has none. */
+function isAuthorized(socket: TLSSocket): boolean {
+  return socket.authorized && socket.getPeerX509Certificate() !== undefined;
+}
+
+/** The pin of the key that the server has shown that it has. */
+function keyOf(socket: TLSSocket): string | undefined {
+  const spki = socket.getPeerX509Certificate()?.publicKey.export({ type: "spki", format: "der" });
+  return spki && `sha256/${createHash("sha256").update(spki).digest("base64")}`;
+}

@@ -1,0 +1,358 @@
+/**
+ * One HTTP request as a client makes it, directly or through upstreams, with every step and its time.
+ *
+ * What dials is the proxy's own code, given a runtime and a resolver that tell of what they do.
+ *
+ * @module
+ */
+
+import { Channel } from "../channel.ts";
+import { channelStream } from "../channel_stream.ts";
+import type { Clock } from "../clock.ts";
+import { Deadlines, type Timed } from "../deadlines.ts";
+import { formatDuration } from "../duration.ts";
+import { formatAddress } from "../endpoint.ts";
+import { Fault, type FaultCode, toFault } from "../faults.ts";
+import { UpstreamFault } from "../protocols/connector.ts";
+import { formatAuthority } from "../protocols/host.ts";
+import { bodyReader } from "../protocols/http1_body.ts";
+import { proxyError } from "../protocols/http1_connector.ts";
+import { type Framing, responseFraming } from "../protocols/http1_framing.ts";
+import { asProtocolError, type ResponseHead, ResponseHeadReader } from "../protocols/http1_head.ts";
+import type { Runtime } from "../runtime.ts";
+import { type ChainOptions, dialChain, type Routed } from "../upstreams/chain.ts";
+import { type Chain, formatUpstream } from "../upstreams/upstream.ts";
+import { type ClientRequest, requestHead, requestTarget } from "./request.ts";
+import { type RunningStep, type Step, Timeline } from "./timeline.ts";
+
+/** What is to be tried. */
+export interface ProbeRequest extends ClientRequest {
+  /** The ways, in the order in which they are tried; none is the direct one. */
+  readonly alternatives: readonly Chain[];
+  /** The authorities that the target's certificate is judged by, in PEM; undefined for the usual ones. */
+  readonly ca?: string;
+}
+
+/** What it takes to try it. */
+export interface ProbeOptions extends Pick<ChainOptions, "resolver" | "readFile" | "maxHeaderSize"> {
+  readonly runtime: Pick<Runtime, "dial" | "connectTls">;
+  readonly clock: Clock;
+  /** Aborting it, with a `Fault`, ends the probe at once. */
+  readonly signal: AbortSignal;
+  /** The most milliseconds in which nothing may happen. */
+  readonly timeout: number;
+  /** Called as each step is over. */
+  readonly onStep: (step: Step) => void;
+  /** Takes the body. The bytes are valid until it has settled; `total` is the body's length where it is known. */
+  readonly onData?: (bytes: Uint8Array, total: number | undefined) => Promise<void> | undefined;
+}
+
+/** How it went. */
+export interface ProbeResult {
+  /** The response's head, as far as one came. */
+  readonly head?: ResponseHead;
+  /** Octets of the response's content. */
+  readonly size: number;
+  /** Milliseconds from the beginning to the end. */
+  readonly time: number;
+  /** What went wrong; undefined for a whole response of the target's own, whatever its status. */
+  readonly fault?: Fault;
+  /** The names of the steps that were not reached. */
+  readonly missed: readonly string[];
+}
+
+/** What silence in a step is called. */
+const SILENCE: Readonly<Record<string, FaultCode>> = {
+  resolve: "dns_timeout",
+  request: "http_response_timeout",
+  response: "http_response_timeout",
+  body: "connection_read_timeout",
+};
+
+/** More 1xx responses than this before a final one are no conversation. */
+const MAX_INTERIM = 16;
+
+const DONE = new Fault("connection_terminated", "The response is complete");
+
+/** Makes the request. Never rejects; `Fault`s are in the result. */
+export function probe(request: ProbeRequest, options: ProbeOptions): Promise<ProbeResult> {
+  return new Probe(request, options).run();
+}
+
+class Probe implements Timed {
+  readonly #request: ProbeRequest;
+  readonly #options: ProbeOptions;
+  readonly #timeline: Timeline;
+  readonly #deadlines: Deadlines;
+  readonly #started: number;
+  /** Ends what is under way: one of the alternatives, or all that is behind them. */
+  #controller = new AbortController();
+  #channel: Channel | undefined;
+  #missed: string[] = [];
+  #dialing: Chain | undefined;
+  #head: ResponseHead | undefined;
+  #size = 0;
+  expiresAt = Infinity;
+
+  constructor(request: ProbeRequest, options: ProbeOptions) {
+    const { clock, onStep } = options;
+    this.#request = request;
+    this.#options = options;
+    this.#deadlines = new Deadlines(clock);
+    this.#started = clock.now();
+    this.#timeline = new Timeline({
+      clock,
+      onBegin: (name) => {
+        this.#moved();
+        const index = this.#missed.indexOf(name);
+        if (index >= 0) this.#missed.splice(index, 1);
+      },
+      onStep: (step) => {
+        this.#moved();
+        onStep(step);
+      },
+    });
+  }
+
+  async run(): Promise<ProbeResult> {
+    const { signal, clock } = this.#options;
+    const stop = () => this.#stop(toFault(signal.reason));
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    this.#moved();
+    this.#deadlines.watch(this);
+    let fault: Fault | undefined;
+    try {
+      const { channel, proxy, by } = await this.#reach();
+      this.#channel = channel;
+      if (this.#request.url.secure) await this.#secure(channel);
+      fault = await this.#ask(proxy, by);
+    } catch (error) {
+      // What was thrown says by which upstream, where it is ours.
+      const { aborted, reason } = this.#controller.signal;
+      fault = toFault(aborted && !(error instanceof Fault) ? reason : error);
+      this.#timeline.abandon(fault);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#deadlines.forget(this);
+      this.#channel?.drop(fault ?? DONE);
+    }
+    const time = clock.now() - this.#started;
+    return { head: this.#head, size: this.#size, time, missed: this.#missed, ...fault && { fault } };
+  }
+
+  // --- time ---
+
+  #moved(): void {
+    this.expiresAt = this.#options.clock.now() + this.#options.timeout;
+  }
+
+  /** See `Timed`. */
+  expire(): void {
+    const code = SILENCE[this.#timeline.current ?? ""] ?? "connection_timeout";
+    const message = `Nothing happened for ${formatDuration(this.#options.timeout)}`;
+    this.#stop(this.#dialing?.length ? new UpstreamFault(code, message) : new Fault(code, message));
+  }
+
+  #stop(fault: Fault): void {
+    this.#timeline.abandon(fault);
+    this.#controller.abort(fault);
+    this.#channel?.cut(fault);
+  }
+
+  // --- the way ---
+
+  /** By the first alternative whose upstreams do not fail. */
+  async #reach(): Promise<Routed & { readonly by?: string }> {
+    const { alternatives } = this.#request;
+    const chains = alternatives.length > 0 ? alternatives : [[]];
+    for (const [i, chain] of chains.entries()) {
+      try {
+        this.#options.signal.throwIfAborted();
+        if (i > 0) this.#controller = new AbortController();
+        const routed = await this.#dial(chain);
+        const last = chain.at(-1);
+        return { ...routed, ...last && { by: formatUpstream(last) } };
+      } catch (error) {
+        const fault = toFault(error);
+        this.#timeline.abandon(fault);
+        const another = fault instanceof UpstreamFault && i < chains.length - 1;
+        if (!another || this.#options.signal.aborted) throw fault;
+      }
+    }
+    throw new TypeError("There is one chain at least");
+  }
+
+  async #dial(chain: Chain): Promise<Routed> {
+    const { url } = this.#request;
+    this.#dialing = chain;
+    this.#missed = stepsOf(chain, url.secure);
+    const routed = await dialChain(chain, {
+      kind: url.secure ? "tunnel" : "exchange",
+      target: url.address,
+      // An upstream that is to be told of a client is told that there is none.
+      client: { local: { path: "" }, remote: { path: "" } },
+    }, this.#chainOptions());
+    this.#dialing = undefined;
+    return routed;
+  }
+
+  #chainOptions(): ChainOptions {
+    const { runtime, resolver, clock, readFile, maxHeaderSize } = this.#options;
+    const timeline = this.#timeline;
+    return {
+      clock,
+      readFile,
+      maxHeaderSize,
+      signal: this.#controller.signal,
+      // Whoever probes chose the target.
+      judge: () => {},
+      judgeUpstream: () => {},
+      resolver: {
+        resolve: (host, signal) =>
+          timeline.watch("resolve", host, {
+            work: () => resolver.resolve(host, signal),
+            outcome: (addresses) => addresses.join(", "),
+          }),
+      },
+      runtime: {
+        dial: async (to, options) => {
+          const work = () => runtime.dial(to, options);
+          const stream = await timeline.watch("connect", formatAddress(to), { work });
+          // The other addresses of a name have lost the race.
+          timeline.forget("connect");
+          return stream;
+        },
+        connectTls: (stream, options) => {
+          const work = () => runtime.connectTls(stream, options);
+          return timeline.watch("tls", options.serverName, { work });
+        },
+      },
+      onAsk: (hop, address) => {
+        const { scheme } = hop;
+        const what = formatAuthority(address);
+        const running = timeline.begin(scheme, scheme.startsWith("http") ? `CONNECT ${what}` : what);
+        return () => running.end(`by ${formatUpstream(hop)}`);
+      },
+    };
+  }
+
+  async #secure(channel: Channel): Promise<void> {
+    const { url: { address: { host } }, ca } = this.#request;
+    const { signal } = this.#controller;
+    const options = { serverName: host, signal, ...ca !== undefined && { ca } };
+    const stream = await this.#timeline.watch("tls", host, {
+      work: () => this.#options.runtime.connectTls(channelStream(channel), options),
+    });
+    this.#channel = new Channel(stream, "target");
+    signal.throwIfAborted();
+  }
+
+  // --- the request ---
+
+  async #ask(proxy: Routed["proxy"], by: string | undefined): Promise<Fault | undefined> {
+    const { method, url } = this.#request;
+    const { reader, writer } = this.#channel!;
+    const asking = this.#timeline.begin("request", `${method} ${requestTarget(url, proxy !== undefined)}`);
+    // What has been answered already may say why a request is not taken any more.
+    await writer.write(requestHead(this.#request, proxy)).catch((error) => {
+      if (this.#controller.signal.aborted) throw error;
+    });
+    if (reader.buffer.length === 0 && !await reader.fill()) {
+      throw new Fault("connection_terminated", "The connection was closed without a response");
+    }
+    asking.end();
+    const answering = this.#timeline.begin("response", "");
+    const head = this.#head = await this.#responseHead(answering);
+    const framing = responseFraming(head, method);
+    answering.end();
+    await this.#readBody(framing);
+    return proxyFault(head, proxy && by);
+  }
+
+  /** The final response's head; 1xx before it are skipped, but for the one that switches protocols. */
+  async #responseHead(answering: RunningStep): Promise<ResponseHead> {
+    const { reader } = this.#channel!;
+    for (let interim = 0; interim <= MAX_INTERIM; interim++) {
+      const headReader = new ResponseHeadReader(this.#options.maxHeaderSize);
+      let head = headReader.read(reader.buffer);
+      while (!head) {
+        if (!await reader.fill()) {
+          throw new Fault("http_response_incomplete", "The connection was closed within the response's head");
+        }
+        this.#moved();
+        head = headReader.read(reader.buffer);
+      }
+      answering.what = `HTTP/${head.version} ${head.status} ${head.reason}`.trimEnd();
+      if (head.status >= 200 || head.status === 101) return head;
+    }
+    throw new Fault("http_protocol_error", `There are more than ${MAX_INTERIM} informational responses`);
+  }
+
+  async #readBody(framing: Framing): Promise<void> {
+    const { onData, maxHeaderSize } = this.#options;
+    const { reader } = this.#channel!;
+    const total = framing.kind === "length" ? framing.length : framing.kind === "none" ? 0 : undefined;
+    const running = this.#timeline.begin("body", formatSize(0, total));
+    const body = bodyReader(framing, { maxTrailerSize: maxHeaderSize });
+    while (true) {
+      const event = readEvent(() => body.read(reader.buffer));
+      if (event?.type === "end") break;
+      if (event) {
+        this.#size += event.bytes.length;
+        running.what = formatSize(this.#size, total);
+        this.#moved();
+        await onData?.(event.bytes, total);
+      } else if (!await reader.fill()) {
+        if (body.endsAtClose) break;
+        throw new Fault("http_response_incomplete", "The connection was closed before the body's end");
+      }
+    }
+    running.end(FRAMINGS[framing.kind]);
+  }
+}
+
+const FRAMINGS: Readonly<Record<Framing["kind"], string>> = {
+  none: "",
+  length: "Content-Length",
+  chunked: "chunked",
+  close: "until the close",
+};
+
+/** What chunks are not framed by blames the target. */
+function readEvent<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw asProtocolError(error);
+  }
+}
+
+function formatSize(size: number, total: number | undefined): string {
+  if (total === undefined || total === size) return `${size.toLocaleString("en")} bytes`;
+  return `${size.toLocaleString("en")} of ${total.toLocaleString("en")} bytes`;
+}
+
+/** The names of the steps of a way, in order; a name that has to be resolved on it comes in addition. */
+function stepsOf(chain: Chain, secure: boolean): string[] {
+  const names = ["connect"];
+  for (const [i, { scheme, tls }] of chain.entries()) {
+    if (tls) names.push("tls");
+    const asked = scheme !== "unix" && (secure || i < chain.length - 1 || !scheme.startsWith("http"));
+    if (asked) names.push(scheme);
+  }
+  return [...names, ...secure ? ["tls"] : [], "request", "response", "body"];
+}
+
+/** Where a proxy on the way says, by the answer's head, that it answered itself (RFC 9209 section 2.1.1). */
+function proxyFault(head: ResponseHead, by: string | undefined): Fault | undefined {
+  const { status, reason, fields } = head;
+  const told = status >= 400 ? proxyError(fields) : undefined;
+  if (told === undefined && status !== 407) return undefined;
+  const who = by ?? "A proxy in front of the target";
+  const why = told === undefined ? reason : told;
+  return new UpstreamFault(
+    status === 407 ? "proxy_configuration_error" : told!,
+    `${who} has answered itself: ${status} ${why}`.trimEnd(),
+  );
+}

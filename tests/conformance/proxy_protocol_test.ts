@@ -1,0 +1,290 @@
+/**
+ * The PROXY protocol on the wire (section 1.10 of the requirements): believed where it is configured and from whom it
+ * is, sent where it is asked for, and behind HAProxy.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { randomUUID } from "node:crypto";
+import { request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
+import { Suite, testRows } from "./suite.ts";
+import type { TcpAddress } from "../../src/runtime.ts";
+import { httpOrigin, Origin, response } from "../support/origin.ts";
+import { haproxy } from "../support/peers.ts";
+import { type LogRecord, ProxyProcess } from "../support/proxy.ts";
+import { type Bytes, connect, type RawConnection } from "../support/raw_client.ts";
+import type { Row } from "../support/toolchain.ts";
+
+/** A listener that trusts this machine. */
+const TRUSTING = ["--listen", "127.0.0.1:0?proxy-protocol=127.0.0.0/8"];
+
+const suite = new Suite({
+  flags: [
+    ...TRUSTING,
+    "--listen",
+    "127.0.0.1:0?proxy-protocol=192.0.2.0/24",
+    "--listen",
+    "socks5://127.0.0.1:0?proxy-protocol=::1/128,127.0.0.1/32",
+    "--header-timeout",
+    "3s",
+    "--deny",
+    "denied.test client=203.0.113.0/24",
+  ],
+});
+
+/** Connects to a listener, by its place among the flags; 0 is one that expects no header. */
+function enter(proxy: ProxyProcess, listener: number): Promise<RawConnection> {
+  return proxy.connect(proxy.addresses[listener]);
+}
+
+const SIGNATURE = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A];
+
+/** A binary header: its version and command, its family, and what its length counts. */
+function binary(command: number, family: number, rest: readonly number[]): Buffer {
+  return Buffer.of(...SIGNATURE, command, family, rest.length >> 8, rest.length & 0xFF, ...rest);
+}
+
+const V4 = [203, 0, 113, 7, 127, 0, 0, 1, 0x30, 0x39, 0x1F, 0x90];
+const V6 = [
+  ...[0x20, 0x01, 0x0D, 0xB8, ...Array(11).fill(0), 7],
+  ...[...Array(15).fill(0), 1, 0x30, 0x39, 0x1F, 0x90],
+];
+
+/** Headers, and the client in the access log; undefined where the sender speaks for itself. */
+const HEADERS: readonly (readonly [header: Bytes, client: string | undefined])[] = [
+  ["PROXY TCP4 203.0.113.7 127.0.0.1 12345 8080\r\n", "203.0.113.7:12345"],
+  ["PROXY TCP6 2001:db8::7 ::1 12345 8080\r\n", "[2001:db8::7]:12345"],
+  ["PROXY UNKNOWN\r\n", undefined],
+  ["PROXY UNKNOWN ff:: ff:: 1 2\r\n", undefined],
+  [binary(0x21, 0x11, V4), "203.0.113.7:12345"],
+  [binary(0x21, 0x21, V6), "[2001:db8::7]:12345"],
+  // TLVs (section 2.2), of a type that nobody knows.
+  [binary(0x21, 0x11, [...V4, 0xEE, 0, 3, 1, 2, 3]), "203.0.113.7:12345"],
+  [binary(0x20, 0x00, []), undefined],
+  [binary(0x20, 0x11, V4), undefined],
+  [binary(0x21, 0x00, [1, 2, 3]), undefined],
+];
+
+suite.test("P2: the client of a header is the one in the log, in one packet and byte by byte", async (proxy) => {
+  await using origin = await httpOrigin();
+  for (const how of ["send", "sendSlowly"] as const) {
+    for (const [header, expected] of HEADERS) {
+      const path = `/${randomUUID()}`;
+      using client = await enter(proxy, 1);
+      const message = request("GET", `http://${origin.authority}${path}`);
+      await client[how](Buffer.concat([Buffer.from(header as string, "latin1"), Buffer.from(message)]));
+      assertEquals((await client.message()).text, "ok");
+      assertEquals((await proxy.record(path)).client, expected ?? `127.0.0.1:${client.localPort}`);
+    }
+  }
+});
+
+suite.test("P2: SOCKS behind a header is served, datagrams are not", async (proxy) => {
+  await using origin = await Origin.listen();
+  const header = Buffer.from(HEADERS[0][0] as string, "latin1");
+  {
+    using client = await enter(proxy, 3);
+    await client.send(Buffer.concat([header, SOCKS5_GREETING, socks5Request("127.0.0.1", origin.port)]));
+    await client.read(2);
+    assertEquals(await socks5Reply(client), 0);
+    using target = await origin.accept();
+    await target.send("hello");
+    await client.readUntil("hello");
+  }
+  assertEquals((await proxy.record(origin.authority)).client, "203.0.113.7:12345");
+  using client = await enter(proxy, 3);
+  await client.send(Buffer.concat([header, SOCKS5_GREETING, socks5Request("0.0.0.0", 0, 3)]));
+  await client.read(2);
+  assertEquals(await socks5Reply(client), 7);
+});
+
+suite.test("P2: rules ask about the client of the header", async (proxy) => {
+  for (const [index, status] of [[0, 403], [1, 502]]) {
+    using client = await enter(proxy, 1);
+    await client.send(HEADERS[index][0]);
+    await client.send(`CONNECT denied.test:1 HTTP/1.1\r\nHost: denied.test:1\r\n\r\n`);
+    assertEquals((await client.message()).status, status);
+  }
+});
+
+testRows("P2: --allow-client asks about the client of the header", async (row) => {
+  await using origin = await httpOrigin();
+  await using proxy = await ProxyProcess.start(row, [...TRUSTING, "--allow-client", "203.0.113.0/24"]);
+  for (const [index, status] of [[0, 200], [1, 403], [2, 403]]) {
+    using client = await enter(proxy, 1);
+    await client.send(HEADERS[index][0]);
+    await client.send(request("GET", `http://${origin.authority}/`));
+    assertEquals((await client.message()).status, status, String(HEADERS[index][0]));
+  }
+});
+
+/** The record of a client that got no further than its header. */
+async function recordOf(proxy: ProxyProcess, { localPort }: RawConnection): Promise<LogRecord> {
+  const line = await proxy.output.find((line) => JSON.parse(line).client === `127.0.0.1:${localPort}`);
+  return JSON.parse(line);
+}
+
+suite.test("P2: what is no header closes the connection, with one record and no answer", async (proxy) => {
+  const line = "PROXY TCP4 203.0.113.7 127.0.0.1 12345 8080";
+  const malformed: Bytes[] = [
+    "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    Uint8Array.of(5, 1, 0),
+    "PROXY  TCP4 203.0.113.7 127.0.0.1 12345 8080\r\n",
+    "PROXY TCP4 203.0.113.7 127.0.0.1 012345 8080\r\n",
+    "PROXY TCP4 203.0.113.07 127.0.0.1 12345 8080\r\n",
+    "PROXY TCP4 203.0.113.7 127.0.0.1 123456 8080\r\n",
+    "PROXY TCP6 203.0.113.7 127.0.0.1 12345 8080\r\n",
+    "PROXY TCP4 203.0.113.7 127.0.0.1 12345\r\n",
+    `${line}\n`,
+    `${line} \r\n`,
+    `${line}\rX\r\n`,
+    `PROXY UNKNOWN ${"x".repeat(100)}\r\n`,
+    "proxy TCP4 203.0.113.7 127.0.0.1 12345 8080\r\n",
+    binary(0x11, 0x11, V4),
+    binary(0x22, 0x11, V4),
+    binary(0x21, 0x12, V4),
+    binary(0x21, 0x11, V4.slice(1)),
+    binary(0x21, 0x41, V4),
+    "\r\n\r\nGET / HTTP/1.1\r\n",
+  ];
+  for (const bytes of malformed) {
+    using client = await enter(proxy, 1);
+    const what = JSON.stringify(Buffer.from(bytes as string, "latin1").toString("latin1"));
+    await client.send(Buffer.concat([
+      Buffer.from(bytes as string, "latin1"),
+      Buffer.from("GET http://never.test/ HTTP/1.1\r\nHost: never.test\r\n\r\n"),
+    ]));
+    await client.ending();
+    assertEquals(client.received.length, 0, what);
+    const { fault, ending, reason } = await recordOf(proxy, client);
+    assertEquals([fault, ending], ["http_request_error", "refused"], what);
+    assertMatch(String(reason), /^The PROXY protocol header is not valid: /);
+    const count = proxy.output.all.filter((line) => line.includes(`"127.0.0.1:${client.localPort}"`)).length;
+    assertEquals(count, 1, what);
+  }
+  assert(!proxy.output.all.some((line) => line.includes("never.test")));
+});
+
+suite.test("P1: a header from somebody else closes the connection, with one record", async (proxy) => {
+  using client = await enter(proxy, 2);
+  await client.send(`${HEADERS[0][0]}${request("GET", "http://never.test/")}`);
+  await client.ending();
+  assertEquals(client.received.length, 0);
+  const { fault, ending, reason } = await recordOf(proxy, client);
+  assertEquals([fault, ending], ["http_request_error", "refused"]);
+  assertEquals(reason, "Only who is trusted to may send a PROXY header");
+});
+
+suite.test("P1 P3: where no header is expected, none is believed", async (proxy) => {
+  for (const [header] of HEADERS) {
+    using client = await enter(proxy, 0);
+    await client.send(header);
+    await client.send(request("GET", "http://never.test/"));
+    // As HTTP the text is 400; the binary one begins with an empty line and then has a NUL.
+    await client.ending();
+    const said = client.received.toString("latin1");
+    if (said !== "") assertMatch(said, /^HTTP\/1\.1 400 /);
+  }
+  assert(!proxy.output.all.some((line) => line.includes("never.test")));
+});
+
+suite.test("P2: a header that does not come to its end runs into the header timeout", async (proxy) => {
+  using client = await enter(proxy, 1);
+  const start = performance.now();
+  await client.send("PROXY TCP4 203.");
+  await client.ending();
+  const took = performance.now() - start;
+  assert(took > 2_900 && took < 6_000, `It took ${took} ms`);
+  const { fault, ending } = await recordOf(proxy, client);
+  assertEquals([fault, ending], ["client_timeout", "timed_out"]);
+});
+
+testRows("P2: a header is sent to an upstream that asks for it, before all else", async (row) => {
+  await using origin = await httpOrigin();
+  await using next = await ProxyProcess.start(row, TRUSTING);
+  const { port } = next.addresses[1] as TcpAddress;
+  for (const version of ["v1", "v2"]) {
+    for (const scheme of ["http", "socks5h"]) {
+      await using proxy = await ProxyProcess.start(row, [
+        "--proxy",
+        `${scheme}://127.0.0.1:${port}?proxy-protocol=${version}`,
+      ]);
+      using client = await proxy.connect();
+      const path = `/${version}/${scheme}`;
+      await client.send(request("GET", `http://${origin.authority}${path}`));
+      assertEquals((await client.message()).text, "ok", path);
+      using tunneled = await tunnel(proxy, origin.authority);
+      await tunneled.send(request("GET", `http://${origin.authority}${path}`));
+      assertEquals((await tunneled.message()).text, "ok", path);
+      tunneled.end();
+      await next.output.find((line) => line.includes(`"127.0.0.1:${client.localPort}"`));
+      await next.output.find((line) => line.includes(`"127.0.0.1:${tunneled.localPort}"`));
+    }
+  }
+});
+
+testRows("P2: an upstream that is told of clients is told of the right one on each connection", async (row) => {
+  await using origin = await httpOrigin();
+  await using next = await ProxyProcess.start(row, TRUSTING);
+  const { port } = next.addresses[1] as TcpAddress;
+  await using proxy = await ProxyProcess.start(row, ["--proxy", `http://127.0.0.1:${port}?proxy-protocol=v2`]);
+  for (let i = 0; i < 3; i++) {
+    using client = await proxy.connect();
+    await client.send(request("GET", `http://${origin.authority}/${i}`));
+    await client.message();
+    assertEquals((await next.record(`/${i}`)).client, `127.0.0.1:${client.localPort}`);
+  }
+});
+
+/** GET by the load balancer, from an address of our own choice on this machine. */
+async function get(port: number, uri: string, localAddress: string): Promise<string> {
+  const from = { host: "127.0.0.1", port, localAddress };
+  using client = await connect(from);
+  await client.send(request("GET", uri, "Connection: close"));
+  return (await client.message()).text;
+}
+
+async function startThree(row: Row): Promise<ProxyProcess[]> {
+  return await Promise.all(Array.from({ length: 3 }, () => ProxyProcess.start(row, TRUSTING)));
+}
+
+testRows("HAProxy before three proxies: each knows its clients, and one that dies takes only its own", async (row) => {
+  await using stack = new AsyncDisposableStack();
+  const proxies = (await startThree(row)).map((proxy) => stack.use(proxy));
+  const balancer = stack.use(await haproxy(proxies.map(({ addresses }) => (addresses[1] as TcpAddress).port)));
+  const origin = stack.use(await httpOrigin(({ target }) => response(target)));
+  const uri = (i: number) => `http://${origin.authority}/${i}`;
+  const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+  await Promise.all(hosts.map((host, i) => get(balancer.port, uri(i), host)));
+  const records = proxies.flatMap(({ output }) => output.all.map((line): LogRecord => JSON.parse(line)));
+  const clients = hosts.map((_, i) => records.find(({ target }) => target === uri(i))?.client);
+  assertEquals(clients.map((client) => String(client).split(":")[0]), hosts);
+
+  // Those that hold a connection to it lose that one.
+  const held = await Promise.all(
+    Array.from({ length: 6 }, () => connect({ host: "127.0.0.1", port: balancer.port })),
+  );
+  for (const client of held) stack.use(client);
+  const target = await Origin.listen();
+  stack.use(target);
+  for (const client of held) {
+    await client.send(`CONNECT ${target.authority} HTTP/1.1\r\nHost: ${target.authority}\r\n\r\n`);
+    await client.readUntil("\r\n\r\n");
+  }
+  const answers = Array.from({ length: 200 }, async (_, i) => {
+    // Not all at once: the proxy dies in their midst, with none of them on it.
+    if (i >= 100) await died;
+    return await get(balancer.port, uri(i), "127.0.0.1");
+  });
+  const died = (async () => {
+    await Promise.all(answers.slice(0, 100));
+    proxies[1].kill("SIGKILL");
+  })();
+  assertEquals(await Promise.all(answers), Array.from({ length: 200 }, (_, i) => `/${i}`));
+  await Promise.all([proxies[1].exit(), ...held.filter((_, i) => i % 3 === 1).map((client) => client.ending())]
+    .slice(0, 1));
+  const lost = held.filter(({ ended }) => ended !== undefined);
+  assertEquals(lost.length, 2);
+}, { programs: ["haproxy"] });

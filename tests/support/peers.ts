@@ -1,0 +1,154 @@
+/**
+ * Other people's proxies and load balancers: started by a test on free ports of loopback, with the least that they
+ * need to be told.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PATIENCE } from "./condition.ts";
+import { connect } from "./raw_client.ts";
+
+/** How often a program is asked whether it listens by now, in milliseconds: none of them tells. */
+const INTERVAL = 50;
+
+/** A running program that listens on a port of 127.0.0.1. */
+export class Peer implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: ChildProcess;
+  readonly #folder: string;
+  #diagnostics = "";
+
+  private constructor(command: readonly string[], port: number, folder: string) {
+    const [program, ...args] = command;
+    this.port = port;
+    this.#folder = folder;
+    this.#process = spawn(program, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
+      stream.on("data", (chunk) => this.#diagnostics += chunk);
+    }
+    this.#process.on("error", (error) => this.#diagnostics += String(error));
+  }
+
+  /** Starts a program in an empty folder of its own, and settles when it listens on the port. */
+  static async start(
+    port: number,
+    command: (folder: string) => readonly string[],
+  ): Promise<Peer> {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+    const peer = new Peer(command(folder), port, folder);
+    for (const end = Date.now() + PATIENCE; !await listens(port);) {
+      if (peer.#process.exitCode === null && Date.now() < end) {
+        await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+        continue;
+      }
+      await peer[Symbol.asyncDispose]();
+      throw new Error(`"${peer.#process.spawnfile}" does not listen: ${peer.#diagnostics}`);
+    }
+    return peer;
+  }
+
+  /** `HOST:PORT`. */
+  get authority(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Kills it, and settles when its connections are gone. */
+  async kill(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const closed = once(this.#process, "close");
+    this.#process.kill("SIGKILL");
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function listens(port: number): Promise<boolean> {
+  try {
+    using _probe = await connect({ host: "127.0.0.1", port });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A port that was free a moment ago, for programs that cannot choose one themselves. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function withConfig(folder: string, config: string): string {
+  const file = join(folder, "config");
+  writeFileSync(file, `${config}\n`);
+  return file;
+}
+
+/** Squid, an HTTP proxy. It caches nothing and lets everybody in. */
+export async function squid(): Promise<Peer> {
+  const port = await freePort();
+  return await Peer.start(port, (folder) => {
+    const config = [
+      `http_port 127.0.0.1:${port}`,
+      "http_access allow all",
+      "cache deny all",
+      "cache_mem 1 MB",
+      "access_log none",
+      "cache_log /dev/null",
+      "pid_filename none",
+      "netdb_filename none",
+      "pinger_enable off",
+      "max_filedescriptors 1024",
+      `coredump_dir ${folder}`,
+    ];
+    return ["squid", "-N", "-f", withConfig(folder, config.join("\n"))];
+  });
+}
+
+/** MicroSocks, a SOCKS5 proxy, with one user or none. */
+export async function microsocks(credentials?: { user: string; password: string }): Promise<Peer> {
+  const port = await freePort();
+  const users = credentials ? ["-u", credentials.user, "-P", credentials.password] : [];
+  return await Peer.start(port, () => ["microsocks", "-i", "127.0.0.1", "-p", String(port), ...users]);
+}
+
+/**
+ * HAProxy before servers on 127.0.0.1, one after the other, and told of clients by the PROXY protocol. A connection
+ * that cannot be made is made to another server.
+ */
+export async function haproxy(servers: readonly number[]): Promise<Peer> {
+  const port = await freePort();
+  return await Peer.start(port, (folder) => {
+    const config = [
+      "defaults",
+      "  mode tcp",
+      "  timeout connect 5s",
+      "  timeout client 30s",
+      "  timeout server 30s",
+      "  retries 3",
+      "  option redispatch 1",
+      "frontend clients",
+      `  bind 127.0.0.1:${port}`,
+      "  default_backend proxies",
+      "backend proxies",
+      "  balance roundrobin",
+      ...servers.map((server, i) => `  server s${i} 127.0.0.1:${server} send-proxy-v2`),
+    ];
+    return ["haproxy", "-f", withConfig(folder, config.join("\n"))];
+  });
+}
