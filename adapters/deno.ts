@@ -116,12 +116,14 @@ class DenoRuntime implements Runtime {
 
   sharing(): Sharing {
     // Deno would end the process where the flag is missing, so its other doings tell.
-    if (this.#deno.listenDatagram === undefined) throw new Error("Deno shares ports with --unstable-net alone");
+    if (this.#deno.listenDatagram === undefined) {
+      throw new Error("Deno shares ports with --unstable-net alone");
+    }
     if (this.#deno.build.os !== "linux") throw new Error("Only Linux spreads clients among Deno's listeners");
     // A thread's modules are read anew, and asking without the permission would prompt.
     const modules = new URL("..", import.meta.url);
-    const { permissions } = this.#deno;
-    if (modules.protocol === "file:" && permissions.querySync({ name: "read", path: modules }).state !== "granted") {
+    const { state } = this.#deno.permissions.querySync({ name: "read", path: modules });
+    if (modules.protocol === "file:" && state !== "granted") {
       throw new Error("Deno starts threads only where it may read their modules: run it with -R too");
     }
     return { workers: "threads", by: "kernel" };
@@ -302,7 +304,7 @@ class SocketStream implements ByteStream, DirectPort {
   write(bytes: Uint8Array): Promise<void> {
     if (this.#cause !== undefined) return Promise.reject(this.#failure());
     return this.#conn.write(bytes).then((sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined)
-      .catch(this.#broken);
+      .catch((cause) => this.#broken(cause));
   }
 
   async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
@@ -310,7 +312,7 @@ class SocketStream implements ByteStream, DirectPort {
   }
 
   async close(): Promise<void> {
-    await this.#conn.closeWrite().catch(this.#broken);
+    await this.#conn.closeWrite().catch((cause) => this.#broken(cause));
     this.#endHalf();
   }
 
@@ -322,10 +324,10 @@ class SocketStream implements ByteStream, DirectPort {
     this.#destroy(DESTROYED);
   }
 
-  readonly #broken = (cause: unknown): never => {
+  #broken(cause: unknown): never {
     this.#destroy(cause);
     throw this.#failure();
-  };
+  }
 
   /** Frees the descriptor, and fails whatever is under way; later reads and writes meet the failure. */
   #destroy(cause: unknown): void {

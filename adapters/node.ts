@@ -60,11 +60,25 @@ export function createRuntime(): Runtime {
   if (bun !== undefined || deno !== undefined) {
     throw new Error("This is the adapter for Node: use the one of your runtime");
   }
-  return { name: "node", listen, dial, resolve, openDatagrams, acceptTls, connectTls, ownAddresses, descriptorLimit, environment };
+  return {
+    name: "node",
+    listen,
+    sharing,
+    dial,
+    resolve,
+    openDatagrams,
+    acceptTls,
+    connectTls,
+    ownAddresses,
+    descriptorLimit,
+    environment,
+  };
 }
 
-/** Whether the kernel spreads clients and this Node can ask it to: Node 22.12, 23.1 and later. */
-const REUSE_PORT = process.platform === "linux" && Number(process.versions.node.split(".")[0]) >= 22;
+const [MAJOR, MINOR] = process.versions.node.split(".").map(Number);
+
+/** Whether the kernel spreads clients among sockets of one port, and Node can ask it to: 22.12, 23.1 and later. */
+const REUSE_PORT = process.platform === "linux" && MAJOR + MINOR / 100 >= (MAJOR === 22 ? 22.12 : 23.01);
 
 function sharing(): Sharing {
   return { workers: "processes", by: REUSE_PORT ? "kernel" : "primary" };
@@ -85,9 +99,10 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
     wake();
   });
   try {
+    // In a process that node:cluster has forked, a port without `reusePort` is shared by the primary process.
+    const how = shared && REUSE_PORT && { reusePort: true };
     if ("path" in address) server.listen({ path: unixPath(address) });
-    // Without `reusePort` node:cluster shares it.
-    else server.listen({ host: address.host, port: address.port, reusePort: shared && REUSE_PORT } as ListenOptions_);
+    else server.listen({ host: address.host, port: address.port, ...how });
     await once(server, "listening");
   } catch (cause) {
     throw failure(`Cannot listen on ${show(address)}`, { cause, codes: LISTEN_CODES });
@@ -226,8 +241,9 @@ class SocketStream implements ByteStream, DirectPort {
     const unread = this.#unread;
     this.#unread = undefined;
     if (unread !== undefined && !receiver.receive(unread)) return;
+    // Node may have destroyed the socket by now, of which both halves have ended.
+    if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
-    if (this.#finReceived) return this.#end();
     if (!this.#paused) return;
     this.#paused = false;
     this.socket.resume();

@@ -17,7 +17,9 @@ import type {
   TlsServerOptions,
 } from "../src/runtime.ts";
 import { serverName } from "./client_hello.ts";
-import { Carrier, show, tlsError, tlsFailure, TlsStream } from "./tls_stream.ts";
+import { Carrier } from "./tls_carrier.ts";
+import { show, tlsError, tlsFailure } from "./tls_errors.ts";
+import { TlsStream } from "./tls_stream.ts";
 
 /** Why a handshake is over. */
 class Refusal extends Error {

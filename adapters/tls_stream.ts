@@ -1,6 +1,5 @@
 /**
- * The two sides of a TLS socket of `node:tls`: below it the stream that carries the records, above it the stream of
- * what they say.
+ * What is above a TLS socket of `node:tls`: the stream of what the records say.
  *
  * What the runtimes do with a TLS socket over a Duplex, measured on Node 20 to 24, Deno 2.9.6 and Bun 1.4.5, and
  * what follows from it here:
@@ -16,16 +15,12 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import process from "node:process";
-import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
 import type { Address, ByteStream, SocketError, SocketErrorCode } from "../src/runtime.ts";
-
-/** Bytes that are read from the carrier at once: a record at first, and twice as many whenever they were filled. */
-const LEAST_READ = 16_640;
-const MOST_READ = 16 * LEAST_READ;
+import { type Carrier, LEAST_READ } from "./tls_carrier.ts";
+import { show, tlsError, tlsFailure } from "./tls_errors.ts";
 
 /** Whether this runtime's TLS can send behind the peer's close_notify. */
 const HALF_CLOSE = process.versions.bun === undefined;
@@ -36,146 +31,9 @@ interface Pending {
   reject(error: SocketError): void;
 }
 
-// --- below ---
-
-/** A byte stream as the Duplex that `node:tls` takes. Its destruction leaves the byte stream alone. */
-export class Carrier extends Duplex {
-  /** Bytes that the byte stream has taken. */
-  sent = 0;
-  /** Called when the byte stream has ended, with the reason where it has failed. */
-  onEnd: (cause?: unknown) => void = () => {};
-  /** Called when the byte stream has taken everything. */
-  onSent: () => void = () => {};
-  /** Whether the byte stream has ended or failed. */
-  over = false;
-  #reader: ReadableStreamBYOBReader;
-  #writer: WritableStreamDefaultWriter<Uint8Array>;
-  #head: Uint8Array<ArrayBuffer> | undefined;
-  /** Whether somebody waits for what will be read; the handshake does. */
-  #wanted = true;
-  /** Whether TLS is ready for more. */
-  #asked = false;
-  #reading = false;
-  /** Bytes to read next. */
-  #size = LEAST_READ;
-  #finishing: Promise<void> | undefined;
-  /** Whether the byte stream was destroyed: the first way counts. */
-  #left = false;
-
-  constructor(
-    reader: ReadableStreamBYOBReader,
-    options: { writer: WritableStreamDefaultWriter<Uint8Array>; head?: Uint8Array<ArrayBuffer> },
-  ) {
-    super({ allowHalfOpen: true });
-    this.#reader = reader;
-    this.#writer = options.writer;
-    this.#head = options.head;
-    // Some TLS sockets tell their errors here too.
-    this.on("error", () => {});
-  }
-
-  /** Lets reading go on, or stops it behind the read in progress. */
-  want(wanted: boolean): void {
-    this.#wanted = wanted;
-    if (wanted) this.#next();
-  }
-
-  /** Destroys the byte stream, but lets it deliver what was written before. */
-  release(): void {
-    if (this.#left) return;
-    this.over = this.#left = true;
-    // A half that has ended already takes neither.
-    this.#writer.close().catch(() => {});
-    this.#reader.cancel().catch(() => {});
-    this.destroy();
-  }
-
-  /** Destroys the byte stream at once. */
-  reset(): void {
-    if (this.#left) return;
-    this.over = this.#left = true;
-    this.#writer.abort().catch(() => {});
-    this.destroy();
-  }
-
-  /** Later: Deno hands the alert on after it has destroyed the Duplex. */
-  override destroy(error?: Error): this {
-    setImmediate(() => super.destroy(error));
-    return this;
-  }
-
-  override _read(): void {
-    this.#asked = true;
-    this.#next();
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    this.#send(chunk, done);
-  }
-
-  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error) => void): void {
-    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
-  }
-
-  override _final(done: (error?: Error) => void): void {
-    this.finish().then(() => done());
-  }
-
-  /** Ends the byte stream behind what was written; settles when it has taken the end, or never. */
-  finish(): Promise<void> {
-    return this.#finishing ??= new Promise((resolve) => {
-      this.#writer.close().then(resolve, (cause) => this.#end(cause));
-    });
-  }
-
-  override _destroy(_error: Error | null, done: () => void): void {
-    done();
-  }
-
-  async #next(): Promise<void> {
-    if (!this.#wanted || !this.#asked || this.#reading || this.over) return;
-    this.#reading = true;
-    try {
-      const value = this.#head ?? (await this.#reader.read(this.#memory())).value;
-      this.#head = undefined;
-      this.#reading = false;
-      if (this.over) return;
-      if (value === undefined || value.byteLength === 0) return this.#end();
-      this.#asked = false;
-      if (value.byteLength === this.#size) this.#size = Math.min(2 * this.#size, MOST_READ);
-      else if (value.byteLength < this.#size / 4) this.#size = LEAST_READ;
-      this.push(value);
-    } catch (cause) {
-      this.#end(cause);
-    }
-  }
-
-  /** Fresh memory, not filled with zeros: TLS may look at what is read later. */
-  #memory(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(Buffer.allocUnsafeSlow(this.#size).buffer);
-  }
-
-  async #send(bytes: Uint8Array, done: (error?: Error) => void): Promise<void> {
-    try {
-      await this.#writer.write(bytes);
-    } catch (cause) {
-      // TLS is not told: some runtimes would throw.
-      return this.#end(cause);
-    }
-    this.sent += bytes.byteLength;
-    done();
-    if (this.writableLength === 0) this.onSent();
-  }
-
-  #end(cause?: unknown): void {
-    if (this.over) return;
-    this.over = true;
-    // What came before may be an alert or a close_notify, which TLS tells a little later.
-    setImmediate(() => this.onEnd(cause));
-  }
-}
-
-// --- above ---
+const DESTROYED = { message: "it was aborted or cancelled here" };
+const TRUNCATED = { message: "it ended without close_notify" };
+const NO_HALF_CLOSE = { message: "Bun has closed the TLS connection behind the peer's close_notify" };
 
 /** What a TLS socket says, once its handshake is done. */
 export class TlsStream implements ByteStream {
@@ -331,45 +189,4 @@ export class TlsStream implements ByteStream {
     if (!this.#sink.signal.aborted) this.#sink.error(error);
     this.#pending?.reject(error);
   }
-}
-
-// --- errors ---
-
-const DESTROYED = { message: "it was aborted or cancelled here" };
-const TRUNCATED = { message: "it ended without close_notify" };
-const NO_HALF_CLOSE = { message: "Bun has closed the TLS connection behind the peer's close_notify" };
-
-/** How OpenSSL, BoringSSL and rustls tell the alert that the peer has sent. */
-const ALERT = /(?:received fatal alert: |(?:tlsv1|tlsv13|sslv3)[ _](?:alert[ _])?)([a-z_ ]+)/i;
-
-/** What OpenSSL says of certificates, in the codes of `node:tls`. */
-const CERTIFICATE =
-  /^ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE$|^(?!ERR_SSL_).*(?:CERT|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME)/;
-
-/** The code for an error of a TLS socket. */
-export function tlsFailure({ code = "", message }: Error & { code?: string }): SocketErrorCode {
-  if (CERTIFICATE.test(code)) return "tls_certificate_error";
-  return ALERT.test(message) ? "tls_alert_received" : "tls_protocol_error";
-}
-
-/** An error in the contract's form. */
-export function tlsError(
-  problem: string,
-  { code, cause }: { code: SocketErrorCode; cause?: unknown },
-): SocketError {
-  const { message = "the runtime has closed it" } = (cause ?? {}) as { message?: string };
-  const [, alert] = code === "tls_alert_received" ? ALERT.exec(message) ?? [] : [];
-  const reason = alert === undefined
-    ? message.trim()
-    : `the peer sent the alert "${
-      alert.replace(/\B(?=[A-Z][a-z])/g, " ").replaceAll("_", " ").trim().toLowerCase()
-    }"`;
-  return Object.assign(new Error(`${problem}: ${reason}`, { cause }), { name: "SocketError", code });
-}
-
-/** An address for people. */
-export function show(address: Address): string {
-  if ("path" in address) return `"unix:${address.path}"`;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `"${host}:${address.port}"`;
 }

@@ -78,12 +78,12 @@ export class ByteWriter {
   /** Sends bytes when nothing was put. Undefined when the kernel has taken them; otherwise as `write()`. */
   send(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#fault) return Promise.reject(this.#fault);
-    return this.#port.write(bytes)?.catch(this.#failed);
+    return this.#port.write(bytes)?.catch((error) => this.#failed(error));
   }
 
-  readonly #failed = (error: unknown): never => {
+  #failed(error: unknown): never {
     throw this.#fault ??= toFault(error, this.#side);
-  };
+  }
 
   /** Sends FIN and leaves the other direction open. Harmless when the stream is closed or broken already. */
   async close(): Promise<void> {

@@ -99,16 +99,22 @@ export function takeKept(
   way: Way,
   { request, question }: Errand,
 ): Reached | undefined {
+  const { pool, failover } = services;
   if (!("alternatives" in way)) return undefined;
   for (const chain of way.alternatives) {
-    const kept = services.pool.take(routeKey(chain, request.target));
-    if (!kept) continue;
+    const key = routeKey(chain, request.target);
+    const kept = key === undefined ? undefined : pool.take(key);
+    if (key === undefined || !kept) {
+      // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
+      if (failover.pauses(chain)) continue;
+      return undefined;
+    }
     try {
       if (chain.length === 0) judge(services, question, kept.channel.remote as TcpAddress, kept.channel);
       return kept;
     } catch {
       // Good for others, and perhaps another address of the target is good for this one: dialing will tell.
-      services.pool.put(routeKey(chain, request.target), kept);
+      pool.put(key, kept);
     }
   }
   return undefined;
@@ -121,7 +127,7 @@ export async function dial(
   { request, question, recording }: Errand,
 ): Promise<Reached> {
   const { services } = session;
-  const { runtime, resolver, clock, timeouts, limits, failover, secrets, listening } = services;
+  const { runtime, resolver, clock, timeouts, limits, failover, reserve, secrets, listening } = services;
   if ("handle" in way) return { channel: handled(way.handle, services), key: undefined, route: "handler" };
   const controller = new AbortController();
   session.onCut = (fault) => controller.abort(fault);
@@ -142,6 +148,7 @@ export async function dial(
     judge: (address, channel) => judge(services, question, address, channel),
     judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
     readFile: (path) => secrets.read(path),
+    reserve,
   });
   const { channel, address, dnsTime, dialTime, proxy, route, chain } = routed;
   recording.dialed = "host" in address ? formatAuthority(address) : formatAddress(address);

@@ -30,6 +30,7 @@ export type { RuleProtocol } from "./policy/rule_request.ts";
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";
 export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
+export type { DirectPort, PortReceiver } from "./direct_port.ts";
 export type {
   Address,
   ByteStream,
@@ -38,6 +39,7 @@ export type {
   ListenOptions,
   ResolveOptions,
   Runtime,
+  Sharing,
   SocketError,
   SocketErrorCode,
   TcpAddress,

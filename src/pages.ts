@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Channel } from "./channel.ts";
 import type { Totals } from "./observe/metrics.ts";
 import { formatAuthority, isLoopback, parseIp } from "./protocols/host.ts";
 import type { Page } from "./protocols/http1_answer.ts";
@@ -53,15 +54,18 @@ export function pageAt(path: string, host: string, facts: PageFacts): Page {
   }
 }
 
+/** The port of `http` where none is given (RFC 9110 section 4.2.1). */
+const HTTP_PORT = 80;
+
 function text(status: number, body: string): Page {
   return { status, type: "text/plain", body };
 }
 
 /** The host of a Host field, where it is one that cannot be made to lead elsewhere. */
 function hostName(field: string): string | undefined {
-  const host = /^(\[.*\]|[^:]*)(?::\d*)?$/.exec(field.toLowerCase())?.[1] ?? "";
-  const bare = host.replace(/^\[(.*)\]$/, "$1");
-  return bare === "" || bare === "localhost" || parseIp(bare) ? bare : undefined;
+  const host = /^(\[.*\]|[^:]*)(?::\d*)?$/.exec(field.toLowerCase())?.[1];
+  const bare = host?.replace(/^\[(.*)\]$/, "$1");
+  return bare === "" || bare === "localhost" || parseIp(bare ?? "") ? bare : undefined;
 }
 
 // --- proxy auto-configuration ---
@@ -222,8 +226,11 @@ function labelled(label: string, counts: Readonly<Record<string, number>>): [lab
 
 /**
  * Whether a client may see the pages on the proxy's own port: one of this machine, that calls us by an address or as
- * `localhost`. Any other name may be that of a foreign site, made to lead here (DNS rebinding).
+ * `localhost`, and by our own port. Any other name may be that of a foreign site, made to lead here (DNS rebinding); any
+ * other port is that of a server for which somebody takes us.
  */
-export function maySeePages(client: Address, host: string): boolean {
-  return ("path" in client || isLoopback(client.host)) && hostName(host) !== undefined;
+export function maySeePages({ local, remote }: Pick<Channel, "local" | "remote">, host: string): boolean {
+  if ("path" in remote || "path" in local) return hostName(host) !== undefined;
+  if (!isLoopback(remote.host) || hostName(host) === undefined) return false;
+  return host === "" || Number(/:(\d+)$/.exec(host)?.[1] ?? HTTP_PORT) === local.port;
 }

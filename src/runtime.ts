@@ -14,7 +14,8 @@
  * - `writable.close()` sends FIN and leaves `readable` open.
  * - `write()` settles when the kernel has taken all bytes of the chunk. That is the backpressure: memory per
  *   connection is bounded by its buffers, whatever the peer does. The chunk is not changed or
- *   transferred, and is not looked at again once `write()` has settled.
+ *   transferred, and is not looked at again once `write()` has settled. It may be a view of larger memory, the rest of
+ *   which belongs to other connections: what passes it on elsewhere passes on the view alone.
  * - `writable.abort()` destroys the connection at once, with a reset (RST) where the runtime can send one.
  *   `readable.cancel()` destroys it too, but lets the kernel deliver what was written before.
  *   Both free the descriptor whatever state the other half is in. (On a stream that has failed already,

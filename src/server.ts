@@ -37,6 +37,7 @@ import { listenUnix } from "./unix_socket.ts";
 import { SecretFiles } from "./secret_files.ts";
 import { Failover } from "./upstreams/failover.ts";
 import { OriginPool } from "./upstreams/pool.ts";
+import { Reserve } from "./upstreams/reserve.ts";
 import { type Route, Router } from "./upstreams/router.ts";
 import { parseChain } from "./upstreams/upstream.ts";
 import { Resolver } from "./upstreams/resolver.ts";
@@ -67,6 +68,12 @@ export interface ProxyOptions {
    * default.
    */
   readonly proxy?: string | readonly string[];
+  /**
+   * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
+   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. The pages tell what this
+   * one has done. See `Runtime.sharing`.
+   */
+  readonly workers?: number;
   /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
   readonly noProxy?: string;
   /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */
@@ -186,8 +193,9 @@ class Server implements Proxy {
     readonly entrance: Entrance;
   }[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #prefix = randomHex(2);
+  readonly #prefix = randomHex(3);
   readonly #limit: number;
+  readonly #workers: number;
   readonly #metrics: Metrics;
   readonly #connectPorts: readonly (number | string)[];
   readonly #clients: readonly IpBlock[];
@@ -202,9 +210,11 @@ class Server implements Proxy {
   constructor(options: ProxyOptions, runtime: Runtime) {
     const clock = options.clock ?? SYSTEM_CLOCK;
     const deadlines = new Deadlines(clock);
-    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { workers = 1 } = options;
+    const limits = shareOf({ ...DEFAULT_LIMITS, ...options.limits }, workers);
     const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
     this.#runtime = runtime;
+    this.#workers = workers;
     this.#clock = clock;
     this.#metrics = new Metrics(clock);
     this.#tokens = options.tokens && new Tokens(options.tokens);
@@ -241,6 +251,7 @@ class Server implements Proxy {
         rules: () => this.#rules,
       }),
       failover: new Failover({ clock }),
+      reserve: new Reserve({ clock, deadlines }),
       secrets: new SecretFiles(runtime),
       authenticate: options.tokens
         // Nobody guesses 256 bits, and to be kept waiting would tell a stranger that there is something to guess.
@@ -262,7 +273,8 @@ class Server implements Proxy {
   /** A tunnel takes two descriptors; running out of them is worse than refusing (Bun would spin, see its PR #32705). */
   #connectionLimit(): number {
     const descriptors = this.#runtime.descriptorLimit() ?? Infinity;
-    const fitting = Math.floor((descriptors - RESERVED_DESCRIPTORS) / 2) - SURPLUS;
+    const users = this.#workers > 1 && this.#runtime.sharing?.().workers === "threads" ? this.#workers : 1;
+    const fitting = Math.floor((descriptors - RESERVED_DESCRIPTORS) / users / 2) - SURPLUS;
     return Math.max(1, Math.min(this.#services.limits.connections, fitting));
   }
 
@@ -329,7 +341,7 @@ class Server implements Proxy {
     const { address, mode } = endpoint;
     const listener = "path" in address
       ? await listenUnix(this.#runtime, { address, mode })
-      : await this.#runtime.listen({ address });
+      : await this.#runtime.listen({ address, shared: this.#workers > 1 });
     this.#listeners.push({ listener, endpoint, entrance });
     this.#accept(listener, entrance).catch((error) => {
       this.#services.log.error("A listener failed", error);
@@ -397,6 +409,7 @@ class Server implements Proxy {
     if (this.#connections.size > 0) await emptied;
     cancel();
     this.#services.pool.clear();
+    this.#services.reserve.close();
   }
 
   #cutAll(): void {
@@ -406,6 +419,15 @@ class Server implements Proxy {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What one of several workers may use of what all of them together may. */
+function shareOf(limits: Limits, workers: number): Limits {
+  return {
+    ...limits,
+    connections: Math.max(1, Math.floor(limits.connections / workers)),
+    attempts: Math.ceil(limits.attempts / workers),
+  };
 }
 
 function randomHex(bytes: number): string {

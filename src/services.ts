@@ -21,6 +21,7 @@ import type { Event, State } from "./states.ts";
 import type { Reached } from "./dialing.ts";
 import type { Failover } from "./upstreams/failover.ts";
 import type { OriginPool } from "./upstreams/pool.ts";
+import type { Reserve } from "./upstreams/reserve.ts";
 import type { Router } from "./upstreams/router.ts";
 import type { Resolver } from "./upstreams/resolver.ts";
 
@@ -62,6 +63,7 @@ export interface Services {
   readonly pool: OriginPool<Reached>;
   readonly router: Router;
   readonly failover: Failover;
+  readonly reserve: Reserve;
   readonly secrets: SecretFiles;
   readonly authenticate: Authenticate | undefined;
   /** How HTTP clients say who they are. */

@@ -22,13 +22,13 @@ import { parseChain } from "../upstreams/upstream.ts";
 import type { CommandLine } from "./options.ts";
 import { formatRate, Progress } from "./progress.ts";
 import { readHosts } from "./proxy_options.ts";
-import { EXIT_CODES, FailedError, type Shell } from "./shell.ts";
+import { EXIT_CODES, type Shell } from "./shell.ts";
 import { STOP_SIGNALS, stopSignal } from "./signals.ts";
 
 /** How wide the columns are, without the two spaces between them: together they fill 80. */
-const WIDTHS = { name: 8, what: 34, outcome: 20, time: 12 } as const;
+const WIDTHS = { name: 8, what: 30, outcome: 26, time: 10 } as const;
 
-/** What to do, where the table of faults speaks to a client of this proxy and not to whoever checks one. */
+/** What to do, where the table of faults speaks to a proxy's client, and not to whoever checks a proxy. */
 const ADVICE: Readonly<Partial<Record<FaultCode, string>>> = {
   proxy_configuration_error: "Check the user name and the password that -x gives the proxy.",
   tls_protocol_error: "Check that TLS is spoken on this port.",
@@ -86,7 +86,6 @@ export async function check(
   });
   await body.close();
   for (const line of formatEnd(result)) print(line);
-  if (body.error) throw body.error;
   return code ?? (result.fault ? EXIT_CODES.failed : EXIT_CODES.done);
 }
 
@@ -95,8 +94,6 @@ class BodyFile {
   readonly #path: string | undefined;
   #write: ((bytes: Uint8Array) => Promise<void>) | undefined;
   #close = () => Promise.resolve();
-  /** What became of it. */
-  error: FailedError | undefined;
 
   constructor(path: string | undefined) {
     this.#path = path;
@@ -112,7 +109,6 @@ class BodyFile {
       await this.#write(bytes);
     } catch (cause) {
       const message = `Cannot write the body to "${path}": ${(cause as Error).message}`;
-      this.error = new FailedError(message, { cause });
       throw new Fault("proxy_internal_error", message, { cause });
     }
   }

@@ -63,7 +63,7 @@ Examples:
   sluice keygen --out keys proxy.example.com`,
   },
   "check": {
-    summary: "Make a request, through proxies or without, and time it",
+    summary: "Make a request and time each of its steps",
     words: ["URL"],
     details: `Shows each step with the time that it took, and where it failed if it did. The
 step "request" lasts until the first byte of the answer. Exits with 0 for any

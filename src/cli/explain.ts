@@ -14,6 +14,7 @@ import { formatAuthority, parseIp } from "../protocols/host.ts";
 import { parseAuthority } from "../protocols/http1_target.ts";
 import type { Runtime } from "../runtime.ts";
 import { Resolver } from "../upstreams/resolver.ts";
+import { formatRoute, parseChain } from "../upstreams/upstream.ts";
 import { UsageError } from "../usage_error.ts";
 import type { CommandLine, Options } from "./options.ts";
 import { privateDestinations, readHosts, readRules } from "./proxy_options.ts";
@@ -33,7 +34,7 @@ export async function explain(
   const guarded = privateDestinations(options) === "deny";
   const decision = rules.decide(request);
   const route = rules.road(request);
-  if (route !== undefined) shell.print(`route   ${route}`);
+  if (route !== undefined) shell.print(`route   ${formatRoute(parseChain(route))}`);
   if (decision.verdict !== "unresolved" && !(guarded && decision.verdict === "allow")) {
     shell.print(verdict(decision, formatAuthority(request)));
     return decision.verdict === "deny" ? EXIT_CODES.denied : EXIT_CODES.done;

@@ -37,6 +37,7 @@ import {
   readTimeout,
   readUpstream,
   readUser,
+  readWorkers,
 } from "./values.ts";
 
 /** The headings of the help. */
@@ -106,6 +107,15 @@ export const FLAGS = {
       "A listener for the proxy's own pages alone: /, /healthz, /metrics, /proxy.pac. Clients of this machine " +
       "see them on the proxy's own port, too",
     read: readEndpoint,
+  },
+  "workers": {
+    group: "Listening",
+    value: "N",
+    help:
+      "How many processes (threads on Deno, which needs -R for them) serve the TCP listeners side by side, or " +
+      "auto: one per processor. Limits are for all of them together. A Unix socket is served by one",
+    fallback: "1",
+    read: readWorkers,
   },
   "allow-open": {
     group: "Listening",

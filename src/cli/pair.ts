@@ -9,7 +9,7 @@
 
 import { stat } from "node:fs/promises";
 import { DEFAULT_ENDPOINT } from "../endpoint.ts";
-import { parseTokens } from "../policy/tokens.ts";
+import { parseTokens, Tokens } from "../policy/tokens.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ProxyOptions } from "../server.ts";
 import { DEFAULT_LIMITS } from "../settings.ts";
@@ -85,8 +85,14 @@ export async function localOptions(options: Options, runtime: Runtime): Promise<
   return { proxy: `https://${remote}?${query}` };
 }
 
-/** The tokens of the environment, or else of the file. */
+/** The tokens of the environment, or else of the file. Throws a `UsageError` where one is no good. */
 export async function readTokens(options: Options, runtime: Runtime): Promise<string[]> {
+  const tokens = await findTokens(options, runtime);
+  new Tokens(tokens);
+  return tokens;
+}
+
+async function findTokens(options: Options, runtime: Runtime): Promise<string[]> {
   const variable = runtime.environment(TOKEN_VARIABLE);
   if (variable !== undefined && variable !== "") return [variable];
   const file = options["token-file"];

@@ -14,25 +14,33 @@ import type { CommandName } from "./commands.ts";
 import type { CommandLine, Options } from "./options.ts";
 import { localOptions, readTokens, remoteOptions } from "./pair.ts";
 import { proxyOptions, readRules, readUsers } from "./proxy_options.ts";
-import { EXIT_CODES, FailedError, type Shell } from "./shell.ts";
+import { EXIT_CODES, listenFailure, type Shell } from "./shell.ts";
 import { onHangUp, stopSignal } from "./signals.ts";
+import { type Control, findPost } from "./worker.ts";
+import { countWorkers, serveByWorkers } from "./workers.ts";
 
-/** Runs the command. */
+/** Runs the command: as the only proxy, as one of several workers, or as the process that has started these. */
 export async function serve(
   { command, options }: CommandLine,
   shell: Shell,
   runtime: Runtime,
 ): Promise<number> {
-  const stop = stopSignal();
+  const post = findPost(runtime);
+  const control = post ?? signalControl(shell);
   let users = await readUsers(options);
-  const settings = await proxyOptions(options);
   const { limits, ...half } = await halfOptions(command, options, runtime);
+  const common = await proxyOptions(options);
+  const settings = { ...common, ...half, limits: { ...common.limits, ...limits } };
+  const drain = options["drain-timeout"];
+  const workers = countWorkers(options);
+  if (!post && workers > 1) {
+    return await serveByWorkers({ settings, workers, drain }, { control, shell, runtime });
+  }
   const file = options["access-log"];
   if (file !== "off") await shell.openAccessLog(file);
   const proxy = await listen({
     ...settings,
-    ...half,
-    limits: { ...settings.limits, ...limits },
+    ...post?.settings,
     authenticate: users && ((request, signal) => users!.verify(request, signal)),
     onRecord: file === "off"
       ? undefined
@@ -40,16 +48,15 @@ export async function serve(
     log: shell.log,
     runtime,
   });
-  for (const address of proxy.addresses) shell.tell(`listening on ${formatAddress(address)}`);
-  onReload(async () => {
+  control.listening(proxy.addresses);
+  onReload(control, async () => {
     const [rules, renewed] = await Promise.all([readRules(options), readUsers(options)]);
     await proxy.reloadFiles();
     if (half.tokens) proxy.setTokens(await readTokens(options, runtime));
     proxy.setRules(rules);
     users = renewed;
   }, shell.log);
-  const signal = await stop;
-  const drain = options["drain-timeout"];
+  const signal = await control.stop;
   shell.log.info(
     `Stopping at ${signal}: open connections (${proxy.connections}) have ${formatDuration(drain)} to finish`,
   );
@@ -63,9 +70,20 @@ async function halfOptions(command: CommandName, options: Options, runtime: Runt
   return command === "local" ? await localOptions(options, runtime) : {};
 }
 
+/** Signals give the orders, and standard error is told of the listeners. */
+function signalControl(shell: Shell): Control {
+  return {
+    stop: stopSignal(),
+    onReload: onHangUp,
+    listening(addresses) {
+      for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
+    },
+  };
+}
+
 /** Reads the files anew at SIGHUP. What cannot be used is told, and everything stays as it was. */
-function onReload(reload: () => Promise<void>, log: Log): void {
-  onHangUp(() => {
+function onReload(control: Control, reload: () => Promise<void>, log: Log): void {
+  control.onReload(() => {
     reload().then(
       () => log.info("Read the files of users, rules and certificates anew"),
       (error) => log.error("Everything stays as it was, since a file cannot be used", error),
@@ -77,8 +95,6 @@ async function listen(options: ProxyOptions): Promise<Proxy> {
   try {
     return await createProxy(options);
   } catch (cause) {
-    const { code, message } = cause as { code?: unknown; message: string };
-    if (typeof code !== "string") throw cause;
-    throw new FailedError(`${message} (${code.replaceAll("_", " ")})`, { cause });
+    throw listenFailure(cause);
   }
 }

@@ -26,6 +26,13 @@ export class FailedError extends Error {
   override readonly name = "FailedError";
 }
 
+/** What the program says of a listener that cannot be bound; other errors stay what they are. */
+export function listenFailure(cause: unknown): unknown {
+  const { code, message } = cause as { code?: unknown; message: string };
+  if (typeof code !== "string") return cause;
+  return new FailedError(`${message} (${code.replaceAll("_", " ")})`, { cause });
+}
+
 /** Standard output, standard error, diagnostics and the exit. */
 export class Shell {
   /** Diagnostics, on standard error. */

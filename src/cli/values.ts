@@ -71,6 +71,17 @@ export function readCount(text: string): number {
   return count;
 }
 
+/** Beyond this nobody gains anything. */
+const MAX_WORKERS = 256;
+
+/** How many workers; "auto" for one per processor. */
+export function readWorkers(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_WORKERS) return count;
+  throw new UsageError(`Invalid number of workers "${text}": give 1 to ${MAX_WORKERS}, or "auto"`);
+}
+
 /** Powers of 1024, as curl and nginx have them. */
 const SIZE_UNITS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
@@ -199,7 +210,9 @@ const FIXED_FIELDS = ["content-length", "transfer-encoding", "proxy-authorizatio
 /** A header field. What it holds may be a secret, and is not quoted. */
 export function readField(text: string): FieldLine {
   const [, name = "", value] = /^([^:]*):[ \t]*([\t\x20-\x7E]*)$/.exec(text) ?? [];
-  if (!isToken(name)) throw new UsageError('Invalid header field: give NAME:VALUE, such as "Accept: text/html"');
+  if (!isToken(name)) {
+    throw new UsageError('Invalid header field: give NAME:VALUE, such as "Accept: text/html"');
+  }
   if (!FIXED_FIELDS.includes(name.toLowerCase())) return { name, value: value.trimEnd() };
   throw new UsageError(`The field "${name}" is written by the program: a user for a proxy goes into -x`);
 }

@@ -16,14 +16,14 @@ import { Fault, type FaultCode, toFault } from "../faults.ts";
 import { UpstreamFault } from "../protocols/connector.ts";
 import { formatAuthority } from "../protocols/host.ts";
 import { bodyReader } from "../protocols/http1_body.ts";
-import { proxyError } from "../protocols/http1_connector.ts";
 import { type Framing, responseFraming } from "../protocols/http1_framing.ts";
-import { asProtocolError, type ResponseHead, ResponseHeadReader } from "../protocols/http1_head.ts";
+import type { ResponseHead } from "../protocols/http1_head.ts";
 import type { Runtime } from "../runtime.ts";
 import { type ChainOptions, dialChain, type Routed } from "../upstreams/chain.ts";
 import { type Chain, formatUpstream } from "../upstreams/upstream.ts";
 import { type ClientRequest, requestHead, requestTarget } from "./request.ts";
-import { type RunningStep, type Step, Timeline } from "./timeline.ts";
+import { proxyFault, readBodyEvent, readFinalHead } from "./response.ts";
+import { type Step, Timeline } from "./timeline.ts";
 
 /** What is to be tried. */
 export interface ProbeRequest extends ClientRequest {
@@ -43,7 +43,10 @@ export interface ProbeOptions extends Pick<ChainOptions, "resolver" | "readFile"
   readonly timeout: number;
   /** Called as each step is over. */
   readonly onStep: (step: Step) => void;
-  /** Takes the body. The bytes are valid until it has settled; `total` is the body's length where it is known. */
+  /**
+   * Takes the body, and may take its time. The bytes are valid until it has settled; `total` is the body's
+   * length where it is known.
+   */
   readonly onData?: (bytes: Uint8Array, total: number | undefined) => Promise<void> | undefined;
 }
 
@@ -68,9 +71,6 @@ const SILENCE: Readonly<Record<string, FaultCode>> = {
   response: "http_response_timeout",
   body: "connection_read_timeout",
 };
-
-/** More 1xx responses than this before a final one are no conversation. */
-const MAX_INTERIM = 16;
 
 const DONE = new Fault("connection_terminated", "The response is complete");
 
@@ -128,9 +128,9 @@ class Probe implements Timed {
       if (this.#request.url.secure) await this.#secure(channel);
       fault = await this.#ask(proxy, by);
     } catch (error) {
-      // What was thrown says by which upstream, where it is ours.
+      // A connection that was cut says no more than that. What dials knows why, and by which upstream.
       const { aborted, reason } = this.#controller.signal;
-      fault = toFault(aborted && !(error instanceof Fault) ? reason : error);
+      fault = toFault(aborted && !this.#dialing ? reason : error);
       this.#timeline.abandon(fault);
     } finally {
       signal.removeEventListener("abort", stop);
@@ -152,6 +152,14 @@ class Probe implements Timed {
     const code = SILENCE[this.#timeline.current ?? ""] ?? "connection_timeout";
     const message = `Nothing happened for ${formatDuration(this.#options.timeout)}`;
     this.#stop(this.#dialing?.length ? new UpstreamFault(code, message) : new Fault(code, message));
+  }
+
+  /** Waits for whoever takes the body: time that is theirs is no silence of the target. */
+  async #pause(taken: Promise<void>): Promise<void> {
+    this.expiresAt = Infinity;
+    await unlessAborted(taken, this.#controller.signal);
+    this.#moved();
+    this.#deadlines.watch(this);
   }
 
   #stop(fault: Fault): void {
@@ -238,12 +246,13 @@ class Probe implements Timed {
   }
 
   async #secure(channel: Channel): Promise<void> {
-    const { url: { address: { host } }, ca } = this.#request;
+    const { url: { address }, ca } = this.#request;
     const { signal } = this.#controller;
-    const options = { serverName: host, signal, ...ca !== undefined && { ca } };
-    const stream = await this.#timeline.watch("tls", host, {
-      work: () => this.#options.runtime.connectTls(channelStream(channel), options),
-    });
+    const options = { serverName: address.host, signal, ...ca !== undefined && { ca } };
+    // For messages: behind a tunnel the other end is the target, not the proxy.
+    const carrier = { ...channelStream(channel), remote: address };
+    const work = () => this.#options.runtime.connectTls(carrier, options);
+    const stream = await this.#timeline.watch("tls", address.host, { work });
     this.#channel = new Channel(stream, "target");
     signal.throwIfAborted();
   }
@@ -263,30 +272,17 @@ class Probe implements Timed {
     }
     asking.end();
     const answering = this.#timeline.begin("response", "");
-    const head = this.#head = await this.#responseHead(answering);
+    const head = this.#head = await readFinalHead(reader, {
+      limit: this.#options.maxHeaderSize,
+      onBytes: () => this.#moved(),
+      onHead: ({ version, status, reason }) => {
+        answering.what = `HTTP/${version} ${status} ${reason}`.trimEnd();
+      },
+    });
     const framing = responseFraming(head, method);
     answering.end();
     await this.#readBody(framing);
     return proxyFault(head, proxy && by);
-  }
-
-  /** The final response's head; 1xx before it are skipped, but for the one that switches protocols. */
-  async #responseHead(answering: RunningStep): Promise<ResponseHead> {
-    const { reader } = this.#channel!;
-    for (let interim = 0; interim <= MAX_INTERIM; interim++) {
-      const headReader = new ResponseHeadReader(this.#options.maxHeaderSize);
-      let head = headReader.read(reader.buffer);
-      while (!head) {
-        if (!await reader.fill()) {
-          throw new Fault("http_response_incomplete", "The connection was closed within the response's head");
-        }
-        this.#moved();
-        head = headReader.read(reader.buffer);
-      }
-      answering.what = `HTTP/${head.version} ${head.status} ${head.reason}`.trimEnd();
-      if (head.status >= 200 || head.status === 101) return head;
-    }
-    throw new Fault("http_protocol_error", `There are more than ${MAX_INTERIM} informational responses`);
   }
 
   async #readBody(framing: Framing): Promise<void> {
@@ -296,13 +292,14 @@ class Probe implements Timed {
     const running = this.#timeline.begin("body", formatSize(0, total));
     const body = bodyReader(framing, { maxTrailerSize: maxHeaderSize });
     while (true) {
-      const event = readEvent(() => body.read(reader.buffer));
+      const event = readBodyEvent(body, reader.buffer);
       if (event?.type === "end") break;
       if (event) {
         this.#size += event.bytes.length;
         running.what = formatSize(this.#size, total);
         this.#moved();
-        await onData?.(event.bytes, total);
+        const taken = onData?.(event.bytes, total);
+        if (taken) await this.#pause(taken);
       } else if (!await reader.fill()) {
         if (body.endsAtClose) break;
         throw new Fault("http_response_incomplete", "The connection was closed before the body's end");
@@ -319,13 +316,13 @@ const FRAMINGS: Readonly<Record<Framing["kind"], string>> = {
   close: "until the close",
 };
 
-/** What chunks are not framed by blames the target. */
-function readEvent<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw asProtocolError(error);
-  }
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    promise.then(resolve, reject).then(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function formatSize(size: number, total: number | undefined): string {
@@ -342,17 +339,4 @@ function stepsOf(chain: Chain, secure: boolean): string[] {
     if (asked) names.push(scheme);
   }
   return [...names, ...secure ? ["tls"] : [], "request", "response", "body"];
-}
-
-/** Where a proxy on the way says, by the answer's head, that it answered itself (RFC 9209 section 2.1.1). */
-function proxyFault(head: ResponseHead, by: string | undefined): Fault | undefined {
-  const { status, reason, fields } = head;
-  const told = status >= 400 ? proxyError(fields) : undefined;
-  if (told === undefined && status !== 407) return undefined;
-  const who = by ?? "A proxy in front of the target";
-  const why = told === undefined ? reason : told;
-  return new UpstreamFault(
-    status === 407 ? "proxy_configuration_error" : told!,
-    `${who} has answered itself: ${status} ${why}`.trimEnd(),
-  );
 }

@@ -69,6 +69,8 @@ export type HandshakeEvent =
 export interface Refusal {
   /** What the client is sent before the close; may be empty. */
   readonly bytes: Uint8Array;
+  /** The status in it, where it is not the fault's own. */
+  readonly status?: number;
   /** Whether the same connection may try again, as after a 407. */
   readonly retryable: boolean;
 }

@@ -60,13 +60,13 @@ export function ownAnswer(options: Pick<AnswerOptions, "date" | "persistent">): 
 export function strangerAnswer(
   { code }: Fault,
   options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
-): Uint8Array {
+): { status: number; bytes: Uint8Array } {
   const status = code === "http_request_error" ? 400 : 404;
   const title = `${status} ${REASONS[status]}`;
   const body =
     `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
   const bytes = head(status, ["Content-Type: text/html", `Content-Length: ${body.length}`], options);
-  return options.bodyless ? bytes : concat(bytes, toOctets(body));
+  return { status, bytes: options.bodyless ? bytes : concat(bytes, toOctets(body)) };
 }
 
 /** What a page of the proxy's own is made of. */

@@ -90,7 +90,7 @@ export class HttpHandshake implements Handshake {
       bodyless: this.#reader.startLine?.method === "HEAD",
       persistent: retryable,
     };
-    if (this.#options.disguised && !this.#accepted) return { bytes: strangerAnswer(fault, dress), retryable };
+    if (this.#options.disguised && !this.#accepted) return { ...strangerAnswer(fault, dress), retryable };
     const bytes = faultAnswer(fault, {
       ...dress,
       name: this.#options.name,

@@ -86,7 +86,7 @@ export const ASKING = {
         if (!isAdmin && session.services.disguised) {
           throw new Fault("proxy_authentication_required", "A stranger asked");
         }
-        if (request.page !== undefined && !isAdmin && !maySeePages(session.client.remote, host)) {
+        if (request.page !== undefined && !isAdmin && !maySeePages(session.client, host)) {
           throw noProxyRequest();
         }
         return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };

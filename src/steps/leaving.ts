@@ -17,9 +17,9 @@ const DONE = new Fault("client_disconnected", "The connection is over");
 export const LEAVING = {
   async refusing(session, { handshake, recording, fault }) {
     const { client, services } = session;
-    const { bytes, retryable } = handshake.refused(fault);
+    const { bytes, status, retryable } = handshake.refused(fault);
     recording.fault = fault;
-    if (bytes.length > 0) recording.status = replyCode(fault, handshake.protocol);
+    if (bytes.length > 0) recording.status = status ?? replyCode(fault, handshake.protocol);
     if (fault.code === "proxy_internal_error") services.log.error(fault.message, fault.cause);
     await client.writer.write(bytes);
     return retryable

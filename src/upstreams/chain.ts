@@ -22,6 +22,7 @@ import { Socks4Connector } from "../protocols/socks4_connector.ts";
 import { Socks5Connector } from "../protocols/socks5_connector.ts";
 import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime.ts";
 import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
+import type { Reserve, Spare } from "./reserve.ts";
 import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
 
 /** What is to be reached. */
@@ -44,6 +45,8 @@ export interface ChainOptions extends DirectOptions {
   readonly judgeUpstream: DirectOptions["judge"];
   /** The text of a file that an upstream's parameters name. */
   readonly readFile: (path: string) => Promise<string>;
+  /** Connections to upstreams that were opened before; none where undefined. */
+  readonly reserve?: Reserve;
   /** The most bytes that the head of an upstream's response may have. */
   readonly maxHeaderSize: number;
   /**
@@ -76,18 +79,58 @@ export async function dialChain(chain: Chain, request: RouteRequest, options: Ch
   if (chain.length === 0) return await dialDirect(target, options);
   // Whatever is at the end of a Unix socket was chosen by the operator.
   if (chain[0].scheme !== "unix" && parseIp(target.host)) options.judge(target);
-  return await new Passage(request, options).go(chain);
+  const spare = spareFor(chain[0], request, options);
+  try {
+    return await new Passage(request, options, spare).go(chain);
+  } catch (error) {
+    // What has waited may have died unnoticed, and nothing has gone to the target yet.
+    const isStale = spare !== undefined && error instanceof UpstreamFault &&
+      error.code === "connection_terminated";
+    if (!isStale || options.signal.aborted) throw error;
+    return await new Passage(request, options).go(chain);
+  }
 }
+
+/** The TLS handshakes of tunnels are made in advance; requests share connections anyway. */
+function spareFor(
+  hop: Upstream,
+  request: RouteRequest,
+  { reserve, ...options }: ChainOptions,
+): Spare | undefined {
+  if (!reserve || !hop.tls || hop.proxyProtocol || request.kind !== "tunnel") return undefined;
+  return reserve.take(hop, () => {
+    const signal = AbortSignal.timeout(MAX_OPENING);
+    return new Passage(request, { ...options, signal }).open(hop);
+  });
+}
+
+/** How long the opening of a spare may take, in milliseconds. */
+const MAX_OPENING = 10_000;
 
 /** One way through a chain. */
 class Passage {
   readonly #request: RouteRequest;
   readonly #options: ChainOptions;
+  readonly #spare: Spare | undefined;
   #channel: Channel | undefined;
 
-  constructor(request: RouteRequest, options: ChainOptions) {
+  constructor(request: RouteRequest, options: ChainOptions, spare?: Spare) {
     this.#request = request;
     this.#options = options;
+    this.#spare = spare;
+    this.#channel = spare?.channel;
+  }
+
+  /** Gets as far as the first upstream, and says nothing to it yet. */
+  async open(hop: Upstream): Promise<Spare> {
+    try {
+      const { address } = await this.#reach(hop);
+      await this.#enter(hop);
+      return { channel: this.#channel!, address };
+    } catch (error) {
+      this.#channel?.cut(toFault(error));
+      throw error;
+    }
   }
 
   async go(chain: Chain): Promise<Routed> {
@@ -98,11 +141,13 @@ class Passage {
     const cut = () => this.#channel?.cut(toFault(signal.reason));
     signal.addEventListener("abort", cut);
     try {
-      const { dnsTime, address } = await this.#reach(hop);
+      const { dnsTime, address } = this.#spare
+        ? { dnsTime: 0, address: this.#spare.address }
+        : await this.#reach(hop);
       let proxy: Routed["proxy"];
       for (const [i, next] of chain.entries()) {
         hop = next;
-        await this.#enter(hop);
+        if (i > 0 || !this.#spare) await this.#enter(hop);
         const authorization = await this.#authorization(hop);
         const behind = chain[i + 1]?.address;
         asked = behind ? "upstream" : "target";

@@ -71,6 +71,11 @@ export class Failover {
     throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), { cause: last });
   }
 
+  /** Whether an alternative has failed and is left alone for now. */
+  pauses(chain: Chain): boolean {
+    return this.#health.pauses(JSON.stringify(chain));
+  }
+
   /** Asks about each only when it is its turn: to ask is to have the next try. */
   *#inOrder(chains: readonly Chain[]): Generator<Chain> {
     const paused: Chain[] = [];

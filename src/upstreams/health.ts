@@ -46,6 +46,12 @@ export class Health {
     return true;
   }
 
+  /** Whether it is left alone for now. To ask this changes nothing. */
+  pauses(key: string): boolean {
+    const pause = this.#pauses.get(key);
+    return pause !== undefined && this.#clock.now() < pause.until;
+  }
+
   /**
    * It has failed. That it fails for those who were under way already, or who had no choice, adds nothing.
    */

@@ -55,6 +55,11 @@ export class OriginPool<K extends Kept = Kept> {
     return this.#count;
   }
 
+  /** How many of them have a key. */
+  count(key: string): number {
+    return this.#byKey.get(key)?.length ?? 0;
+  }
+
   /** A connection that was alive a moment ago. */
   take(key: string): K | undefined {
     const idle = this.#byKey.get(key)?.at(-1);

@@ -11,9 +11,13 @@ import type { Chain } from "./upstream.ts";
 /** A chain is an object for as long as it is configured, so it is written out only once. */
 const KEYS = new WeakMap<Chain, string>();
 
-/** Names the other end of a connection: the target, or the HTTP proxy that is asked for whatever target. */
-export function routeKey(chain: Chain, target: TcpAddress): string {
+/**
+ * Names the other end of a connection: the target, or the HTTP proxy that is asked for whatever target. Undefined where
+ * an upstream has been told whose connection it is (PROXY protocol), since that holds for all of it.
+ */
+export function routeKey(chain: Chain, target: TcpAddress): string | undefined {
   if (chain.length === 0) return formatAuthority(target);
+  if (chain.some(({ proxyProtocol }) => proxyProtocol !== undefined)) return undefined;
   const key = KEYS.get(chain) ?? JSON.stringify(chain);
   KEYS.set(chain, key);
   return endsInHttp(chain) ? key : `${key} ${formatAuthority(target)}`;

@@ -124,7 +124,7 @@ testRows("explain: the verdict, the rule that decides, and an exit code for scri
     [
       ["--deny-private", "[::ffff:127.0.0.1]:80"],
       3,
-      "deny    [::ffff:127.0.0.1]:80 at ::ffff:127.0.0.1: IPv4-compatible, loopback or unspecified, as --deny-private has it",
+      "deny    [::ffff:127.0.0.1]:80 at ::ffff:127.0.0.1: loopback, as --deny-private has it",
     ],
     [["--allow-private", "127.0.0.1:80"], 0, "allow   127.0.0.1:80: no rule denies it"],
     [

@@ -141,7 +141,13 @@ function leadsAway(bytes: Uint8Array, port: number): boolean {
   const buffer = ByteBuffer.of(bytes);
   const protocol = detect(buffer);
   if (protocol === undefined || protocol === "tls" || protocol === "unknown") return false;
-  const options = { credentialsRequired: false, maxHeaderSize: 65536, name: "test", date: () => new Date(0) };
+  const options = {
+    credentialsRequired: false,
+    maxHeaderSize: 65536,
+    name: "test",
+    reference: "7-1",
+    date: () => new Date(0),
+  };
   const handshake = new PROTOCOLS[protocol].Handshake(options);
   try {
     for (let event = handshake.read(buffer); event; event = handshake.read(buffer)) {

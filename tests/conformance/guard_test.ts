@@ -10,6 +10,8 @@ import { Suite, testRows } from "./suite.ts";
 import { readCases } from "../support/corpus.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
+import { rows } from "../support/toolchain.ts";
+import { run } from "./real_clients.ts";
 
 const suite = new Suite({ flags: ["--deny-private"] });
 
@@ -99,3 +101,24 @@ testRows(
     }
   },
 );
+
+/**
+ * Those that are public. They cannot be dialed here, so the guard is asked what it would do; `172.16.1.1` is
+ * private (RFC 1918), whatever the corpus says.
+ */
+const ALLOWED: readonly Target[] = (readCases<Target>("ssrf-targets.jsonl") ?? [])
+  .filter(({ expect, host }) => expect === "allow" && host !== "172.16.1.1");
+
+Deno.test({
+  name: `2.2: ${ALLOWED.length} public targets of the corpus are let through by the guard`,
+  ignore: ALLOWED.length === 0,
+  async fn() {
+    const [{ command }] = rows();
+    const verdicts = await Promise.all(ALLOWED.map(async ({ host, port }) => {
+      const target = `${host}:${port}`;
+      const { exit, output } = await run([...command, "explain", "--deny-private", target]);
+      return [target, exit, String(output).split(" ")[0]];
+    }));
+    assertEquals(verdicts, ALLOWED.map(({ host, port }) => [`${host}:${port}`, 0, "allow"]));
+  },
+});

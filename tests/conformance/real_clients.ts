@@ -4,16 +4,19 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createReadStream, readFileSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import type { Suite } from "./suite.ts";
+import type { ProxyProcess } from "../support/proxy.ts";
 
 /** How long a program may take, in milliseconds. */
 const PATIENCE = 60_000;
@@ -54,9 +57,44 @@ export async function run(
   return { exit, output: Buffer.concat(output), errors: Buffer.concat(errors).toString() };
 }
 
-/** Whether a program is installed. */
+/** What a program writes, if it succeeds. */
+export async function outputOf(command: readonly string[], options?: RunOptions): Promise<Buffer> {
+  const { exit, output, errors } = await run(command, options);
+  assertEquals(exit, 0, `${command.join(" ")}: ${errors}`);
+  return output;
+}
+
+/** Whether a program, or the file at an absolute path, is installed. */
 export function isInstalled(program: string): boolean {
+  if (program.startsWith("/")) return existsSync(program);
   return spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+}
+
+/** What the tests need is installed on CI; elsewhere those of a missing program are skipped. */
+export function clientTest(
+  suite: Suite,
+  { name, needs }: { readonly name: string; readonly needs: readonly string[] },
+  body: (proxy: ProxyProcess) => Promise<void>,
+): void {
+  const missing = process.env.CI ? undefined : needs.find((program) => !isInstalled(program));
+  if (missing === undefined) suite.test(name, body);
+  else Deno.test({ name: `${name} (cannot: "${missing}" is not installed)`, ignore: true, fn() {} });
+}
+
+/** Debian's Chromium without a window, with a profile of its own. It shows what it has made of a page. */
+export function chromium(profile: string, proxy: string, url: string): string[] {
+  return [
+    "chromium",
+    ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
+    ...["--disable-background-networking", "--disable-component-update", "--ignore-certificate-errors"],
+    `--user-data-dir=${profile}`,
+    `--proxy-server=${proxy}`,
+    // Loopback goes through the proxy; what it would ask its maker all the same goes nowhere.
+    "--proxy-bypass-list=<-loopback>;*.com",
+    "--host-resolver-rules=MAP *.com ~NOTFOUND",
+    "--dump-dom",
+    url,
+  ];
 }
 
 /** A key and a certificate for localhost and 127.0.0.1, signed by itself. */

@@ -5,13 +5,11 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
-import { Certificate, isInstalled, run, type RunOptions, WebServer } from "./real_clients.ts";
+import { Certificate, chromium, clientTest, outputOf, run, WebServer } from "./real_clients.ts";
 import { Suite, testRows } from "./suite.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
@@ -38,24 +36,6 @@ Deno.test.afterAll(async () => {
   await web[Symbol.asyncDispose]();
   rmSync(FOLDER, { recursive: true });
 });
-
-/** What the tests need is installed on CI; elsewhere those of a missing program are skipped. */
-function clientTest(
-  name: string,
-  programs: readonly string[],
-  body: (proxy: ProxyProcess) => Promise<void>,
-): void {
-  const missing = process.env.CI ? undefined : programs.find((program) => !isInstalled(program));
-  if (missing === undefined) suite.test(name, body);
-  else Deno.test({ name: `${name} (cannot: "${missing}" is not installed)`, ignore: true, fn() {} });
-}
-
-/** What a program writes, if it succeeds. */
-async function outputOf(command: readonly string[], options?: RunOptions): Promise<Buffer> {
-  const { exit, output, errors } = await run(command, options);
-  assertEquals(exit, 0, `${command.join(" ")}: ${errors}`);
-  return output;
-}
 
 function curl(...args: string[]): string[] {
   return [
@@ -85,30 +65,33 @@ function curlWays(port: number): Record<string, { host: string; args: string[] }
   };
 }
 
+clientTest(suite, {
+  name: "curl: GET and HEAD, with and without TLS, through every kind of proxy",
+  needs: ["curl"],
+}, async (proxy) => {
+  for (const [way, { host, args }] of Object.entries(curlWays(proxy.port))) {
+    const url = `http://${host}:${web.port}/hello`;
+    const tlsUrl = `https://${host}:${web.tlsPort}/hello`;
+    assertEquals(String(await outputOf(curl(...args, url, url, tlsUrl))), "hello".repeat(3), way);
+    assertMatch(
+      String(await outputOf(curl(...args, "--head", url))),
+      /^HTTP\/1\.1 200 .*\r\ncontent-length: 5\r\n/is,
+      way,
+    );
+  }
+});
+
 clientTest(
-  "curl: GET and HEAD, with and without TLS, through every kind of proxy",
-  ["curl"],
+  suite,
+  { name: "curl: 100 MiB by POST arrive as they were sent", needs: ["curl"] },
   async (proxy) => {
-    for (const [way, { host, args }] of Object.entries(curlWays(proxy.port))) {
-      const url = `http://${host}:${web.port}/hello`;
-      const tlsUrl = `https://${host}:${web.tlsPort}/hello`;
-      assertEquals(String(await outputOf(curl(...args, url, url, tlsUrl))), "hello".repeat(3), way);
-      assertMatch(
-        String(await outputOf(curl(...args, "--head", url))),
-        /^HTTP\/1\.1 200 .*\r\ncontent-length: 5\r\n/is,
-        way,
-      );
-    }
+    const args = ["--proxy", `http://127.0.0.1:${proxy.port}`, "--data-binary", `@${BIG_FILE}`];
+    const answer = await outputOf(curl(...args, `http://127.0.0.1:${web.port}/`));
+    assertEquals(String(answer), `POST ${BIG.length} ${createHash("sha256").update(BIG).digest("hex")}`);
   },
 );
 
-clientTest("curl: 100 MiB by POST arrive as they were sent", ["curl"], async (proxy) => {
-  const args = ["--proxy", `http://127.0.0.1:${proxy.port}`, "--data-binary", `@${BIG_FILE}`];
-  const answer = await outputOf(curl(...args, `http://127.0.0.1:${web.port}/`));
-  assertEquals(String(answer), `POST ${BIG.length} ${createHash("sha256").update(BIG).digest("hex")}`);
-});
-
-clientTest("curl: a chunked PUT arrives in chunks", ["curl"], async (proxy) => {
+clientTest(suite, { name: "curl: a chunked PUT arrives in chunks", needs: ["curl"] }, async (proxy) => {
   const input = BIG.subarray(0, 5_000_000);
   for (const way of ["http", "SOCKS5"]) {
     const args = [...curlWays(proxy.port)[way].args, "--upload-file", "-"];
@@ -132,7 +115,7 @@ testRows("curl: a proxy on a Unix socket, by SOCKS and HTTP", async (row) => {
   assertEquals(await proxy.stop(), 0);
 }, { needs: "unix sockets", permissions: ["-R", "-W"] });
 
-clientTest("wget: downloads, with and without TLS", ["wget"], async (proxy) => {
+clientTest(suite, { name: "wget: downloads, with and without TLS", needs: ["wget"] }, async (proxy) => {
   const address = `http://127.0.0.1:${proxy.port}`;
   const settings = ["use_proxy=yes", "no_proxy=", `http_proxy=${address}`, `https_proxy=${address}`];
   const command = ["wget", "-q", "-O", "-", "--tries=1", ...settings.flatMap((setting) => ["-e", setting])];
@@ -144,7 +127,7 @@ clientTest("wget: downloads, with and without TLS", ["wget"], async (proxy) => {
   assertEquals((await proxy.record(`localhost:${web.tlsPort}`)).method, "CONNECT");
 });
 
-clientTest("git: a clone has the commit of its source", ["git"], async (proxy) => {
+clientTest(suite, { name: "git: a clone has the commit of its source", needs: ["git"] }, async (proxy) => {
   const environment = { HOME: FOLDER, GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0" };
   const [source, copy] = ["source", "copy"].map((name) => join(FOLDER, `${name}-${proxy.port}`));
   const git = async (...args: string[]) => String(await outputOf(["git", ...args], { environment })).trim();
@@ -172,64 +155,50 @@ clientTest("git: a clone has the commit of its source", ["git"], async (proxy) =
   }
 });
 
-clientTest(
-  "ssh: nc as its ProxyCommand reaches a server by CONNECT, SOCKS4 and SOCKS5",
-  ["ssh", "nc"],
-  async (proxy) => {
-    await using origin = await Origin.listen();
-    for (const protocol of ["connect", "4", "5"]) {
-      const options = ["BatchMode=yes", `ProxyCommand=nc -X ${protocol} -x 127.0.0.1:${proxy.port} %h %p`];
-      const ssh = run([
-        "ssh",
-        "-F",
-        "none",
-        ...options.flatMap((option) => ["-o", option]),
-        "-p",
-        `${origin.port}`,
-        "a@127.0.0.1",
-      ]);
-      using server = await origin.accept();
-      await server.send("SSH-2.0-test\r\n");
-      assertMatch(await server.readUntil("\r\n"), /^SSH-2\.0-OpenSSH/);
-      // A packet of impossible length, at which ssh gives up.
-      await server.send("\xFF".repeat(64));
-      assertEquals((await ssh).exit, 255);
-    }
-  },
-);
+clientTest(suite, {
+  name: "ssh: nc as its ProxyCommand reaches a server by CONNECT, SOCKS4 and SOCKS5",
+  needs: ["ssh", "nc"],
+}, async (proxy) => {
+  await using origin = await Origin.listen();
+  for (const protocol of ["connect", "4", "5"]) {
+    const options = ["BatchMode=yes", `ProxyCommand=nc -X ${protocol} -x 127.0.0.1:${proxy.port} %h %p`];
+    const ssh = run([
+      "ssh",
+      "-F",
+      "none",
+      ...options.flatMap((option) => ["-o", option]),
+      "-p",
+      `${origin.port}`,
+      "a@127.0.0.1",
+    ]);
+    using server = await origin.accept();
+    await server.send("SSH-2.0-test\r\n");
+    assertMatch(await server.readUntil("\r\n"), /^SSH-2\.0-OpenSSH/);
+    // A packet of impossible length, at which ssh gives up.
+    await server.send("\xFF".repeat(64));
+    assertEquals((await ssh).exit, 255);
+  }
+});
 
-clientTest(
-  "Chromium: a page with a script over TLS, through HTTP and SOCKS5",
-  ["chromium"],
-  async (proxy) => {
-    for (const scheme of ["http", "socks5"]) {
-      const dom = String(
-        await outputOf([
-          "chromium",
-          ...[
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-sync",
-          ],
-          ...["--disable-background-networking", "--disable-component-update", "--ignore-certificate-errors"],
-          `--user-data-dir=${join(FOLDER, `${scheme}-${proxy.port}`)}`,
-          `--proxy-server=${scheme}://127.0.0.1:${proxy.port}`,
-          // Loopback goes through the proxy; what it would ask its maker all the same goes nowhere.
-          "--proxy-bypass-list=<-loopback>;*.com",
-          "--host-resolver-rules=MAP *.com ~NOTFOUND",
-          "--dump-dom",
+clientTest(suite, {
+  name: "Chromium: a page with a script over TLS, through HTTP and SOCKS5",
+  needs: ["chromium"],
+}, async (proxy) => {
+  for (const scheme of ["http", "socks5"]) {
+    const dom = String(
+      await outputOf(
+        chromium(
+          join(FOLDER, `${scheme}-${proxy.port}`),
+          `${scheme}://127.0.0.1:${proxy.port}`,
           `http://127.0.0.1:${web.port}/page.html`,
-        ]),
-      );
-      assert(dom.includes('<p id="p">computed 42</p>'), dom);
-    }
-    const targets = proxy.output.all.map((line) => JSON.parse(line).target);
-    assertEquals(
-      targets.filter((target) => !/^(?:http:\/\/)?(?:127\.0\.0\.1|localhost):\d+(?:\/|$)/.test(target)),
-      [],
+        ),
+      ),
     );
-  },
-);
+    assert(dom.includes('<p id="p">computed 42</p>'), dom);
+  }
+  const targets = proxy.output.all.map((line) => JSON.parse(line).target);
+  assertEquals(
+    targets.filter((target) => !/^(?:http:\/\/)?(?:127\.0\.0\.1|localhost):\d+(?:\/|$)/.test(target)),
+    [],
+  );
+});

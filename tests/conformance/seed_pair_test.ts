@@ -91,8 +91,7 @@ testRows("the pair: HTTPS by CONNECT and SOCKS5 through two halves of ours", asy
   await using _remote = remote;
   await using local = await startLocal(row, port);
   assertEquals(await https(local.port), ALL_WELL);
-  const { route, status } = await local.record(`localhost:${web.tlsPort}`);
-  assertEquals([route, status], [`line://127.0.0.1:${port}`, 200]);
+  assertEquals((await local.record(`localhost:${web.tlsPort}`)).route, `line://127.0.0.1:${port}`);
   const { protocol, route: onward } = await remote.record(`localhost:${web.tlsPort}`);
   assertEquals([protocol, onward], ["line", "direct"]);
 }, { programs: ["curl", "openssl"] });

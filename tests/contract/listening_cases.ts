@@ -64,6 +64,37 @@ export const LISTENING_CASES: Case[] = [
     },
   },
   {
+    name:
+      "listeners that share a port all get clients, where the kernel spreads them, and nobody else gets the port",
+    async run(runtime, peer) {
+      const first = await runtime.listen({ address: tcp(), shared: true });
+      const { address } = first;
+      if (runtime.sharing?.().by === "kernel") {
+        const second = await runtime.listen({ address, shared: true });
+        deepStrictEqual(second.address, address);
+        const served = [0, 0];
+        const serving = [first, second].map(async (listener, i) => {
+          for await (const stream of listener) {
+            served[i]++;
+            echo(stream);
+          }
+        });
+        // That one of them gets none of so many has a chance of 1 to 2^63.
+        for (let left = 64; left > 0; left--) strictEqual(await peer.visit(address), 1);
+        strictEqual(served[0] + served[1], 64);
+        notStrictEqual(Math.min(...served), 0);
+        strictEqual(await rejectionCode(runtime.listen({ address })), "address_in_use");
+        await second.close();
+        strictEqual(await peer.visit(address), 1);
+        await first.close();
+        await Promise.all(serving);
+      } else {
+        strictEqual(await rejectionCode(runtime.listen({ address, shared: true })), "address_in_use");
+        await first.close();
+      }
+    },
+  },
+  {
     name: "leaving the iteration early does not lose the listener's next client",
     async run(runtime, peer) {
       const listener = await runtime.listen({ address: tcp() });

@@ -13,10 +13,10 @@ Deno.test("check: a step is a line in columns, and what is too long is not cut",
       formatStep({ name: "request", what: `GET /${"x".repeat(40)}`, time: 3 }),
     ],
     [
-      "resolve   a.test                              192.0.2.1                   1.9 ms",
+      "resolve   a.test                          192.0.2.1                       1.9 ms",
       "connect   192.0.2.1:80                                                 1234.5 ms",
-      "connect   192.0.2.1:80                        connection_refused          0.0 ms",
-      `request   GET /${"x".repeat(40)}                              3.0 ms`,
+      "connect   192.0.2.1:80                    connection_refused              0.0 ms",
+      `request   GET /${"x".repeat(40)}                                  3.0 ms`,
     ],
   );
 });
@@ -35,7 +35,7 @@ Deno.test("check: what the network says cannot leave its line or colour it", () 
 
 Deno.test("check: the end is the sum, or what went wrong, what to do, and what was not reached", () => {
   assertEquals(formatEnd({ size: 1256, time: 100, missed: [] }), [
-    "total     1,256 bytes                         12.6 kB/s                 100.0 ms",
+    "total     1,256 bytes                     12.6 kB/s                     100.0 ms",
   ]);
   const fault = new Fault("connection_refused", "Cannot dial it");
   assertEquals(formatEnd({ size: 0, time: 1, missed: ["request", "body"], fault }).slice(1), [

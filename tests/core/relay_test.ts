@@ -31,61 +31,64 @@ function noise(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 24);
 }
 
-Deno.test("relay() carries bytes both ways at once, unchanged and counted", async () => {
-  const { client, target, done, seen } = relayed({ capacity: 10_000, readSize: 777 });
-  const up = noise(300_000);
-  const down = noise(200_000).reverse();
-  const [atTarget, atClient] = await Promise.all([
-    readAll(target),
-    readAll(client),
-    client.writer.write(up).then(() => client.writer.close()),
-    target.writer.write(down).then(() => target.writer.close()),
-  ]);
-  await done;
-  assertEquals(atTarget, up);
-  assertEquals(atClient, down);
-  assertEquals(seen, { sent: 300_000, received: 200_000, halfClosed: 1 });
-});
-
-for (const first of ["client", "target"] as const) {
-  Deno.test(`relay() passes a FIN of the ${first} on as a half-close, and the other way stays open`, async () => {
-    const ends = relayed();
-    const [ending, going] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
-    await ending.writer.close();
-    assertEquals((await readAll(going)).length, 0);
-    const arrived = readAll(ending);
-    await going.writer.write(noise(100_000));
-    await going.writer.close();
-    assertEquals((await arrived).length, 100_000);
-    await ends.done;
+for (const direct of [false, true]) {
+  const ports = direct ? "over direct ports" : "over streams";
+  Deno.test(`relay() carries bytes both ways at once, unchanged and counted, ${ports}`, async () => {
+    const { client, target, done, seen } = relayed({ direct, capacity: 10_000, readSize: 777 });
+    const up = noise(300_000);
+    const down = noise(200_000).reverse();
+    const [atTarget, atClient] = await Promise.all([
+      readAll(target),
+      readAll(client),
+      client.writer.write(up).then(() => client.writer.close()),
+      target.writer.write(down).then(() => target.writer.close()),
+    ]);
+    await done;
+    assertEquals(atTarget, up);
+    assertEquals(atClient, down);
+    assertEquals(seen, { sent: 300_000, received: 200_000, halfClosed: 1 });
   });
 
-  Deno.test(`relay() passes a reset of the ${first} on as a reset, and says whose it was`, async () => {
-    const ends = relayed();
-    const [breaking, other] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
-    breaking.cut(new Fault("client_disconnected"));
-    const fault = await assertRejects(() => ends.done, Fault);
-    assertEquals(fault.code, first === "client" ? "client_disconnected" : "connection_terminated");
-    await assertRejects(() => other.reader.read(), Fault);
+  for (const first of ["client", "target"] as const) {
+    Deno.test(`relay() passes a FIN of the ${first} on as a half-close, and the other way stays open, ${ports}`, async () => {
+      const ends = relayed({ direct });
+      const [ending, going] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
+      await ending.writer.close();
+      assertEquals((await readAll(going)).length, 0);
+      const arrived = readAll(ending);
+      await going.writer.write(noise(100_000));
+      await going.writer.close();
+      assertEquals((await arrived).length, 100_000);
+      await ends.done;
+    });
+
+    Deno.test(`relay() passes a reset of the ${first} on as a reset, and says whose it was, ${ports}`, async () => {
+      const ends = relayed({ direct });
+      const [breaking, other] = first === "client" ? [ends.client, ends.target] : [ends.target, ends.client];
+      breaking.cut(new Fault("client_disconnected"));
+      const fault = await assertRejects(() => ends.done, Fault);
+      assertEquals(fault.code, first === "client" ? "client_disconnected" : "connection_terminated");
+      await assertRejects(() => other.reader.read(), Fault);
+    });
+  }
+
+  Deno.test(`relay() takes no more from one side than the other takes in, ${ports}`, async () => {
+    const { client, target, seen } = relayed({ direct, capacity: 1_000 });
+    let written = 0;
+    const flood = (async () => {
+      while (written < 10_000_000) {
+        await client.writer.write(new Uint8Array(1_000));
+        written += 1_000;
+      }
+    })().catch(() => {});
+    // Once nothing moves for a while of the event loop's turns, nothing will: there is no timer in the way.
+    for (let before = -1; before !== written;) {
+      before = written;
+      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    assertEquals(written <= 5_000, true, `${written} bytes went in, with room for 1000 on each side`);
+    assertEquals(seen.sent <= 2_000, true);
+    target.cut(new Fault("connection_terminated"));
+    await flood;
   });
 }
-
-Deno.test("relay() takes no more from one side than the other takes in", async () => {
-  const { client, target, seen } = relayed({ capacity: 1_000 });
-  let written = 0;
-  const flood = (async () => {
-    while (written < 10_000_000) {
-      await client.writer.write(new Uint8Array(1_000));
-      written += 1_000;
-    }
-  })().catch(() => {});
-  // Once nothing moves for a while of the event loop's turns, nothing will: there is no timer in the way.
-  for (let before = -1; before !== written;) {
-    before = written;
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  assertEquals(written <= 5_000, true, `${written} bytes went in, with room for 1000 on each side`);
-  assertEquals(seen.sent <= 2_000, true);
-  target.cut(new Fault("connection_terminated"));
-  await flood;
-});

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Address, ByteStream, Listener } from "../../src/runtime.ts";
+import type { Address, ByteStream, Listener, ListenOptions } from "../../src/runtime.ts";
 import { createProxy } from "../../src/server.ts";
 import { UsageError } from "../../src/usage_error.ts";
 import { hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
@@ -48,6 +48,19 @@ Deno.test("createProxy() leaves nothing listening when one of its endpoints cann
   assertEquals(closed, bound);
 });
 
+Deno.test("createProxy() shares its addresses with other workers, if there are any", async () => {
+  for (const [workers, expected] of [[1, false], [2, true]] as const) {
+    const { runtime } = listening();
+    const shared: unknown[] = [];
+    const listen = (options: ListenOptions): Promise<Listener> => {
+      shared.push(options.shared);
+      return runtime.listen(options);
+    };
+    await (await createProxy({ runtime: { ...runtime, listen }, workers })).close();
+    assertEquals(shared, [expected]);
+  }
+});
+
 Deno.test("createProxy() refuses to be an open proxy by accident", async () => {
   const { bound, runtime } = listening();
   await assertRejects(() => createProxy({ runtime, listen: "0.0.0.0:80" }), UsageError, "--allow-open");
@@ -73,6 +86,21 @@ Deno.test("connections beyond the limit are told so on their protocol, and those
   await hear(first.client, "200 Connection established");
   await Promise.all([http.client.writer.close(), socks.client.writer.close()]);
   await until(() => network.proxy.connections === 1);
+});
+
+Deno.test("each of several workers takes its part of the limit of connections, and one at least", async () => {
+  for (const [workers, part] of [[3, 2], [20, 1]]) {
+    const network = await VirtualNetwork.start({ workers, limits: { connections: 8 } });
+    const within = Array.from({ length: part }, () => network.connect());
+    const beyond = network.connect();
+    await say(beyond.client, "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n");
+    assertMatch(await hearAll(beyond.client), /^HTTP\/1.1 503 /);
+    for (const { client } of within) {
+      await say(client, "CONNECT origin.test:80 HTTP/1.1\r\nHost: origin.test:80\r\n\r\n");
+      await hear(client, "200 Connection established");
+    }
+    await network.proxy.close({ drain: 0 });
+  }
 });
 
 Deno.test("close() may be called again, and cuts at once when called with no time to drain", async () => {

@@ -48,6 +48,7 @@ export class MemoryNetwork implements AsyncDisposable {
       }
       return Promise.resolve({ ...near, remote: to });
     },
+    acceptTls: () => Promise.reject(new Error("There is no TLS server in memory")),
     connectTls: async (stream, options) => {
       this.secured.push(options);
       const channel = new Channel(stream, "target");

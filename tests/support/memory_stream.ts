@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { DirectPort, PortReceiver } from "../../src/direct_port.ts";
 import type { Address, ByteStream } from "../../src/runtime.ts";
 
 /** How a pair of streams behaves. */
@@ -12,30 +13,83 @@ export interface MemoryPairOptions {
   readonly capacity?: number;
   /** The most bytes that one read yields. */
   readonly readSize?: number;
+  /** Whether the ends have direct ports beside their streams; `DIRECT_PORTS=1` in the environment gives them to all. */
+  readonly direct?: boolean;
 }
+
+const DIRECT_PORTS = Deno.env.get("DIRECT_PORTS") === "1";
 
 /** Two connected ends. What is written to one is read from the other. */
 export function memoryPair(options: MemoryPairOptions = {}): [ByteStream, ByteStream] {
   const there = new Pipe(options);
   const back = new Pipe(options);
-  return [end(back, there, 1), end(there, back, 2)];
+  const { direct = DIRECT_PORTS } = options;
+  return [end(back, there, { number: 1, direct }), end(there, back, { number: 2, direct })];
 }
 
-function end(incoming: Pipe, outgoing: Pipe, port: number): ByteStream {
-  const local: Address = { host: `192.0.2.${port}`, port };
-  const remote: Address = { host: `192.0.2.${3 - port}`, port: 3 - port };
+function end(
+  incoming: Pipe,
+  outgoing: Pipe,
+  { number, direct }: { number: number; direct: boolean },
+): ByteStream {
+  const local: Address = { host: `192.0.2.${number}`, port: number };
+  const remote: Address = { host: `192.0.2.${3 - number}`, port: 3 - number };
   const destroy = () => {
     incoming.reset();
     outgoing.reset();
   };
-  return { readable: incoming.readable(destroy), writable: outgoing.writable(destroy), local, remote };
+  const port = direct ? new MemoryPort(incoming, outgoing) : undefined;
+  return { readable: incoming.readable(destroy), writable: outgoing.writable(destroy), port, local, remote };
+}
+
+/** Answers at once whatever it can, which sockets do only now and then. */
+class MemoryPort implements DirectPort {
+  readonly #incoming: Pipe;
+  readonly #outgoing: Pipe;
+
+  constructor(incoming: Pipe, outgoing: Pipe) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+  }
+
+  pull(receiver: PortReceiver): void {
+    for (let bytes = this.#incoming.take(); bytes; bytes = this.#incoming.take()) {
+      if (!receiver.receive(bytes)) return;
+    }
+    if (this.#incoming.broken) receiver.fail(this.#incoming.broken);
+    else if (this.#incoming.ended) receiver.end();
+    else this.#incoming.changed.then(() => this.pull(receiver));
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    const left = this.#outgoing.put(bytes);
+    return left.length === 0 && !this.#outgoing.broken ? undefined : this.#writeRest(left);
+  }
+
+  async #writeRest(left: Uint8Array): Promise<void> {
+    while (true) {
+      if (this.#outgoing.broken) throw this.#outgoing.broken;
+      if (left.length === 0) return;
+      await this.#outgoing.changed;
+      left = this.#outgoing.put(left);
+    }
+  }
+
+  close(): undefined {
+    this.#outgoing.end();
+  }
+
+  destroy(): void {
+    this.#incoming.reset();
+    this.#outgoing.reset();
+  }
 }
 
 /** One direction. */
 class Pipe {
   readonly #capacity: number;
   readonly #readSize: number;
-  #queue: Uint8Array = new Uint8Array(0);
+  #queue: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #ended = false;
   #broken: Error | undefined;
   #changed = Promise.withResolvers<void>();
@@ -43,6 +97,45 @@ class Pipe {
   constructor({ capacity = 64 * 1024, readSize = Infinity }: MemoryPairOptions) {
     this.#capacity = capacity;
     this.#readSize = readSize;
+  }
+
+  get broken(): Error | undefined {
+    return this.#broken;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Settles at the next change of any kind. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** What waits, up to the size of a read. */
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#queue.length === 0 || this.#broken) return undefined;
+    const bytes = this.#queue.slice(0, this.#readSize);
+    this.#queue = this.#queue.slice(bytes.length);
+    this.#change();
+    return bytes;
+  }
+
+  /** Takes in what fits; answers with the rest. */
+  put(bytes: Uint8Array): Uint8Array {
+    const count = Math.min(bytes.length, this.#capacity - this.#queue.length);
+    if (count <= 0 || this.#broken) return bytes;
+    const queue = new Uint8Array(this.#queue.length + count);
+    queue.set(this.#queue);
+    queue.set(bytes.subarray(0, count), this.#queue.length);
+    this.#queue = queue;
+    this.#change();
+    return bytes.subarray(count);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#change();
   }
 
   #change(): void {

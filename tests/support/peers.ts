@@ -135,6 +135,8 @@ export async function haproxy(servers: readonly number[]): Promise<Peer> {
   const port = await freePort();
   return await Peer.start(port, (folder) => {
     const config = [
+      "global",
+      "  nbthread 1",
       "defaults",
       "  mode tcp",
       "  timeout connect 5s",

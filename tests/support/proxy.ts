@@ -96,10 +96,14 @@ export class ProxyProcess extends ProgramRun {
    * Starts a proxy on a free port of 127.0.0.1, with its access log in JSON unless the flags say otherwise, and
    * settles when it listens. Listeners that the flags name come in addition.
    */
-  static async start(row: Row, flags: readonly string[] = []): Promise<ProxyProcess> {
+  static async start(
+    row: Row,
+    flags: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ProxyProcess> {
     const format = flags.includes("--log-format") ? [] : ["--log-format", "json"];
     const args = ["--listen", "127.0.0.1:0", ...format, ...flags];
-    const proxy = new ProxyProcess(row, args);
+    const proxy = new ProxyProcess(row, args, environment);
     const count = args.filter((arg) => arg === "--listen").length;
     try {
       const lines = await proxy.said(/^listening on (?:unix:(.+)|\[?(.+?)\]?:(\d+))$/, count);

@@ -33,7 +33,13 @@ export type Capability =
   /** Reads and writes files: users, certificates, logs. */
   | "files"
   /** Listens on and dials Unix sockets. */
-  | "unix sockets";
+  | "unix sockets"
+  /** Runs several workers. */
+  | "workers"
+  /** Runs its workers as processes, which others can find and kill. */
+  | "worker processes"
+  /** Sends over TLS what comes after the peer's close_notify. */
+  | "half-close over TLS";
 
 /** One way to run sluice. */
 export interface Row {
@@ -55,6 +61,7 @@ export interface Row {
 export function rows(...permissions: string[]): Row[] {
   const lacks = "Deno was started with -N alone, and asks for -R and -W";
   const mayUseFiles = permissions.includes("-A") || ["-R", "-W"].every((flag) => permissions.includes(flag));
+  const mayRead = ["-A", "-R"].some((flag) => permissions.includes(flag));
   const link = `${INSTALLED}/node_modules/.bin/sluice`;
   for (const path of [...Object.values(RUNTIMES), link]) {
     if (!existsSync(path)) throw new Error(`Cannot find "${path}": run "deno task setup"`);
@@ -63,9 +70,17 @@ export function rows(...permissions: string[]): Row[] {
     {
       name: ["deno", ...permissions].join(" "),
       command: [Deno.execPath(), "run", "-N", ...permissions, `${ROOT}/mod.ts`],
-      lacks: mayUseFiles ? {} : { "files": lacks, "unix sockets": lacks },
+      lacks: {
+        ...mayUseFiles ? {} : { "files": lacks, "unix sockets": lacks },
+        ...mayRead ? {} : { "workers": "Deno reads the modules of a thread with -R alone" },
+        "worker processes": "Deno's workers are threads, which nobody can kill from outside",
+      },
     },
-    { name: "bun", command: [RUNTIMES.bun, "run", `${ROOT}/src/main.ts`], lacks: {} },
+    {
+      name: "bun",
+      command: [RUNTIMES.bun, "run", `${ROOT}/src/main.ts`],
+      lacks: { "half-close over TLS": "Bun ends both directions at the peer's close_notify" },
+    },
     { name: "node 20", command: [RUNTIMES.node20, link], lacks: {} },
     { name: "node 22", command: [RUNTIMES.node22, link], lacks: {} },
     { name: "node 24", command: [RUNTIMES.node24, link], lacks: {} },

@@ -1,0 +1,42 @@
+/**
+ * The errors of TLS in the contract's words.
+ *
+ * @module
+ */
+
+import type { Address, SocketError, SocketErrorCode } from "../src/runtime.ts";
+
+/** How OpenSSL, BoringSSL and rustls tell the alert that the peer has sent. */
+const ALERT = /(?:received fatal alert: |(?:tlsv1|tlsv13|sslv3)[ _](?:alert[ _])?)([a-z_ ]+)/i;
+
+/** What OpenSSL says of certificates, in the codes of `node:tls`. */
+const CERTIFICATE =
+  /^ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE$|^(?!ERR_SSL_).*(?:CERT|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME)/;
+
+/** The code for an error of a TLS socket. */
+export function tlsFailure({ code = "", message }: Error & { code?: string }): SocketErrorCode {
+  if (CERTIFICATE.test(code)) return "tls_certificate_error";
+  return ALERT.test(message) ? "tls_alert_received" : "tls_protocol_error";
+}
+
+/** An error in the contract's form. */
+export function tlsError(
+  problem: string,
+  { code, cause }: { code: SocketErrorCode; cause?: unknown },
+): SocketError {
+  const { message = "the runtime has closed it" } = (cause ?? {}) as { message?: string };
+  const [, alert] = code === "tls_alert_received" ? ALERT.exec(message) ?? [] : [];
+  const reason = alert === undefined
+    ? message.trim()
+    : `the peer sent the alert "${
+      alert.replace(/\B(?=[A-Z][a-z])/g, " ").replaceAll("_", " ").trim().toLowerCase()
+    }"`;
+  return Object.assign(new Error(`${problem}: ${reason}`, { cause }), { name: "SocketError", code });
+}
+
+/** An address for people. */
+export function show(address: Address): string {
+  if ("path" in address) return `"unix:${address.path}"`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `"${host}:${address.port}"`;
+}

@@ -1,0 +1,101 @@
+/**
+ * A worker: one of several processes or threads that run the same command line and serve the same listeners. What it
+ * is told, what it tells, and how it finds out that it is one.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { Address, Runtime } from "../runtime.ts";
+import type { ProxyOptions } from "../server.ts";
+
+/**
+ * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, and
+ * what they all call themselves, without which loops through two of them would not be found.
+ */
+export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name">;
+
+/** What a worker is told later. */
+export type Order = { readonly stop: string } | { readonly reload: true };
+
+/** What a worker tells: that it accepts, and where. */
+export interface Report {
+  readonly listening: readonly Address[];
+}
+
+/** The environment variable of a process in which its {@link Assignment} is. */
+export const ASSIGNMENT_VARIABLE = "SLUICE_WORKER";
+
+/** Who tells the proxy to stop and to read its files anew, and is told where it listens. */
+export interface Control {
+  /** Settles with the name of the signal. */
+  readonly stop: Promise<string>;
+  /** Calls back whenever the files are to be read anew. */
+  onReload(callback: () => void): void;
+  /** Every listener accepts. */
+  listening(addresses: readonly Address[]): void;
+}
+
+/** A worker's end of the wire. */
+export interface Post extends Control {
+  readonly settings: Assignment;
+}
+
+/**
+ * Undefined where this is no worker. A worker needs not look after itself: node:cluster ends a process when the one that
+ * has forked it is gone, and threads end with their process.
+ */
+export function findPost(runtime: Runtime): Post | undefined {
+  return isMainThread ? processPost(runtime) : threadPost();
+}
+
+function processPost(runtime: Runtime): Post | undefined {
+  if (!process.connected) return undefined;
+  const text = runtime.environment(ASSIGNMENT_VARIABLE);
+  if (text === undefined) return undefined;
+  // A terminal sends its signals to all processes; what counts is the order of the one that has forked them.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  // JSON has no undefined, which takes the listener for the pages away.
+  return new WirePost({ admin: undefined, ...JSON.parse(text) }, {
+    onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
+    send: (report) => process.send!(report),
+  });
+}
+
+function threadPost(): Post | undefined {
+  const assignment = (workerData as { assignment?: Assignment } | null)?.assignment;
+  if (!assignment) return undefined;
+  return new WirePost(assignment, {
+    onOrder: (callback) => parentPort!.on("message", callback),
+    send: (report) => parentPort!.postMessage(report),
+  });
+}
+
+interface Wire {
+  onOrder(callback: (order: Order) => void): void;
+  send(report: Report): void;
+}
+
+class WirePost implements Post {
+  readonly settings: Assignment;
+  readonly stop: Promise<string>;
+  readonly #wire: Wire;
+  #reload = (): void => {};
+
+  constructor(settings: Assignment, wire: Wire) {
+    this.settings = settings;
+    this.#wire = wire;
+    this.stop = new Promise((resolve) => {
+      wire.onOrder((order) => "stop" in order ? resolve(order.stop) : this.#reload());
+    });
+  }
+
+  onReload(callback: () => void): void {
+    this.#reload = callback;
+  }
+
+  listening(listening: readonly Address[]): void {
+    this.#wire.send({ listening });
+  }
+}

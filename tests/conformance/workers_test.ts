@@ -1,0 +1,270 @@
+/**
+ * Several workers behind the same listeners: what a client, an operator and a script see of them.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { request, tunnel } from "./exchanges.ts";
+import { testRows } from "./suite.ts";
+import { httpOrigin, Origin } from "../support/origin.ts";
+import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
+import type { RawConnection } from "../support/raw_client.ts";
+import { type Row, rows } from "../support/toolchain.ts";
+
+const WORKERS = ["--workers", "2"];
+const READ = { needs: "workers", permissions: ["-R"] } as const;
+const FILES = { needs: "workers", permissions: ["-R", "-W"] } as const;
+const PROCESSES = { needs: "worker processes", permissions: ["-R"] } as const;
+
+/** So many that one of two workers gets none of them once in 2^31 times. */
+const MANY = 32;
+
+/** The worker that a record comes from. */
+function workerOf(line: string): string {
+  return String(JSON.parse(line).id).split("-")[0];
+}
+
+/** The processes that a process has started. */
+function childrenOf(parent: number): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]) ===
+        parent;
+    } catch {
+      return false; // It ended since the directory was read.
+    }
+  });
+}
+
+/** Whether a process runs. A zombie does not: it has no program any more. */
+function runs(pid: number): boolean {
+  return existsSync(`/proc/${pid}/exe`);
+}
+
+async function eventually(condition: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(otherwise);
+}
+
+async function get(proxy: ProxyProcess, uri: string): Promise<number> {
+  using client = await proxy.connect();
+  await client.send(request("GET", uri, "Connection: close"));
+  return (await client.message()).status;
+}
+
+/** A target that answers a greeting, and then sends FIN for FIN. */
+function greeted(): Promise<Origin> {
+  return Origin.listen(async (connection) => {
+    await connection.send(await connection.readUntil("hello"));
+    await connection.readToEnd();
+    connection.end();
+    await connection.ending();
+  });
+}
+
+/** Whether a tunnel still carries bytes in both directions. */
+async function carries(client: RawConnection): Promise<boolean> {
+  await client.send("hello").catch(() => {});
+  return await client.readUntil("hello").then(() => true, () => false);
+}
+
+testRows(
+  "--workers: all serve, one line tells of each listener, and records are whole lines",
+  async (row) => {
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, [...WORKERS, "--listen", "socks5://127.0.0.1:0"]);
+    const visits = 200;
+    for (let left = visits; left > 0; left -= 20) {
+      const statuses = await Promise.all(
+        Array.from({ length: 20 }, () => get(proxy, `http://${origin.authority}/${"x".repeat(500)}`)),
+      );
+      assertEquals(new Set(statuses), new Set([200]));
+    }
+    assertEquals(await proxy.stop(), 0);
+    assertEquals(proxy.output.all.length, visits);
+    assertEquals(new Set(proxy.output.all.map(workerOf)).size, 2);
+    assertEquals(new Set(proxy.output.all.map((line) => JSON.parse(line).id)).size, visits);
+    assertEquals(proxy.diagnostics.all.filter((line) => line.startsWith("listening on ")).length, 2);
+  },
+  READ,
+);
+
+testRows(
+  "--workers: one that is killed is replaced, and the connections of the others go on",
+  async (row) => {
+    await using origin = await httpOrigin();
+    await using echo = await greeted();
+    await using proxy = await ProxyProcess.start(row, WORKERS);
+    const clients = await Promise.all(Array.from({ length: MANY }, () => tunnel(proxy, echo.authority)));
+    const workers = childrenOf(proxy.pid);
+    assertEquals(workers.length, 2);
+    process.kill(workers[0], "SIGKILL");
+    await proxy.said(/A worker .* was killed by SIGKILL: starting another/);
+    await eventually(() => clients.some(({ ended }) => ended !== undefined), "No client has lost its worker");
+    const living = await Promise.all(clients.map((client) => client.ended === undefined && carries(client)));
+    assert(living.includes(true), "The other worker's clients were cut off, too");
+    for (const client of clients) client[Symbol.dispose]();
+    await eventually(async () => {
+      assertEquals(await get(proxy, `http://${origin.authority}/`), 200);
+      const seen = proxy.output.all.filter((line) => JSON.parse(line).method === "GET").map(workerOf);
+      return new Set(seen).size === 2;
+    }, "The worker was not replaced");
+    assertEquals(childrenOf(proxy.pid).filter((pid) => workers.includes(pid)), [workers[1]]);
+    assertEquals(await proxy.stop(), 0);
+  },
+  PROCESSES,
+);
+
+testRows("--workers: SIGTERM drains all of them, and nothing is left", async (row) => {
+  await using echo = await greeted();
+  await using proxy = await ProxyProcess.start(row, WORKERS);
+  const clients = await Promise.all(Array.from({ length: MANY }, () => tunnel(proxy, echo.authority)));
+  const workers = childrenOf(proxy.pid);
+  proxy.kill("SIGTERM");
+  await proxy.said(/Stopping at SIGTERM/, 2);
+  for (const client of clients) assert(await carries(client));
+  assert(proxy.alive, "It ended before its tunnels did");
+  for (const client of clients) {
+    client.end();
+    await client.readToEnd();
+    client[Symbol.dispose]();
+  }
+  assertEquals(await proxy.exit(), 0);
+  assertEquals(workers.filter(runs), []);
+  assertEquals(new Set(proxy.output.all.map(workerOf)).size, 2);
+}, READ);
+
+testRows("--workers: a second signal ends all of them at once", async (row) => {
+  await using echo = await greeted();
+  await using proxy = await ProxyProcess.start(row, WORKERS);
+  const clients = await Promise.all(Array.from({ length: MANY }, () => tunnel(proxy, echo.authority)));
+  proxy.kill("SIGTERM");
+  await proxy.said(/Stopping at SIGTERM/, 2);
+  proxy.kill("SIGINT");
+  assertEquals(await proxy.exit(), 130);
+  for (const client of clients) {
+    await client.ending();
+    client[Symbol.dispose]();
+  }
+}, READ);
+
+testRows("--workers: none outlives the process that has started them, however that ends", async (row) => {
+  await using proxy = await ProxyProcess.start(row, WORKERS);
+  const workers = childrenOf(proxy.pid);
+  proxy.kill("SIGKILL");
+  assertEquals(await proxy.exit(), "SIGKILL");
+  await eventually(() => !workers.some(runs), "A worker still runs");
+  await eventually(async () => {
+    const client = await proxy.connect().catch(({ code }: NodeJS.ErrnoException) => code);
+    if (typeof client === "object") client[Symbol.dispose]();
+    return client === "ECONNREFUSED";
+  }, "Somebody still listens");
+}, READ);
+
+testRows("--workers: SIGHUP reaches all of them", async (row) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const rules = join(folder, "rules");
+    await Deno.writeTextFile(rules, "allow *\n");
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, [...WORKERS, "--rules-file", rules]);
+    await Deno.writeTextFile(rules, "deny *\n");
+    proxy.kill("SIGHUP");
+    await proxy.said(/Read the files .* anew/, 2);
+    for (let left = MANY; left > 0; left--) {
+      assertEquals(await get(proxy, `http://${origin.authority}/`), 403);
+    }
+    assertEquals(await proxy.stop(), 0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, READ);
+
+/** Runs it until it ends by itself. */
+async function failing(
+  row: Row,
+  ...args: string[]
+): Promise<{ exit: number | string; told: readonly string[] }> {
+  await using program = new ProgramRun(row, [...WORKERS, "--listen", "127.0.0.1:0", ...args]);
+  return { exit: await program.exit(), told: program.diagnostics.all };
+}
+
+testRows("--workers: what cannot be used is told once, with exit code 2", async (row) => {
+  const wrong = [
+    ["--max-connections", "0"],
+    ["--max-connections", "1"],
+    ["--rules-file", "/nonexistent/rules"],
+    ["--access-log", "/nonexistent/log"],
+    ["--listen", "0.0.0.0:0"],
+  ];
+  for (const args of wrong) {
+    const { exit, told } = await failing(row, ...args);
+    assertEquals([exit, told.length], [2, 1], told.join("\n"));
+    assertMatch(told[0], /^sluice: /);
+  }
+}, FILES);
+
+testRows(
+  "--workers: a port in use is told once, with exit code 1, also if other workers use it",
+  async (row) => {
+    await using origin = await Origin.listen();
+    await using proxy = await ProxyProcess.start(row, WORKERS);
+    for (const authority of [origin.authority, `127.0.0.1:${proxy.port}`]) {
+      const { exit, told } = await failing(row, "--listen", authority);
+      assertEquals([exit, told.length], [1, 1], told.join("\n"));
+      assertMatch(told[0], /^sluice: .*in use/);
+    }
+    assertEquals(await proxy.stop(), 0);
+    await using again = await ProxyProcess.start(row, [...WORKERS, "--listen", `127.0.0.1:${proxy.port}`]);
+    assertEquals(again.addresses[1], proxy.addresses[0]);
+  },
+  READ,
+);
+
+testRows("--workers: --max-connections is for all of them together", async (row) => {
+  await using echo = await Origin.listen();
+  await using proxy = await ProxyProcess.start(row, [...WORKERS, "--max-connections", "4"]);
+  const clients = await Promise.all(Array.from({ length: MANY }, () => proxy.connect()));
+  const statuses = await Promise.all(clients.map(async (client) => {
+    await client.send(`CONNECT ${echo.authority} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    return /^HTTP\/1\.1 (\d+)/.exec(await client.readUntil("\r\n\r\n"))![1];
+  }));
+  assertEquals(statuses.filter((status) => status === "200").length, 4);
+  assertEquals(statuses.filter((status) => status === "503").length, MANY - 4);
+  for (const client of clients) client[Symbol.dispose]();
+}, READ);
+
+testRows("--workers: one of them serves a Unix socket, and its file goes with it", async (row) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const path = join(folder, "proxy.sock");
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, [...WORKERS, "--listen", `unix:${path}`]);
+    for (let left = MANY; left > 0; left--) {
+      using client = await proxy.connect({ path });
+      await client.send(request("GET", `http://${origin.authority}/`, "Connection: close"));
+      assertEquals((await client.message()).status, 200);
+    }
+    assertEquals(await proxy.stop(), 0);
+    assertEquals(new Set(proxy.output.all.map(workerOf)).size, 1);
+    assert(!existsSync(path), "The socket's file is still there");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, FILES);
+
+for (const row of rows().filter(({ lacks }) => lacks.workers !== undefined)) {
+  Deno.test(`--workers: where there can be none, that is told with exit code 2 (${row.name})`, async () => {
+    const { exit, told } = await failing(row);
+    assertEquals([exit, told.length], [2, 1], told.join("\n"));
+    assertMatch(told[0], /^sluice: Cannot run 2 workers: .*-R/);
+  });
+}

@@ -1,0 +1,142 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { Crew, StartError } from "../../src/cli/crew.ts";
+import type { Assignment, Order } from "../../src/cli/worker.ts";
+import type { WorkerEvents } from "../../src/cli/worker_start.ts";
+import { formatAddress } from "../../src/endpoint.ts";
+import { LineLog } from "../../src/observe/log.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+
+const ADDRESS = { host: "127.0.0.1", port: 8899 };
+
+class FakeWorker {
+  readonly orders: (Order | "kill")[] = [];
+  readonly assignment: Assignment;
+  readonly events: WorkerEvents;
+
+  constructor(assignment: Assignment, events: WorkerEvents) {
+    this.assignment = assignment;
+    this.events = events;
+  }
+
+  listen(): void {
+    this.events.onReport({ listening: [ADDRESS] });
+  }
+  end(ending: number | string): void {
+    this.events.onExit(ending);
+  }
+}
+
+/** A crew of three whose workers the test plays, in the order in which they were started. */
+class Stage {
+  readonly clock = new VirtualClock();
+  readonly workers: FakeWorker[] = [];
+  readonly lines: string[] = [];
+  readonly crew: Crew = new Crew({
+    workers: 3,
+    start: (assignment, events) => {
+      const worker = new FakeWorker(assignment, events);
+      this.workers.push(worker);
+      return {
+        label: `process ${this.workers.length}`,
+        send: (order) => worker.orders.push(order),
+        kill: () => void worker.orders.push("kill"),
+      };
+    },
+    assign: (number, addresses) => ({
+      name: `${number}`,
+      listen: addresses?.map((address) => formatAddress(address)),
+    }),
+    log: new LineLog({ level: "info", write: (line) => this.lines.push(line), clock: this.clock }),
+    clock: this.clock,
+  });
+
+  /** A stage on which all workers listen. */
+  static async start(): Promise<Stage> {
+    const stage = new Stage();
+    const started = stage.crew.start();
+    stage.workers[0].listen();
+    await Promise.resolve();
+    for (const worker of stage.workers.slice(1)) worker.listen();
+    assertEquals(await started, [ADDRESS]);
+    return stage;
+  }
+}
+
+Deno.test("the first worker goes ahead, and the others are told where it listens", async () => {
+  const stage = new Stage();
+  const started = stage.crew.start();
+  assertEquals(stage.workers.map(({ assignment }) => assignment), [{ name: "1", listen: undefined }]);
+  stage.workers[0].listen();
+  await Promise.resolve();
+  assertEquals(stage.workers.slice(1).map(({ assignment }) => assignment), [
+    { name: "2", listen: ["127.0.0.1:8899"] },
+    { name: "3", listen: ["127.0.0.1:8899"] },
+  ]);
+  for (const worker of stage.workers.slice(1)) worker.listen();
+  assertEquals(await started, [ADDRESS]);
+});
+
+Deno.test("a worker that ends before it listens makes the start fail, and the others are ended", async () => {
+  const first = new Stage();
+  const failed = first.crew.start();
+  first.workers[0].end(2);
+  assertEquals((await assertRejects(() => failed, StartError)).ending, 2);
+  const second = new Stage();
+  const started = second.crew.start();
+  second.workers[0].listen();
+  await Promise.resolve();
+  second.workers[2].end("SIGKILL");
+  const error = await assertRejects(() => started, StartError, "process 3 was killed by SIGKILL");
+  assertEquals(error.ending, "SIGKILL");
+  assertEquals(second.workers.map(({ orders }) => orders), [["kill"], ["kill"], []]);
+});
+
+Deno.test("a worker that dies is replaced at once, and later and later if that goes on", async () => {
+  const stage = await Stage.start();
+  const waits: number[] = [];
+  for (let death = 0; death < 10; death++) {
+    stage.clock.advance(1);
+    const { workers: { length } } = stage;
+    stage.workers[death === 0 ? 1 : length - 1].end("SIGSEGV");
+    let waited = 0;
+    for (stage.clock.advance(0); stage.workers.length === length; waited += 100) stage.clock.advance(100);
+    waits.push(waited);
+    assertEquals(stage.workers.at(-1)!.assignment.name, "2");
+    // Some of them do not even come to listen.
+    if (death % 2 === 0) stage.workers.at(-1)!.listen();
+  }
+  assertEquals(waits, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+  assertStringIncludes(stage.lines[0], "A worker (2, process 2) was killed by SIGSEGV: starting another");
+  assertStringIncludes(stage.lines[1], "starting another in 100 ms");
+  stage.clock.advance(10_000);
+  stage.workers.at(-1)!.end(1);
+  stage.clock.advance(0);
+  assertEquals(stage.workers.length, 14, "It had lived long enough");
+});
+
+Deno.test("SIGHUP and the signal to stop reach every worker that listens", async () => {
+  const stage = await Stage.start();
+  stage.workers[1].end(1);
+  stage.clock.advance(0);
+  stage.crew.reload();
+  const stopped = stage.crew.stop("SIGTERM", 30_000);
+  const orders: Order[] = [{ reload: true }, { stop: "SIGTERM" }];
+  assertEquals(stage.workers.map(({ orders }) => orders), [orders, [], orders, ["kill"]]);
+  stage.workers[3].end("SIGKILL");
+  stage.workers[0].end(0);
+  stage.workers[2].end(0);
+  assertEquals([await stopped, stage.clock.pending, stage.workers.length], [true, 0, 4]);
+});
+
+Deno.test("nobody is replaced once the crew stops, and one that does not end in time is ended", async () => {
+  const stage = await Stage.start();
+  stage.workers[0].end("SIGSEGV");
+  const stopped = stage.crew.stop("SIGINT", 1_000);
+  stage.clock.advance(1_000);
+  stage.workers[1].end(0);
+  assertEquals(stage.workers.length, 3);
+  stage.clock.advance(5_000);
+  assertEquals(stage.workers[2].orders, [{ stop: "SIGINT" }, "kill"]);
+  stage.workers[2].end("SIGKILL");
+  assertEquals(await stopped, false);
+});

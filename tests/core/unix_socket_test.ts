@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { lstat, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { detectRuntime } from "../../src/detect_runtime.ts";
+import { listenUnix } from "../../src/unix_socket.ts";
+import { UsageError } from "../../src/usage_error.ts";
+
+async function withFolder(body: (path: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-"));
+  try {
+    await body(join(folder, "sluice.sock"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function modeOf(path: string): Promise<number> {
+  return (await lstat(path)).mode & 0o777;
+}
+
+Deno.test("listenUnix(): the owner alone may connect, unless told otherwise", async () => {
+  const runtime = await detectRuntime();
+  await withFolder(async (path) => {
+    for (const [mode, expected] of [[undefined, 0o600], [0o666, 0o666]] as const) {
+      const listener = await listenUnix(runtime, { address: { path }, mode });
+      assertEquals(await modeOf(path), expected);
+      await listener.close();
+    }
+  });
+});
+
+Deno.test("listenUnix(): what a process has left behind is replaced", async () => {
+  const runtime = await detectRuntime();
+  await withFolder(async (path) => {
+    // A process that is killed cannot unlink its socket.
+    const script = `require("net").createServer().listen(${
+      JSON.stringify(path)
+    }, () => console.log("listening"))`;
+    const child = spawn(process.execPath, ["eval", script.replace("require", "process.getBuiltinModule")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout!, "data");
+    const closed = once(child, "close");
+    process.kill(child.pid!, "SIGKILL");
+    await closed;
+    assert((await lstat(path)).isSocket());
+    const listener = await listenUnix(runtime, { address: { path } });
+    assertEquals(await modeOf(path), 0o600);
+    await listener.close();
+  });
+});
+
+Deno.test("listenUnix(): a socket that somebody listens on, and any other file, are left alone", async () => {
+  const runtime = await detectRuntime();
+  await withFolder(async (path) => {
+    const listener = await listenUnix(runtime, { address: { path } });
+    const { ino } = await lstat(path);
+    const error = await assertRejects(() => listenUnix(runtime, { address: { path } }));
+    assertEquals((error as { code?: unknown }).code, "address_in_use");
+    assertEquals((await lstat(path)).ino, ino);
+    await listener.close();
+
+    await writeFile(path, "precious");
+    await assertRejects(() => listenUnix(runtime, { address: { path } }), UsageError, "no socket");
+    assertEquals(await Deno.readTextFile(path), "precious");
+  });
+});
