@@ -37,9 +37,9 @@ Examples:
 it is a web server without pages. It decides where traffic may go: private
 addresses are refused unless --allow-private says otherwise.
 
+"sluice keygen HOST" makes certificate, key and token.
+
 Examples:
-  sluice keygen proxy.example.com
-      makes certificate, key and token, and prints the commands for both halves
   sluice remote --listen 0.0.0.0:8443
       with the files that keygen made in this folder`,
   },
@@ -50,8 +50,9 @@ Examples:
 remote half. Names are resolved there.
 
 Examples:
-  sluice local --remote proxy.example.com:8443 --pin sha256/...
-      with the token file that keygen made in this folder`,
+  sluice local --remote proxy.example.com:8443
+      with SLUICE_PIN in the environment, as keygen has printed it, and the
+      token file that keygen made in this folder`,
   },
   "keygen": {
     summary: "Make certificate, key and token for a pair",

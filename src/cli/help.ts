@@ -5,7 +5,8 @@
  */
 
 import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
-import { commandsOf, type Flag, FLAGS } from "./flags.ts";
+import { commandsOf, type Flag } from "./flag.ts";
+import { FLAGS } from "./flags.ts";
 
 /** Terminals are this wide at least. */
 const WIDTH = 80;

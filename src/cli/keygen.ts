@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SYSTEM_CLOCK } from "../clock.ts";
 import { UsageError } from "../usage_error.ts";
@@ -23,6 +23,8 @@ export async function keygen({ options, words: [host] }: CommandLine, shell: She
   const { cert, key, pin } = selfSigned(host, { now: SYSTEM_CLOCK.date(), days: DAYS });
   const path = (name: keyof typeof KEY_FILES) => join(out, KEY_FILES[name]);
   await mkdir(out, { recursive: true });
+  // All or nothing: what is there already goes with other keys than these.
+  for (const name of ["cert", "key", "token"] as const) await refuseExisting(path(name));
   await writeNew(path("key"), key, 0o600);
   await writeNew(path("cert"), cert, 0o644);
   await writeNew(path("token"), `${randomBytes(32).toString("base64url")}\n`, 0o600);
@@ -41,6 +43,12 @@ Then point programs at 127.0.0.1:8899.`);
   return EXIT_CODES.done;
 }
 
+const IS_THERE = "it is there already, and keys are not overwritten";
+
+async function refuseExisting(path: string): Promise<void> {
+  if (await stat(path).catch(() => undefined)) throw new UsageError(`Cannot write "${path}": ${IS_THERE}`);
+}
+
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   try {
     await writeFile(path, text, { flag: "wx", mode });
@@ -48,7 +56,7 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
     await chmod(path, mode);
   } catch (cause) {
     const { code, message } = cause as { code?: string; message: string };
-    const why = code === "EEXIST" ? "it is there already, and keys are not overwritten" : message;
+    const why = code === "EEXIST" ? IS_THERE : message;
     throw new UsageError(`Cannot write "${path}": ${why}`, { cause });
   }
 }

@@ -7,7 +7,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../usage_error.ts";
 import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
-import { commandsOf, environmentName, type Flag, type FlagName, FLAGS } from "./flags.ts";
+import { commandsOf, type Flag } from "./flag.ts";
+import { environmentName, type FlagName, FLAGS } from "./flags.ts";
 import { suggest } from "../suggestion.ts";
 
 type Value<F extends Flag> = F extends { repeatable: true } ? readonly ReturnType<F["read"]>[]

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type CommandName, COMMANDS } from "../../src/cli/commands.ts";
-import { commandsOf, type Flag, FLAGS } from "../../src/cli/flags.ts";
+import { commandsOf, type Flag } from "../../src/cli/flag.ts";
+import { FLAGS } from "../../src/cli/flags.ts";
 import { formatHelp } from "../../src/cli/help.ts";
 import { parseCommandLine } from "../../src/cli/options.ts";
 import { VERSION } from "../../src/version.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { commandsOf, environmentName, type Flag, FLAGS } from "../../src/cli/flags.ts";
+import { commandsOf, type Flag } from "../../src/cli/flag.ts";
+import { environmentName, FLAGS } from "../../src/cli/flags.ts";
 import { type Environment, type Options, parseCommandLine } from "../../src/cli/options.ts";
 import { readRule } from "../../src/cli/values.ts";
 import { describe, type Rule } from "../../src/policy/rule.ts";

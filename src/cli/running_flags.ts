@@ -1,0 +1,116 @@
+/**
+ * The flags that say how long things may take, how large they may grow, and where they are logged.
+ *
+ * @module
+ */
+
+import { formatDuration, parseDuration } from "../duration.ts";
+import { LOG_FORMATS } from "../observe/access_log.ts";
+import { LEVELS } from "../observe/log.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../settings.ts";
+import type { Flag } from "./flag.ts";
+import {
+  formatSize,
+  readBodySize,
+  readCount,
+  readFile,
+  readLevel,
+  readLogFormat,
+  readSize,
+  readSwitch,
+  readTimeout,
+} from "./values.ts";
+
+/** Name → flag, in the order of the help. */
+export const RUNNING_FLAGS = {
+  "connect-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "Until a target is resolved and connected",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.connect),
+    read: readTimeout,
+  },
+  "dns-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "Until a name is resolved",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.dns),
+    read: readTimeout,
+  },
+  "header-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "Until a client's request head is complete",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.header),
+    read: readTimeout,
+  },
+  "idle-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "Without a byte in either direction",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.idle),
+    read: readTimeout,
+  },
+  "drain-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "For transfers to finish after the first signal to stop; 0 cuts them off",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.drain),
+    read: parseDuration,
+  },
+  "max-connections": {
+    group: "Limits",
+    value: "N",
+    help: "Clients at once",
+    fallback: String(DEFAULT_LIMITS.connections),
+    read: readCount,
+  },
+  "max-header-size": {
+    group: "Limits",
+    value: "SIZE",
+    help: "Bytes in a message head",
+    fallback: formatSize(DEFAULT_LIMITS.headerSize),
+    read: readSize,
+  },
+  "max-body-size": {
+    group: "Limits",
+    value: "SIZE",
+    help: "Bytes in the body of a request (no limit)",
+    read: readBodySize,
+  },
+  "access-log": {
+    group: "Logs",
+    value: "FILE",
+    help: 'Where each request and tunnel gets a line; "-" is standard output, "off" nowhere',
+    fallback: "-",
+    read: readFile,
+  },
+  "log-format": {
+    group: "Logs",
+    value: "FORMAT",
+    help: `How the access log is written: ${LOG_FORMATS.join(" or ")}`,
+    fallback: "text",
+    read: readLogFormat,
+  },
+  "log-level": {
+    group: "Logs",
+    value: "LEVEL",
+    help: `What goes to standard error: ${LEVELS.slice(0, -1).join(", ")} or ${LEVELS.at(-1)}`,
+    fallback: "info",
+    read: readLevel,
+  },
+  "verbose": {
+    group: "Logs",
+    short: "v",
+    help: "Same as --log-level debug",
+    shorthand: ["log-level", "debug"],
+    read: readSwitch,
+  },
+  "quiet": {
+    group: "Logs",
+    short: "q",
+    help: "Same as --log-level error",
+    shorthand: ["log-level", "error"],
+    read: readSwitch,
+  },
+} as const satisfies Record<string, Flag>;
