@@ -16,7 +16,8 @@
  * @module
  */
 
-export { type CloseOptions, createProxy, type Proxy, type ProxyOptions } from "./server.ts";
+export { createProxy } from "./server.ts";
+export type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
 export { type Blame, Fault, type FaultCode, type FaultOptions } from "./faults.ts";
 export { UsageError } from "./usage_error.ts";
 export type { AccessRecord, Ending } from "./observe/record.ts";

@@ -17,132 +17,29 @@ import {
 } from "./endpoint.ts";
 import { Entrance, PLAIN_ENTRANCE, type Role } from "./entrance.ts";
 import { Fault } from "./faults.ts";
-import { type Log, SILENT_LOG } from "./observe/log.ts";
+import { SILENT_LOG } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
-import type { AccessRecord } from "./observe/record.ts";
 import { OwnAddresses } from "./policy/own_addresses.ts";
+import { Admission } from "./policy/admission.ts";
 import { Gate } from "./policy/attempts.ts";
-import { blockContains, type IpBlock, needIpBlock } from "./policy/ip_block.ts";
 import type { Rule } from "./policy/rule.ts";
+import type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
 import { Rules } from "./policy/rules.ts";
 import { Tokens } from "./policy/tokens.ts";
 import { parseRuleLine } from "./policy/rules_file.ts";
-import { parseIp, unmapped } from "./protocols/host.ts";
 import type { PageFacts } from "./pages.ts";
-import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, ByteStream, Listener, Runtime } from "./runtime.ts";
-import type { Authenticate, OnTransition, Services } from "./services.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits, type Timeouts } from "./settings.ts";
+import type { Services } from "./services.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits } from "./settings.ts";
 import { listenUnix } from "./unix_socket.ts";
 import { SecretFiles } from "./secret_files.ts";
 import { Failover } from "./upstreams/failover.ts";
 import { OriginPool } from "./upstreams/pool.ts";
 import { Reserve } from "./upstreams/reserve.ts";
-import { type Route, Router } from "./upstreams/router.ts";
+import { Router } from "./upstreams/router.ts";
 import { parseChain } from "./upstreams/upstream.ts";
 import { Resolver } from "./upstreams/resolver.ts";
 import { VERSION } from "./version.ts";
-
-/** How a proxy is to be. Everything has a safe default. */
-export interface ProxyOptions {
-  /** Endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 picks a free one. */
-  readonly listen?: string | readonly string[];
-  /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
-  readonly admin?: string;
-  /** Lets everybody in on listeners beyond loopback, without `authenticate`. */
-  readonly allowOpen?: boolean;
-  /**
-   * Whether clients may reach private, loopback, link-local and other addresses that the public internet does not
-   * have. By default they may not where a listener can be reached from beyond this machine, and may otherwise:
-   * programs of this machine can go there anyway.
-   */
-  readonly privateDestinations?: "allow" | "deny";
-  /**
-   * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
-   * The first that matches decides; where one allows something, what none of them matches is denied.
-   */
-  readonly rules?: readonly (string | Rule)[];
-  /**
-   * Upstreams by which targets are reached: endpoints such as `http://USER:PASSWORD@HOST:PORT` or
-   * `socks5h://127.0.0.1:1080`, with commas between those of a chain; of several, the first that works. Directly by
-   * default.
-   */
-  readonly proxy?: string | readonly string[];
-  /**
-   * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
-   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. The pages tell what this
-   * one has done. See `Runtime.sharing`.
-   */
-  readonly workers?: number;
-  /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
-  readonly noProxy?: string;
-  /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */
-  readonly route?: Route;
-  /** Ports, or ranges such as `8000-8999`, that tunnels may lead to; all by default. */
-  readonly connectPorts?: readonly (number | string)[];
-  /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets always are. */
-  readonly allowClients?: readonly string[];
-  /** Names, in lower case and without a last dot, with their IP addresses: for these nobody is asked. See `parseHosts`. */
-  readonly hosts?: ReadonlyMap<string, readonly string[]>;
-  /** Name servers to ask in place of the system's, `IP`, `IP:PORT` or `[IPV6]:PORT` each. */
-  readonly nameServers?: readonly string[];
-  /** Decides who may use the proxy. Without it, everybody who can reach a listener. */
-  readonly authenticate?: Authenticate;
-  /**
-   * Bearer tokens that let HTTP clients in (`Proxy-Authorization: Bearer`), in place of `authenticate`: 256 bits at
-   * least, in base64url. Any number of them, so that one can be replaced by another.
-   */
-  readonly tokens?: readonly string[];
-  /** Answers strangers like a web server that has nothing for them, so that nobody finds a proxy by probing. */
-  readonly disguised?: boolean;
-  /** Called once for each request and each tunnel, when it has ended. */
-  readonly onRecord?: (record: AccessRecord) => void;
-  /** Sees every transition of every connection. */
-  readonly onTransition?: OnTransition;
-  /** Time limits in milliseconds. */
-  readonly timeouts?: Partial<Timeouts>;
-  /** How much a stranger may make grow. */
-  readonly limits?: Partial<Limits>;
-  /** The token that names this deployment in Via and Proxy-Status; a random one by default, so that loops are found. */
-  readonly name?: string;
-  /** Whom a client may ask that was refused: an address or a sentence for the error pages. */
-  readonly contact?: string;
-  /** What origins are told of clients, in Forwarded and X-Forwarded-For; `keep` by default: nothing by us. */
-  readonly forwarded?: ForwardedMode;
-  /** Diagnostics; silent by default. */
-  readonly log?: Log;
-  /** The runtime to listen and dial with; the one that we are in by default. */
-  readonly runtime?: Runtime;
-  /** Time; tests bring their own. */
-  readonly clock?: Clock;
-}
-
-/** How a proxy is closed. */
-export interface CloseOptions {
-  /** Milliseconds that requests and tunnels under way get to finish; `timeouts.drain` by default. */
-  readonly drain?: number;
-}
-
-/** A running proxy. */
-export interface Proxy extends AsyncDisposable {
-  /** Where it listens, with the ports that the system chose. */
-  readonly addresses: readonly Address[];
-  /** Client connections under way. */
-  readonly connections: number;
-  /** Serves a client on a stream that comes from elsewhere; settles when the connection is over. */
-  handle(stream: ByteStream): Promise<void>;
-  /**
-   * Reads the certificates of listeners, and the files that upstreams name, anew. Rejects with a `UsageError` where a
-   * certificate cannot be read; what was read before stays in use.
-   */
-  reloadFiles(): Promise<void>;
-  /** Takes these rules in place of those that there are, for every request from now on. */
-  setRules(rules: readonly (string | Rule)[]): void;
-  /** Takes these tokens in place of those that there are. */
-  setTokens(tokens: readonly string[]): void;
-  /** Stops accepting, lets what is under way finish for a while, and settles when nothing is left. */
-  close(options?: CloseOptions): Promise<void>;
-}
 
 /**
  * Starts a proxy; settles once every listener accepts.
@@ -194,16 +91,13 @@ class Server implements Proxy {
   }[] = [];
   readonly #connections = new Set<Connection>();
   readonly #prefix = randomHex(3);
-  readonly #limit: number;
+  readonly #admission: Admission;
   readonly #workers: number;
   readonly #metrics: Metrics;
   readonly #connectPorts: readonly (number | string)[];
-  readonly #clients: readonly IpBlock[];
   #rules: Rules;
   #tokens: Tokens | undefined;
   #accepted = 0;
-  #associations = 0;
-  #nextWarning = -Infinity;
   #closed: Promise<void> | undefined;
   #onEmpty: () => void = () => {};
 
@@ -219,7 +113,6 @@ class Server implements Proxy {
     this.#metrics = new Metrics(clock);
     this.#tokens = options.tokens && new Tokens(options.tokens);
     this.#connectPorts = options.connectPorts ?? [];
-    this.#clients = (options.allowClients ?? []).map(needIpBlock);
     this.#rules = this.#readRules(options.rules ?? []);
     this.#services = {
       runtime,
@@ -238,8 +131,8 @@ class Server implements Proxy {
       name: options.name ?? `proxy-${randomHex(4)}`,
       contact: options.contact,
       rules: () => this.#rules,
-      claimAssociation: () => this.#claimAssociation(),
-      refuseClient: (client) => this.#refuseClient(client),
+      claimAssociation: () => this.#admission.claimAssociation(),
+      refuseClient: (client) => this.#admission.refuse(client),
       forwarded: options.forwarded ?? "keep",
       privateDestinations: options.privateDestinations ?? "allow",
       log: options.log ?? SILENT_LOG,
@@ -267,7 +160,13 @@ class Server implements Proxy {
       onTransition: options.onTransition,
       listening: () => this.addresses,
     };
-    this.#limit = this.#connectionLimit();
+    this.#admission = new Admission({
+      clock,
+      log: this.#services.log,
+      limit: this.#connectionLimit(),
+      perClient: limits.perClient,
+      clients: options.allowClients ?? [],
+    });
   }
 
   /** A tunnel takes two descriptors; running out of them is worse than refusing (Bun would spin, see its PR #32705). */
@@ -296,26 +195,8 @@ class Server implements Proxy {
     this.#rules = this.#readRules(rules);
   }
 
-  /** An association has up to four descriptors, and so counts as two connections. */
-  #claimAssociation(): () => void {
-    if (this.#connections.size + this.#associations >= this.#limit) throw this.#overload();
-    this.#associations++;
-    let claimed = true;
-    return () => {
-      if (claimed) this.#associations--;
-      claimed = false;
-    };
-  }
-
   setTokens(tokens: readonly string[]): void {
     this.#tokens = new Tokens(tokens);
-  }
-
-  #refuseClient(client: Address): Fault | undefined {
-    if (this.#clients.length === 0 || "path" in client) return undefined;
-    const octets = unmapped(parseIp(client.host)!);
-    if (this.#clients.some((block) => blockContains(block, octets))) return undefined;
-    return new Fault("http_request_denied", `Clients from ${client.host} are not served`);
   }
 
   #facts(): PageFacts {
@@ -355,7 +236,7 @@ class Server implements Proxy {
 
   async #accept(listener: Listener, entrance: Entrance): Promise<void> {
     for await (const stream of listener) {
-      if (this.#connections.size < this.#limit + SURPLUS) this.#serve(stream, entrance).catch(this.#failed);
+      if (this.#admission.surplus <= SURPLUS) this.#serve(stream, entrance).catch(this.#failed);
       else stream.readable.cancel().catch(() => {});
     }
   }
@@ -367,7 +248,8 @@ class Server implements Proxy {
   readonly #failed = (error: unknown): void => this.#services.log.error("A connection failed", error);
 
   async #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
-    const refusal = this.#connections.size + this.#associations >= this.#limit ? this.#overload() : undefined;
+    // Who speaks for others, as a load balancer does, is no one client.
+    const { refusal, release } = this.#admission.enter(entrance.trusts ? undefined : stream.remote);
     this.#metrics.connected();
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const connection = new Connection({ id, stream, services: this.#services, entrance, refusal });
@@ -377,21 +259,9 @@ class Server implements Proxy {
       await connection.run();
     } finally {
       this.#connections.delete(connection);
+      release();
       if (this.#connections.size === 0) this.#onEmpty();
     }
-  }
-
-  /** What a client is told that is one too many; the operator is told once a minute. */
-  #overload(): Fault {
-    const now = this.#clock.now();
-    if (now >= this.#nextWarning) {
-      this.#nextWarning = now + 60_000;
-      this.#services.log.warn(
-        `Refusing clients: ${this.#limit} are connected, which is --max-connections or what the limit of open files ` +
-          `(ulimit -n) leaves room for`,
-      );
-    }
-    return new Fault("connection_limit_reached");
   }
 
   close({ drain = this.#services.timeouts.drain }: CloseOptions = {}): Promise<void> {

@@ -37,6 +37,8 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
 export interface Limits {
   /** Connections at once. Beyond it clients are told 503 (SOCKS: 01) as far as there is room, and cut where there is none. */
   readonly connections: number;
+  /** Connections at once from one source (an IPv4 address, an IPv6 /64). */
+  readonly perClient: number;
   /** Wrong passwords that one source (an IPv4 address, an IPv6 /64) may give in a minute before it has to wait. */
   readonly attempts: number;
   /** Bytes in a request's or response's head, and in a chunked body's trailers. */
@@ -48,6 +50,7 @@ export interface Limits {
 /** The defaults. HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 16_384,
+  perClient: Infinity,
   attempts: 20,
   headerSize: 64 * 1024,
   bodySize: Infinity,

@@ -11,7 +11,7 @@ import { stat } from "node:fs/promises";
 import { DEFAULT_ENDPOINT } from "../endpoint.ts";
 import { parseTokens, Tokens } from "../policy/tokens.ts";
 import type { Runtime } from "../runtime.ts";
-import type { ProxyOptions } from "../server.ts";
+import type { ProxyOptions } from "../proxy.ts";
 import { DEFAULT_LIMITS } from "../settings.ts";
 import { readTextFile } from "../text_file.ts";
 import { UsageError } from "../usage_error.ts";

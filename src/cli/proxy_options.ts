@@ -8,7 +8,7 @@ import { parseRules } from "../policy/rules_file.ts";
 import type { Rule } from "../policy/rule.ts";
 import { Users } from "../policy/users.ts";
 import { parseUsersFile } from "../policy/users_file.ts";
-import type { ProxyOptions } from "../server.ts";
+import type { ProxyOptions } from "../proxy.ts";
 import { parseHosts } from "../upstreams/hosts_file.ts";
 import { UsageError } from "../usage_error.ts";
 import { readTextFile } from "../text_file.ts";
@@ -32,6 +32,7 @@ export async function proxyOptions(options: Options): Promise<ProxyOptions> {
     },
     limits: {
       connections: options["max-connections"],
+      perClient: options["max-per-client"] ?? Infinity,
       attempts: options["max-attempts"],
       headerSize: options["max-header-size"],
       bodySize: options["max-body-size"] ?? Infinity,

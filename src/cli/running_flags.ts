@@ -65,6 +65,12 @@ export const RUNNING_FLAGS = {
     fallback: String(DEFAULT_LIMITS.connections),
     read: readCount,
   },
+  "max-per-client": {
+    group: "Limits",
+    value: "N",
+    help: "Connections at once from one address (no limit)",
+    read: readCount,
+  },
   "max-header-size": {
     group: "Limits",
     value: "SIZE",

@@ -8,7 +8,7 @@
 import process from "node:process";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Address, Runtime } from "../runtime.ts";
-import type { ProxyOptions } from "../server.ts";
+import type { ProxyOptions } from "../proxy.ts";
 
 /**
  * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, and

@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../endpoint.ts";
 import type { Address, Listener, Runtime, Sharing } from "../runtime.ts";
-import type { ProxyOptions } from "../server.ts";
+import type { ProxyOptions } from "../proxy.ts";
 import { UsageError } from "../usage_error.ts";
 import { Crew, StartError } from "./crew.ts";
 import type { Options } from "./options.ts";

@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import { parseIp, unmapped } from "../protocols/host.ts";
+import { formatAuthority, parseIp, unmapped } from "../protocols/host.ts";
 import type { Address } from "../runtime.ts";
 import { sourceOf } from "./attempts.ts";
 import { blockContains, type IpBlock, needIpBlock } from "./ip_block.ts";
@@ -47,9 +47,9 @@ export class Admission {
     return Math.max(0, this.#connections + this.#associations + 1 - this.#options.limit);
   }
 
-  /** Counts a connection in; `release` counts it out. `refusal` is why it is one too many. */
-  enter(client: Address): { readonly refusal: Fault | undefined; readonly release: () => void } {
-    const source = "host" in client ? sourceOf(client.host) : undefined;
+  /** Counts a connection in; `release` counts it out. `refusal` is why it is one too many. Undefined is nobody's client. */
+  enter(client: Address | undefined): { readonly refusal: Fault | undefined; readonly release: () => void } {
+    const source = client && "host" in client ? sourceOf(formatAuthority(client)) : undefined;
     const fromSource = source === undefined ? 0 : this.#sources.get(source) ?? 0;
     const refusal = this.surplus > 0
       ? this.#overload()

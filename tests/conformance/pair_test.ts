@@ -451,8 +451,11 @@ pairTest("--client-ca lets in who has a certificate that it has signed, and nobo
       assertEquals(asked, SERVED);
       continue;
     }
-    assertMatch(asked.CONNECT, /^502 (?:tls_|connection_terminated)/);
-    assertEquals(asked, refusal(asked.CONNECT, 1));
+    // A client of TLS 1.3 has sent its request before it is told why it is refused, and may find the way closed.
+    for (const way of ["GET", "CONNECT"]) {
+      assertMatch(asked[way], /^502 (?:tls_alert_received|connection_terminated)$/, way);
+    }
+    assertEquals([asked.SOCKS5, asked.SOCKS4], ["1", "5b"]);
     const { ending, fault } = JSON.parse(await remote.output.next());
     assertEquals([ending, fault], ["refused", "tls_certificate_error"]);
   }
@@ -662,6 +665,9 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+/** MiB that a tunnel carries before it is measured, and then. */
+const [WARM_UP, SIZE] = [64, 256];
+
 pairTest(
   "T7: a client that stops reading makes neither half grow, and gets every byte in the end",
   async (row) => {
@@ -670,7 +676,7 @@ pairTest(
     const halves = [pair.local, pair.remote];
     const chunk = randomBytes(MIB);
     // What the first tunnel takes it takes for all: code, TLS, buffers.
-    for (const size of [16, 256]) {
+    for (const size of [WARM_UP, SIZE]) {
       const hash = createHash("sha256");
       const client = await unreadTunnel(pair.local.port, origin.authority);
       using target = await origin.accept();
@@ -692,17 +698,19 @@ pairTest(
         for (const i of growth.keys()) growth[i] = Math.max(growth[i], now[i] - start[i]);
       }
       await watch();
+      const whileStuck = Math.max(...growth);
       let over = false;
       const received = client.drain().finally(() => over = true);
       for (; !over; await pause(50)) await watch();
       await sending;
       assertEquals(await received, hash.digest("hex"));
-      if (size < 256) continue;
+      if (size === WARM_UP) continue;
       const measured = `stuck at ${stuck} MiB, grown by ${
         growth.map((bytes) => (bytes / MIB).toFixed(1))
       } MiB`;
       if (Deno.env.has("SLUICE_LOAD")) console.log(`${row.name}: ${measured}`);
-      assert(stuck < size / 2 && growth.every((bytes) => bytes < 48 * MIB), measured);
+      // Behind that they may have garbage of what went through, but never all of it.
+      assert(stuck < size / 2 && whileStuck < 48 * MIB && Math.max(...growth) < 128 * MIB, measured);
     }
   },
 );

@@ -50,6 +50,7 @@ const DEFAULTS: Options = {
   "idle-timeout": DEFAULT_TIMEOUTS.idle,
   "drain-timeout": DEFAULT_TIMEOUTS.drain,
   "max-connections": DEFAULT_LIMITS.connections,
+  "max-per-client": undefined,
   "max-header-size": DEFAULT_LIMITS.headerSize,
   "max-body-size": undefined,
   "access-log": "-",
