@@ -198,11 +198,16 @@ export class Association {
     }
   }
 
-  /** The first of the target's addresses that may be reached, and the socket of its family. */
+  /**
+   * The first of the target's addresses that may be reached, and the socket of its family. Datagrams cannot be raced,
+   * since nobody says that they arrive: the family that the client came by is known to work here, and goes first.
+   */
   async #routeTo(named: TcpAddress): Promise<Route> {
     const hosts = parseIp(named.host) ? [named.host] : await this.#resolve(named);
     let refusal: unknown = new Fault("dns_error", `The name has no address: ${named.host}`);
-    for (const host of hosts.map(canonical)) {
+    const isNear = (host: string) => host.includes(":") === this.#client.includes(":");
+    const ordered = [...hosts.filter(isNear), ...hosts.filter((host) => !isNear(host))];
+    for (const host of ordered.map(canonical)) {
       try {
         const address = { host, port: named.port };
         this.#options.judge(address, named);

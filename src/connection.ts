@@ -9,7 +9,7 @@ import { type Fault, type FaultCode, toFault } from "./faults.ts";
 import type { Ending } from "./observe/record.ts";
 import type { Recording } from "./observe/recording.ts";
 import { Session, type SessionOptions } from "./session.ts";
-import { DEADLINES, type Event, next, type State } from "./states.ts";
+import { DEADLINES, type Event, type FROM_ANY, next, type State } from "./states.ts";
 import { STEPS } from "./steps.ts";
 import { type Payloads, RESET } from "./steps/step.ts";
 
@@ -43,8 +43,14 @@ const ENDINGS: Partial<Record<Event, Ending>> = {
   timedOut: "timed out",
 };
 
-/** A step that threw: which of the events that may happen anywhere it was. */
-function interruption(fault: Fault): "timedOut" | "aborted" | "failed" {
+/** What becomes of a step that threw. */
+interface Interruption {
+  readonly event: keyof typeof FROM_ANY;
+  readonly payload: typeof RESET;
+}
+
+/** Which of the events that may happen anywhere it was. */
+function eventOf(fault: Fault): keyof typeof FROM_ANY {
   if (fault.code.endsWith("_timeout")) return "timedOut";
   return fault.code === "client_disconnected" || fault.code === "proxy_shutdown" ? "aborted" : "failed";
 }
@@ -80,7 +86,14 @@ export class Connection {
     let here: Payloads[State] = {};
     while (state !== "closed") {
       session.enter(DEADLINES[state], LATE[state]);
-      const { event, payload } = await this.#step(state, here);
+      let outcome: { event: Event; payload: Payloads[State] };
+      try {
+        const stepping = STEPS[state](session, here as never);
+        outcome = stepping instanceof Promise ? await stepping : stepping;
+      } catch (error) {
+        outcome = this.#interrupted(error, { state, here });
+      }
+      const { event, payload } = outcome;
       const to = next(state, event);
       const recording = recordingOf(here);
       // Nothing more comes of a request whose record does not travel on.
@@ -93,18 +106,14 @@ export class Connection {
     }
   }
 
-  async #step(state: State, here: Payloads[State]): Promise<{ event: Event; payload: Payloads[State] }> {
-    try {
-      return await STEPS[state](this.#session, here as never);
-    } catch (error) {
-      const { services, id } = this.#session;
-      const fault = toFault(error, "client");
-      const recording = recordingOf(here);
-      if (recording) recording.fault ??= fault;
-      if (fault.code === "proxy_internal_error") services.log.error(`${id}: ${fault.message}`, error);
-      else services.log.debug(`${id}: ${state}: ${fault.message}`, error);
-      return { event: interruption(fault), payload: RESET };
-    }
+  #interrupted(error: unknown, { state, here }: { state: State; here: Payloads[State] }): Interruption {
+    const { services, id } = this.#session;
+    const fault = toFault(error, "client");
+    const recording = recordingOf(here);
+    if (recording) recording.fault ??= fault;
+    if (fault.code === "proxy_internal_error") services.log.error(`${id}: ${fault.message}`, error);
+    else services.log.debug(`${id}: ${state}: ${fault.message}`, error);
+    return { event: eventOf(fault), payload: RESET };
   }
 
   /** Finishes what was begun and takes no further request. */

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Endpoint, ListenerTls } from "./endpoint.ts";
 import { type IpBlock, needIpBlock } from "./policy/ip_block.ts";
 import type { Protocol } from "./protocols/handshake.ts";
-import type { TlsServerOptions } from "./runtime.ts";
+import type { Certificate, TlsServerOptions } from "./runtime.ts";
 import { readTextFile } from "./text_file.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** What a listener is for. */
 export type Role =
@@ -41,21 +43,48 @@ export class Entrance {
   }
 
   /**
-   * Reads certificates and keys, at first and whenever they were renewed; connections that stand keep theirs.
+   * Reads certificates and keys, at first and whenever they were renewed, and settles with what puts them to use;
+   * connections that stand keep theirs.
    *
-   * @throws {UsageError} If a file cannot be read; what was read before stays.
+   * @throws {UsageError} If a file cannot be read or used; what was read before stays.
    */
-  async load(): Promise<void> {
-    if (!this.#tls) return;
+  async load(): Promise<() => void> {
+    if (!this.#tls) return () => {};
     const { certificates, clientCa, minVersion } = this.#tls;
-    this.#secrets = {
-      certificates: await Promise.all(certificates.map(async ({ cert, key }) => ({
-        cert: await readTextFile(cert, "the certificate"),
-        key: await readTextFile(key, "the key"),
-      }))),
+    const secrets = {
+      certificates: await Promise.all(certificates.map(readCertificate)),
       ...clientCa !== undefined && { clientCa: await readTextFile(clientCa, "the clients' authority") },
       ...minVersion !== undefined && { minVersion },
     };
+    return () => this.#secrets = secrets;
+  }
+}
+
+async function readCertificate(files: Certificate): Promise<Certificate> {
+  const cert = await readTextFile(files.cert, "the certificate");
+  const key = await readTextFile(files.key, "the key");
+  if (!attempt(() => new X509Certificate(cert))) {
+    throw new UsageError(`Cannot use the certificate "${files.cert}": it is no certificate in PEM`);
+  }
+  if (!attempt(() => createPrivateKey(key))) {
+    throw new UsageError(
+      `Cannot use the key "${files.key}": it is no private key in PEM without a passphrase`,
+    );
+  }
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new UsageError(
+      `Cannot use the key "${files.key}": it is not that of the certificate "${files.cert}"`,
+    );
+  }
+  return { cert, key };
+}
+
+function attempt(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
   }
 }
 

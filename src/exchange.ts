@@ -8,6 +8,7 @@
  */
 
 import type { ByteReader } from "./byte_reader.ts";
+import type { ByteWriter } from "./byte_writer.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
 import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./protocols/http1_body.ts";
@@ -69,11 +70,12 @@ export interface ExchangeObserver {
 /** One request's way to the origin and back. Run it once. */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  /** Where the request's body stands; `client` and `origin` are who is waited for. */
-  #upload: "client" | "origin" | "done" | "failed" = "origin";
+  /** Where the request's body stands: `client` and `origin` are who is waited for; `taken` is what the client has sent all of. */
+  #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
   #headSent = false;
+  #persistent = false;
   #originReusable = false;
 
   /** Takes both channels over until {@link Exchange.run} has settled. */
@@ -92,9 +94,13 @@ export class Exchange {
     try {
       const head = await this.#responseHead();
       if (head.status === 101) return await this.#switchProtocols(head, upload);
-      return await this.#relayResponse(head);
+      const framing = responseFraming(head, this.#options.request.head.method);
+      const relaying = this.#relayResponse(head, framing);
+      if (relaying) await relaying;
+      this.#originReusable = this.#upload === "done" && this.#leavesReusable(head, framing);
+      return this.#persistent ? REUSABLE : FINISHED;
     } catch (error) {
-      const fault = this.#fault ?? toFault(error);
+      const fault = this.#fault ?? toFault(asProtocolError(error));
       this.#options.origin.cut(fault);
       return { how: this.#headSent ? "cut" : "unanswered", fault };
     }
@@ -110,7 +116,8 @@ export class Exchange {
     if (this.#headSent) this.#options.client.cut(fault);
   }
 
-  async #sendRequest(): Promise<void> {
+  /** Undefined where the request is on its way at once. Never rejects. */
+  #sendRequest(): Promise<void> | undefined {
     const { request, client, origin, name, maxHeaderSize, maxBodySize, observer } = this.#options;
     const forwarded = { mode: this.#options.forwarded, client: client.remote };
     let left = maxBodySize;
@@ -119,7 +126,7 @@ export class Exchange {
       origin.writer.put(
         forwardedRequest(request, { name, persistent: true, forwarded, proxy: this.#options.proxy }),
       );
-      await pumpBody(client.reader, origin.writer, {
+      const sending = pumpBody(client.reader, origin.writer, {
         reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
         writer: bodyWriter(request.framing),
         moved: (count) => {
@@ -128,18 +135,28 @@ export class Exchange {
           observer.sent(count);
         },
         waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
+        taken: () => this.#upload = "taken",
         cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
       });
-      this.#upload = "done";
+      if (sending) return sending.then(() => this.#sent(), (error) => this.#sendingFailed(error));
+      this.#sent();
     } catch (error) {
-      const fault = toFault(error);
-      this.#upload = "failed";
-      // An origin that stopped reading may have answered all the same; anything else ends the exchange.
-      if (fault.blame === "upstream") return;
-      this.#fault = fault;
-      origin.cut(fault);
-      return;
+      this.#sendingFailed(error);
     }
+    return undefined;
+  }
+
+  #sendingFailed(error: unknown): void {
+    const fault = toFault(error);
+    this.#upload = "failed";
+    // An origin that stopped reading may have answered all the same; anything else ends the exchange.
+    if (fault.blame === "upstream") return;
+    this.#fault = fault;
+    this.#options.origin.cut(fault);
+  }
+
+  #sent(): void {
+    this.#upload = "done";
     this.#watchClient();
   }
 
@@ -173,7 +190,7 @@ export class Exchange {
     }
   }
 
-  async #switchProtocols(head: ResponseHead, upload: Promise<void>): Promise<ExchangeEnd> {
+  async #switchProtocols(head: ResponseHead, upload: Promise<void> | undefined): Promise<ExchangeEnd> {
     const { request, client, name, date, observer } = this.#options;
     if (request.upgrade === undefined) throw new Fault("http_upgrade_failed");
     await upload;
@@ -185,33 +202,42 @@ export class Exchange {
     return { how: "upgraded" };
   }
 
-  async #relayResponse(head: ResponseHead): Promise<ExchangeEnd> {
+  /** Undefined where the client was sent all of it at once. */
+  #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
     const { request, client, origin, maxHeaderSize, name, date, keepAlive, observer } = this.#options;
-    const framing = responseFraming(head, request.head.method);
     const framingDown = clientFraming(framing, request);
     // RFC 9112 section 9.3: the next request begins where this one's body ends, so it must have been read.
-    const persistent = framingDown.kind !== "close" && this.#upload === "done" && request.persistent &&
-      keepAlive();
+    const persistent = this.#persistent = framingDown.kind !== "close" && request.persistent &&
+      (this.#upload === "done" || this.#upload === "taken") && keepAlive();
     this.#headSent = true;
     observer.answered(head.status);
     client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date: date() }));
-    await pumpBody(origin.reader, client.writer, {
+    return pumpBody(origin.reader, client.writer, {
       reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize }),
       writer: bodyWriter(framingDown),
       moved: (count) => observer.received(count),
-      waiting: () => {},
-      cutShort: () =>
-        new Fault("http_response_incomplete", "The response body is shorter than its head says"),
-    }).catch((error) => {
-      throw asProtocolError(error);
+      waiting: ignore,
+      taken: ignore,
+      cutShort: responseCutShort,
     });
-    const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
-    this.#originReusable = !close && !bindsConnection(request.head, head) &&
-      framing.kind !== "close" &&
-      this.#upload === "done" &&
-      origin.reader.buffer.length === 0;
-    return { how: persistent ? "reusable" : "finished" };
   }
+
+  /** Whether the response is one after which the origin may be sent another request. */
+  #leavesReusable(head: ResponseHead, framing: Framing): boolean {
+    const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
+    return !close && !bindsConnection(this.#options.request.head, head) &&
+      framing.kind !== "close" &&
+      this.#options.origin.reader.buffer.length === 0;
+  }
+}
+
+const REUSABLE: ExchangeEnd = { how: "reusable" };
+const FINISHED: ExchangeEnd = { how: "finished" };
+
+function ignore(): void {}
+
+function responseCutShort(): Fault {
+  return new Fault("http_response_incomplete", "The response body is shorter than its head says");
 }
 
 /** An HTTP/1.0 client knows no chunks, and a body that ends at the close is told from a cut one by chunks alone. */
@@ -254,22 +280,18 @@ interface BodyPump {
   readonly writer: BodyWriter;
   readonly moved: (count: number) => void;
   readonly waiting: (forBytes: boolean) => void;
+  /** The sender has sent all of it. */
+  readonly taken: () => void;
   readonly cutShort: () => Fault;
 }
 
-/** Takes a body from its sender as it comes, and frames it for its receiver. */
-async function pumpBody(from: ByteReader, to: Channel["writer"], body: BodyPump): Promise<void> {
-  while (true) {
-    const event = body.reader.read(from.buffer);
-    if (event?.type === "data") {
-      for (const piece of body.writer.data(event.bytes)) to.put(piece);
-      body.moved(event.bytes.length);
-      continue;
-    }
-    if (event?.type === "end") {
-      to.put(body.writer.end(event.trailers));
-      return await to.flush();
-    }
+/** Takes a body from its sender as it comes, and frames it for its receiver. Undefined where all of it was there. */
+function pumpBody(from: ByteReader, to: ByteWriter, body: BodyPump): Promise<void> | undefined {
+  return moveWaiting(from, to, body) ? to.flush() : pumpRest(from, to, body);
+}
+
+async function pumpRest(from: ByteReader, to: ByteWriter, body: BodyPump): Promise<void> {
+  do {
     const flushing = to.flush();
     if (flushing) await flushing;
     body.waiting(true);
@@ -277,8 +299,25 @@ async function pumpBody(from: ByteReader, to: Channel["writer"], body: BodyPump)
     body.waiting(false);
     if (more) continue;
     if (!body.reader.endsAtClose) throw body.cutShort();
+    body.taken();
     to.put(body.writer.end(NO_TRAILERS));
-    return await to.flush();
+    break;
+  } while (!moveWaiting(from, to, body));
+  await to.flush();
+}
+
+/** What has arrived; true with the end of the body. */
+function moveWaiting(from: ByteReader, to: ByteWriter, body: BodyPump): boolean {
+  while (true) {
+    const event = body.reader.read(from.buffer);
+    if (!event) return false;
+    if (event.type === "end") {
+      body.taken();
+      to.put(body.writer.end(event.trailers));
+      return true;
+    }
+    for (const piece of body.writer.data(event.bytes)) to.put(piece);
+    body.moved(event.bytes.length);
   }
 }
 

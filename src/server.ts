@@ -218,7 +218,7 @@ class Server implements Proxy {
 
   async listen(endpoint: Endpoint, role?: Role): Promise<void> {
     const entrance = new Entrance(endpoint, role);
-    await entrance.load();
+    (await entrance.load())();
     const { address, mode } = endpoint;
     const listener = "path" in address
       ? await listenUnix(this.#runtime, { address, mode })
@@ -230,8 +230,9 @@ class Server implements Proxy {
   }
 
   async reloadFiles(): Promise<void> {
+    const loaded = await Promise.all(this.#listeners.map(({ entrance }) => entrance.load()));
+    for (const use of loaded) use();
     this.#services.secrets.forget();
-    for (const { entrance } of this.#listeners) await entrance.load();
   }
 
   async #accept(listener: Listener, entrance: Entrance): Promise<void> {

@@ -97,7 +97,10 @@ async function findTokens(options: Options, runtime: Runtime): Promise<string[]>
   if (variable !== undefined && variable !== "") return [variable];
   const file = options["token-file"];
   await refuseShared(file, "the token file");
-  return parseTokens(await readTextFile(file, "the token file"));
+  const tokens = parseTokens(await readTextFile(file, "the token file"));
+  // Throws where one cannot be used.
+  new Tokens(tokens);
+  return tokens;
 }
 
 /** Refuses a secret that others than its owner can read, as ssh does. Windows knows no such modes. */

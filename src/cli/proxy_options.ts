@@ -9,6 +9,7 @@ import type { Rule } from "../policy/rule.ts";
 import { Users } from "../policy/users.ts";
 import { parseUsersFile } from "../policy/users_file.ts";
 import type { ProxyOptions } from "../proxy.ts";
+import { parseChain } from "../upstreams/upstream.ts";
 import { parseHosts } from "../upstreams/hosts_file.ts";
 import { UsageError } from "../usage_error.ts";
 import { readTextFile } from "../text_file.ts";
@@ -63,7 +64,9 @@ export async function readUsers(options: Options): Promise<Users | undefined> {
 export async function readRules(options: Options): Promise<Rule[]> {
   const file = options["rules-file"];
   const more = file === undefined ? [] : parseRules(await readTextFile(file, "the rules file"), file);
-  return [...options.rule, ...more];
+  const rules = [...options.rule, ...more];
+  for (const rule of rules) if (rule.kind === "route") parseChain(rule.via);
+  return rules;
 }
 
 /** The names and addresses of --hosts-file. */

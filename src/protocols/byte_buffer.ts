@@ -5,6 +5,7 @@
  * @module
  */
 
+const CR = 0x0D;
 const LF = 0x0A;
 
 /** Stands in for memory that is lent (a detached block would throw at the mere look at no bytes), and for none. */
@@ -72,6 +73,25 @@ export class ByteBuffer {
     }
     this.#searched = this.#end;
     return -1;
+  }
+
+  /**
+   * Takes the whole lines that have arrived, up to and with the first empty one: a view, as {@link ByteBuffer.take}
+   * gives; undefined while there is not even one. Lines end with LF, and with CR before it or not.
+   */
+  takeLines(): Uint8Array | undefined {
+    let length = 0;
+    for (let end = this.lineEnd(); end >= 0; end = this.#lineEndFrom(length)) {
+      const empty = end === length || (end === length + 1 && this.at(length) === CR);
+      length = end + 1;
+      if (empty) break;
+    }
+    return length === 0 ? undefined : this.take(length);
+  }
+
+  #lineEndFrom(offset: number): number {
+    const at = this.#block.subarray(0, this.#end).indexOf(LF, this.#start + offset);
+    return at < 0 ? -1 : at - this.#start;
   }
 
   /** Adds a copy of some bytes at the end. */

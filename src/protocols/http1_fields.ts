@@ -5,7 +5,7 @@
  */
 
 import { malformed } from "../faults.ts";
-import { fromOctets, HTAB, isBlank, isToken, listElements, SP } from "./http1_syntax.ts";
+import { HTAB, isBlank, isToken, listElements, SP } from "./http1_syntax.ts";
 
 /** One field line. The name keeps its case, the value its octets. */
 export interface FieldLine {
@@ -104,14 +104,13 @@ export interface FieldLineOptions {
 }
 
 /**
- * Reads one field line, without its line end, into a section.
+ * Reads one field line, its octets as text and without its line end, into a section.
  *
  * In a request white space before the colon and obs-fold are refused (RFC 9112 sections 5.1 and 5.2: both have been
  * used for smuggling); in a response the one is removed and the other becomes a space.
  */
-export function readFieldLine(line: Uint8Array, into: Fields, { mend }: FieldLineOptions): void {
-  const text = fromOctets(line);
-  if (line[0] === SP || line[0] === HTAB) {
+export function readFieldLine(text: string, into: Fields, { mend }: FieldLineOptions): void {
+  if (isBlank(text.charCodeAt(0))) {
     if (!mend || into.length === 0) throw malformed("A field line begins with white space");
     into.extendLast(fieldValue(text, 0));
     return;

@@ -1,7 +1,7 @@
 /**
  * The heads of HTTP/1.1 messages: start line and field lines, read strictly over octets (RFC 9112 sections 2 to 5).
  *
- * A head is read line by line as it arrives and each octet is looked at once, so a slow drip costs no more than
+ * A head is read in whole lines as they arrive and each octet is looked at once, so a slow drip costs no more than
  * a single packet, and a client that begins wrongly is told at once.
  *
  * @module
@@ -56,19 +56,29 @@ export function takeLine(buffer: ByteBuffer, { mend, limit, tooLong }: LineOptio
   if ((end < 0 ? buffer.length : end + 1) > limit) throw tooLong();
   if (end < 0) return undefined;
   const cr = end > 0 && buffer.at(end - 1) === CR;
-  if (!cr && !mend) throw malformed("A line ends with LF and not with CRLF");
+  if (!cr && !mend) throw bareLineFeed();
   const length = cr ? end - 1 : end;
   const line = length === 0 ? EMPTY_LINE : buffer.take(length);
   buffer.skip(end + 1 - length);
   return line;
 }
 
-/** Reads lines up to the empty one, within a limit that covers them all. */
+function bareLineFeed(): Fault {
+  return malformed("A line ends with LF and not with CRLF");
+}
+
+/**
+ * Reads lines up to the empty one, within a limit that covers them all. They become text together: for each of them
+ * that would cost as much as for all.
+ */
 export class SectionReader {
   readonly fields: Fields = new Fields();
   readonly #mend: boolean;
   readonly #tooLarge: () => Fault;
   #left: number;
+  /** Whole lines, of which those from `#at` on are to be read. */
+  #lines = "";
+  #at = 0;
 
   /** `tooLarge` makes what is thrown when the lines, with their line ends, exceed `limit` octets. */
   constructor(options: { limit: number; mend: boolean; tooLarge: () => Fault }) {
@@ -77,18 +87,29 @@ export class SectionReader {
     this.#tooLarge = options.tooLarge;
   }
 
-  /** One line, counted against the limit. */
-  line(buffer: ByteBuffer, tooLong: () => Fault = this.#tooLarge): Uint8Array | undefined {
-    const before = buffer.length;
-    const line = takeLine(buffer, { mend: this.#mend, limit: this.#left, tooLong });
-    this.#left -= before - buffer.length;
-    return line;
+  /** One line without its line end (see {@link takeLine}), counted against the limit. */
+  line(buffer: ByteBuffer, tooLong: () => Fault = this.#tooLarge): string | undefined {
+    if (this.#at === this.#lines.length) {
+      const lines = buffer.takeLines();
+      if (!lines && buffer.length > this.#left) throw tooLong();
+      if (!lines) return undefined;
+      this.#lines = fromOctets(lines);
+      this.#at = 0;
+    }
+    const start = this.#at;
+    const end = this.#lines.indexOf("\n", start);
+    this.#at = end + 1;
+    this.#left -= this.#at - start;
+    if (this.#left < 0) throw tooLong();
+    const cr = end > start && this.#lines.charCodeAt(end - 1) === CR;
+    if (!cr && !this.#mend) throw bareLineFeed();
+    return this.#lines.slice(start, cr ? end - 1 : end);
   }
 
   /** Field lines up to and with the empty line behind them; true when it has come. */
   read(buffer: ByteBuffer): boolean {
-    for (let line = this.line(buffer); line; line = this.line(buffer)) {
-      if (line.length === 0) return true;
+    for (let line = this.line(buffer); line !== undefined; line = this.line(buffer)) {
+      if (line === "") return true;
       readFieldLine(line, this.fields, { mend: this.#mend });
     }
     return false;
@@ -118,8 +139,8 @@ export class RequestHeadReader {
   read(buffer: ByteBuffer): RequestHead | undefined {
     while (!this.#start) {
       const line = this.#section.line(buffer, uriTooLong);
-      if (!line) return undefined;
-      if (line.length > 0) this.#start = requestLine(fromOctets(line));
+      if (line === undefined) return undefined;
+      if (line !== "") this.#start = requestLine(line);
       // RFC 9112 section 2.2: one empty line before the request line is some client's old bug.
       else if (this.#skippedEmptyLine) throw malformed("More than one empty line before the request line");
       else this.#skippedEmptyLine = true;
@@ -148,6 +169,7 @@ function requestLine(line: string): StartLine {
 
 /** RFC 9112 section 2.3: `HTTP/` and two digits, case-sensitive. */
 function httpVersion(text: string): Version {
+  if (text === "HTTP/1.1") return "1.1";
   const match = /^HTTP\/([0-9])\.([0-9])$/.exec(text);
   if (!match) throw malformed("The HTTP version is not valid");
   if (match[1] !== "1") throw malformed(`HTTP/${match[1]}.${match[2]} is not spoken here`, { status: 505 });
@@ -176,8 +198,8 @@ export class ResponseHeadReader {
     try {
       while (!this.#start) {
         const line = this.#section.line(buffer);
-        if (!line) return undefined;
-        if (line.length > 0) this.#start = statusLine(fromOctets(line));
+        if (line === undefined) return undefined;
+        if (line !== "") this.#start = statusLine(line);
       }
       return this.#section.read(buffer) ? { ...this.#start, fields: this.#section.fields } : undefined;
     } catch (error) {

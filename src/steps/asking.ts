@@ -75,8 +75,7 @@ export const ASKING = {
     };
   },
 
-  // deno-lint-ignore require-await -- a step is a promise, whether it has to wait or not
-  async authorizing(session, { handshake, recording, request }) {
+  authorizing(session, { handshake, recording, request }) {
     try {
       if (session.refusal) throw session.refusal;
       const isAdmin = session.entrance.role === "admin";

@@ -59,9 +59,12 @@ export type Origin =
   }
   | { readonly kind: "self"; readonly request: OwnRequest };
 
-/** A step for every state; one that returns an illegal event does not compile. */
+/** A step for every state, which may have its outcome at once; one that returns an illegal event does not compile. */
 export type Steps = {
-  readonly [S in State]: (session: Session, here: Payloads[S]) => Promise<Outcome<S, Payloads>>;
+  readonly [S in State]: (
+    session: Session,
+    here: Payloads[S],
+  ) => Outcome<S, Payloads> | Promise<Outcome<S, Payloads>>;
 };
 
 /** The payload of a close that lets the last bytes arrive. */

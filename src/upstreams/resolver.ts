@@ -22,6 +22,9 @@ export interface ResolverOptions {
   readonly timeout: number;
 }
 
+/** RFC 1035 section 2.3.4: 255 octets with the lengths of the labels and of the root; c-ares would ask all the same. */
+const MAX_NAME = 253;
+
 /**
  * `127.1.` ends in a number, so it is an address in an odd spelling and no name (WHATWG URL, "ends in a number");
  * with its last dot a resolver would ask name servers for it.
@@ -75,6 +78,9 @@ export class Resolver {
     const listed = hosts?.get(hostKey(host));
     if (listed) return listed;
     if (servers?.length && LOCALHOST.test(hostKey(host))) return ["127.0.0.1", "::1"];
+    if (host.replace(/\.$/, "").length > MAX_NAME) {
+      throw new Fault("dns_error", `The name is too long: ${host}`);
+    }
     const name = host.replace(NUMBER_AND_DOT, "$1").toLowerCase();
     const known = this.#recall(name);
     if (known instanceof Fault) throw known;

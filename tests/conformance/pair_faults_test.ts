@@ -8,15 +8,16 @@
  * @module
  */
 
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import process from "node:process";
 import { digest, request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { Keys, Pair, PERMISSIONS, startLocal, startRemote } from "../support/pair.ts";
-import { ProxyProcess } from "../support/proxy.ts";
+import type { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
 import { type Row, rows } from "../support/toolchain.ts";
 
@@ -147,6 +148,8 @@ function ip(...args: string[]): void {
   if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
 }
 
+let cables = 0;
+
 /** A network of its own at the other end of a cable. */
 class Cable implements Disposable {
   readonly near: string;
@@ -154,7 +157,8 @@ class Cable implements Disposable {
   readonly #name: string;
 
   constructor(index: number) {
-    this.#name = `sluice${index}`;
+    // The name of a device has 15 characters at most.
+    this.#name = `s${process.pid}x${index}`;
     const [near, far] = [this.near, this.far] = [`198.18.${index}.1`, `198.18.${index}.2`];
     ip("netns", "add", this.#name);
     ip("link", "add", `${this.#name}a`, "type", "veth", "peer", "name", `${this.#name}b`);
@@ -178,52 +182,43 @@ class Cable implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    ip("link", "del", `${this.#name}a`);
     ip("netns", "del", this.#name);
   }
 }
 
 if (LONG) {
-  Deno.test("T14: a cut cable is noticed within the keep-alive limit", async (t) => {
-    await Promise.all(
-      rows(...PERMISSIONS).map((row, index) =>
-        t.step({
-          name: row.name,
-          sanitizeOps: false,
-          sanitizeResources: false,
-          async fn() {
-            using cable = new Cable(index + 1);
-            await using remote = await startRemote(cable.behind(row), [
-              ...keys.remoteFlags,
-              ...["--allow-private", "--listen", `${cable.far}:0`],
-            ]);
-            const port = (remote.addresses[1] as { port: number }).port;
-            const flags = keys.localFlags(port).map((flag) => flag.replace("127.0.0.1:", `${cable.far}:`));
-            await using local = await startLocal(row, flags);
-            await using origin = await Origin.listen(undefined, { host: cable.near });
-            const [idle, sending] = [
-              await tunnel(local, origin.authority),
-              await tunnel(local, origin.authority),
-            ];
-            cable.cut();
-            const cut = performance.now();
-            await sending.send("into the void");
-            const asked = local.connect().then(async (client) => {
-              await client.send(request("GET", `http://${origin.authority}/`));
-              const { startLine } = await wait(() =>
-                client.ended ?? (client.received.length > 0 ? client : undefined)
-              )
-                .then(() => client.message());
-              return `${startLine} after ${seconds(cut)}`;
-            });
-            const ends = [idle, sending].map((client) => wait(() => client.ended).then(() => seconds(cut)));
-            const [ofIdle, ofSending] = await Promise.all(ends);
-            console.log(`${row.name}: idle tunnel ended after ${ofIdle}, sending one after ${ofSending}`);
-            console.log(`${row.name}: a new request got ${await asked}`);
-            assert(parseFloat(ofIdle) < 60);
-          },
-        })
-      ),
+  faultTest("a cut cable is noticed within the keep-alive limit", async (row) => {
+    using cable = new Cable(++cables);
+    await using remote = await startRemote(cable.behind(row), [
+      ...keys.remoteFlags,
+      ...["--allow-private", "--listen", `${cable.far}:0`],
+    ]);
+    const port = (remote.addresses[1] as { port: number }).port;
+    const flags = keys.localFlags(port).map((flag) => flag.replace("127.0.0.1:", `${cable.far}:`));
+    await using local = await startLocal(row, flags);
+    await using origin = await Origin.listen(undefined, { host: cable.near });
+    const [idle, sending] = [
+      await tunnel(local, origin.authority),
+      await tunnel(local, origin.authority),
+    ];
+    cable.cut();
+    const cut = performance.now();
+    await sending.send("into the void");
+    const asked = (async () => {
+      using client = await local.connect();
+      await client.send(request("GET", `http://${origin.authority}/`));
+      await wait(() => client.received.length > 0 ? true : undefined);
+      return `${(await client.message()).startLine} after ${seconds(cut)}`;
+    })();
+    const ends = [idle, sending].map((client) => wait(() => client.ended).then(() => seconds(cut)));
+    const results = await Promise.all(
+      [...ends, asked].map((end) => end.catch(({ message }) => message)),
     );
+    console.log(
+      `${row.name}: idle ${results[0]}, sending ${results[1]}, a new request ${results[2]}`,
+    );
+    assertLess(Math.max(...results.map((result) => parseFloat(/[\d.]+ s$/.exec(result)![0]))), 60);
   });
 }
 
@@ -237,5 +232,5 @@ async function wait<T>(look: () => T | undefined): Promise<T> {
     const found = look();
     if (found !== undefined) return found;
   }
-  throw new Error("It did not happen within 120 s");
+  throw new Error("not within 120 s");
 }

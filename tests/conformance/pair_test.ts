@@ -29,7 +29,7 @@ import type { TcpAddress } from "../../src/runtime.ts";
 import { NameServer, zone } from "../support/name_server.ts";
 import { ClosedPort, httpOrigin, Origin } from "../support/origin.ts";
 import { asHalf, Keys, Pair, PERMISSIONS, startLocal, startRemote } from "../support/pair.ts";
-import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
+import { ProgramRun, type ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
 import { connectTls } from "../support/tls_client.ts";
 import { type Row, rows } from "../support/toolchain.ts";
@@ -690,13 +690,13 @@ pairTest(
         target.end();
       })();
       // It is stuck when nothing more was taken for a while.
-      for (let before = -1; before !== sent; await pause(500)) before = sent;
+      for (let before = -1; sent === 0 || before !== sent; await pause(500)) before = sent;
       const stuck = sent;
       const growth = [0, 0];
-      async function watch(): Promise<void> {
+      const watch = async () => {
         const now = await Promise.all(halves.map(residentBytes));
         for (const i of growth.keys()) growth[i] = Math.max(growth[i], now[i] - start[i]);
-      }
+      };
       await watch();
       const whileStuck = Math.max(...growth);
       let over = false;

@@ -229,6 +229,16 @@ Deno.test("association: a name is looked up once, and its datagrams keep their o
   assertEquals(bench.association.dropped, 2);
 });
 
+Deno.test("association: of a name's addresses, those of the family that the client came by go first", async () => {
+  const bench = await Bench.open();
+  bench.echo();
+  bench.names["both.test"] = ["2001:db8::7", ECHO.host];
+  const client = await bench.socket();
+  client.send(request({ host: "both.test", port: ECHO.port }, "hello"), bench.bound);
+  await until(() => bench.events.some((event) => event.startsWith("sent")));
+  assertEquals(bench.events.find((event) => event.startsWith("sent")), `sent 5 to ${formatAuthority(ECHO)}`);
+});
+
 Deno.test("association: every address is judged before every datagram, and a refusal is told once", async () => {
   const bench = await Bench.open();
   const [client, echo] = [await bench.socket(), await bench.echo()];

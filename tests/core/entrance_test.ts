@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { selfSigned } from "../../src/cli/certificate.ts";
 import { parseEndpoint } from "../../src/endpoint.ts";
 import { Entrance, PLAIN_ENTRANCE } from "../../src/entrance.ts";
 import { UsageError } from "../../src/usage_error.ts";
@@ -13,23 +14,29 @@ Deno.test("Entrance: a scheme restricts what is detected, and an admin listener 
   assertEquals([admin.accepts, admin.role, admin.tls], [["http"], "admin", undefined]);
 });
 
-Deno.test("Entrance: certificates are read by load(), and those read before stay where that fails", async () => {
+Deno.test("Entrance: what load() has read is used when it is told so, and only if it can be used", async () => {
   const folder = await mkdtemp(join(tmpdir(), "sluice-"));
   try {
     const [cert, key] = [join(folder, "cert"), join(folder, "key")];
     const entrance = new Entrance(parseEndpoint(`http+tls://127.0.0.1:1?cert=${cert}&key=${key}`));
-    assertEquals(entrance.tls, undefined);
-    await assertRejects(() => entrance.load(), UsageError, "the certificate");
-    for (const text of ["one", "two"]) {
-      await writeFile(cert, `${text} cert`);
-      await writeFile(key, `${text} key`);
-      await entrance.load();
-      assertEquals(entrance.tls?.certificates, [{ cert: `${text} cert`, key: `${text} key` }]);
+    await assertRejects(() => entrance.load(), UsageError, "Cannot read the certificate");
+    const made = ["a.test", "b.test"].map((host) => selfSigned(host, { now: new Date(), days: 1 }));
+    for (const pair of made) {
+      await writeFile(cert, pair.cert);
+      await writeFile(key, pair.key);
+      const use = await entrance.load();
+      assertNotEquals(entrance.tls?.certificates[0].cert, pair.cert);
+      use();
+      assertEquals(entrance.tls?.certificates, [{ cert: pair.cert, key: pair.key }]);
     }
-    await writeFile(cert, "three cert");
-    await rm(key);
-    await assertRejects(() => entrance.load(), UsageError, "the key");
-    assertEquals(entrance.tls?.certificates, [{ cert: "two cert", key: "two key" }]);
+    const [first, second] = made;
+    await writeFile(key, first.key);
+    await assertRejects(() => entrance.load(), UsageError, `it is not that of the certificate "${cert}"`);
+    await writeFile(key, "no key");
+    await assertRejects(() => entrance.load(), UsageError, "it is no private key in PEM");
+    await writeFile(cert, "no certificate");
+    await assertRejects(() => entrance.load(), UsageError, "it is no certificate in PEM");
+    assertEquals(entrance.tls?.certificates, [{ cert: second.cert, key: second.key }]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -52,7 +52,7 @@ Deno.test("Fields.filter() leaves the section as it was", () => {
 
 function read(line: string, { mend = false, after = [] as Lines } = {}): Lines {
   const section = fields(after);
-  readFieldLine(latin1(line), section, { mend });
+  readFieldLine(line, section, { mend });
   return linesOf(section);
 }
 

@@ -34,6 +34,16 @@ function resolving(options: Partial<ResolverOptions> = {}) {
   return { clock, questions, resolver, signal: new AbortController().signal };
 }
 
+Deno.test("resolve() asks nobody for a name that DNS cannot carry", async () => {
+  const { resolver, questions, signal } = resolving();
+  const label = "x".repeat(63);
+  const longest = [label, label, label, "x".repeat(61)].join(".");
+  const fault = await assertRejects(() => resolver.resolve(`${longest}x`, signal), Fault, "too long");
+  assertEquals([fault.code, questions.length], ["dns_error", 0]);
+  for (const name of [longest, `${longest}.`]) resolver.resolve(name, signal).catch(() => {});
+  assertEquals(questions.length, 2);
+});
+
 Deno.test("resolve() asks nobody for names in the table, in whatever case and with a last dot", async () => {
   const hosts = parseHosts("192.0.2.7 Db.test db\n2001:DB8::7 db.test", "hosts");
   const { resolver, questions, signal } = resolving({ hosts });

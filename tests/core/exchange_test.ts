@@ -1,0 +1,85 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { Channel } from "../../src/channel.ts";
+import type { DirectPort, PortReceiver } from "../../src/direct_port.ts";
+import { Exchange } from "../../src/exchange.ts";
+import { RequestHeadReader } from "../../src/protocols/http1_head.ts";
+import { understand } from "../../src/protocols/http1_request.ts";
+import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+
+const GET = "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n";
+const OK = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\nok";
+
+function octets(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** An end of a connection, whose answers the test gives. */
+class TestPort implements DirectPort {
+  written = "";
+  receiver: PortReceiver | undefined;
+  /** What a write waits for. */
+  writing: Promise<void> | undefined;
+  onWrite: () => void = () => {};
+
+  pull(receiver: PortReceiver): void {
+    this.receiver = receiver;
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    this.written += new TextDecoder().decode(chunk);
+    this.onWrite();
+    return this.writing;
+  }
+
+  close(): undefined {}
+  destroy(): void {}
+}
+
+function channelOf(port: DirectPort, side: "client" | "target"): Channel {
+  const address = { host: "192.0.2.1", port: 1 };
+  const none = { readable: new ReadableStream<Uint8Array>(), writable: new WritableStream<Uint8Array>() };
+  return new Channel({ ...none, port, local: address, remote: address }, side);
+}
+
+function exchangeBetween(client: DirectPort, origin: DirectPort): Exchange {
+  return new Exchange({
+    request: understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!),
+    client: channelOf(client, "client"),
+    origin: channelOf(origin, "target"),
+    name: "proxy",
+    maxHeaderSize: 8192,
+    maxBodySize: 8192,
+    forwarded: "keep",
+    date: () => new Date(0),
+    keepAlive: () => true,
+    observer: { sent() {}, received() {}, answered() {} },
+  });
+}
+
+Deno.test("an origin that answers before the write of the request has settled does not end the client's connection", async () => {
+  const [client, origin] = [new TestPort(), new TestPort()];
+  let settle = () => {};
+  origin.writing = new Promise((resolve) => settle = resolve);
+  const exchange = exchangeBetween(client, origin);
+  const end = exchange.run();
+  origin.receiver!.receive(octets(OK));
+  assertEquals(await end, { how: "reusable" });
+  assertMatch(client.written, /^HTTP\/1\.1 200 OK\r\n(?!.*Connection: close).*\r\n\r\nok$/s);
+  assertEquals(exchange.originReusable, false, "a write is still under way");
+  settle();
+});
+
+Deno.test("an origin that answers within the write of the request is ready for the next one", async () => {
+  const [client, origin] = [new TestPort(), new TestPort()];
+  origin.pull = (receiver) => queueMicrotask(() => receiver.receive(octets(OK)));
+  const exchange = exchangeBetween(client, origin);
+  assertEquals(await exchange.run(), { how: "reusable" });
+  assertEquals(exchange.originReusable, true);
+
+  const [second, other] = [new TestPort(), new TestPort()];
+  other.pull = (receiver) => void receiver.receive(octets(OK));
+  const next = exchangeBetween(second, other);
+  assertEquals(await next.run(), { how: "reusable" });
+  assertEquals(next.originReusable, true);
+  assertEquals(second.written.includes("Connection: close"), false);
+});
