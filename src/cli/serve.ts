@@ -52,9 +52,9 @@ export async function serve(
   control.listening(proxy.addresses);
   onReload(control, async () => {
     const [rules, renewed] = await Promise.all([readRules(options), readUsers(options)]);
-    const tokens = half.tokens && await readTokens(options, runtime);
+    const tokens = command === "serve" ? [] : await readTokens(options, runtime);
     await proxy.reloadFiles();
-    if (tokens) proxy.setTokens(tokens);
+    if (half.tokens) proxy.setTokens(tokens);
     proxy.setRules(rules);
     users = renewed;
   }, shell.log);

@@ -74,6 +74,7 @@ export class Fields implements Iterable<FieldLine> {
 
   /** The values of all such lines, the empty ones aside, and an element behind them, as one list (RFC 9110 section 5.3). */
   listWith(key: string, element: string): string {
+    if (!this.has(key)) return element;
     return [...this.all(key).filter((value) => value !== ""), element].join(", ");
   }
 
@@ -86,10 +87,12 @@ export class Fields implements Iterable<FieldLine> {
     return kept;
   }
 
-  /** The section as it goes onto the wire, each line with its CRLF. */
-  toString(): string {
+  /** The section as it goes onto the wire, each line with its CRLF: all of them, or those whose lower-case name passes. */
+  toString(passes: (key: string) => boolean = () => true): string {
     let text = "";
-    for (let i = 0; i < this.#keys.length; i++) text += `${this.#names[i]}: ${this.#values[i]}\r\n`;
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (passes(this.#keys[i])) text += `${this.#names[i]}: ${this.#values[i]}\r\n`;
+    }
     return text;
   }
 

@@ -34,10 +34,10 @@ const HOP_BY_HOP = new Set([
   "via",
 ]);
 
-/** What goes on to the next hop, but for the `others`. */
-function endToEnd(fields: Fields, others: readonly string[] = []): Fields {
+/** Whether a field goes on to the next hop; the `others` do not. */
+function endToEnd(fields: Fields, others: readonly string[] = []): (key: string) => boolean {
   const nominated = fields.tokens("connection");
-  return fields.filter((key) => !HOP_BY_HOP.has(key) && !nominated.includes(key) && !others.includes(key));
+  return (key) => !HOP_BY_HOP.has(key) && !nominated.includes(key) && !others.includes(key);
 }
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
@@ -57,6 +57,7 @@ function framingFields(framing: Framing): string {
 
 /** Throws `proxy_loop_detected` when our own pseudonym is among those in Via. */
 export function checkLoop(fields: Fields, name: string): void {
+  if (!fields.has("via")) return;
   const hops = fields.all("via").flatMap(listElements);
   if (hops.some((hop) => hop.split(/[ \t]+/)[1] === name)) {
     throw new Fault("proxy_loop_detected", "The request has been through this proxy before");
@@ -85,8 +86,10 @@ export function forwardedRequest(
   if (maxForwards !== undefined) dropped.push("max-forwards");
   // HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1); in our HTTP/1.1 this one would come to mean something.
   if (head.version === "1.0") dropped.push("expect");
-  const others = endToEnd(head.fields, dropped);
-  const kept = forwarded ? forwardedFor(others, forwarded) : others;
+  const passes = endToEnd(head.fields, dropped);
+  const kept = forwarded === undefined || forwarded.mode === "keep"
+    ? head.fields.toString(passes)
+    : forwardedFor(head.fields.filter(passes), forwarded);
   const uri = proxy ? absoluteForm(target) : target.path;
   let text = `${head.method} ${uri} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
   if (proxy?.authorization !== undefined) text += `Proxy-Authorization: ${proxy.authorization}\r\n`;
@@ -117,9 +120,9 @@ export interface ForwardedResponseOptions {
 /** The head that the client gets. */
 export function forwardedResponse(head: ResponseHead, options: ForwardedResponseOptions): Uint8Array {
   const { status, reason, fields, version } = head;
-  const kept = endToEnd(fields);
-  let text = `HTTP/1.1 ${status} ${reason}\r\n${kept}`;
-  if (status >= 200 && !kept.has("date")) text += `Date: ${httpDate(options.date)}\r\n`;
+  const passes = endToEnd(fields);
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${fields.toString(passes)}`;
+  if (status >= 200 && !(fields.has("date") && passes("date"))) text += `Date: ${httpDate(options.date)}\r\n`;
   text += `Via: ${via(fields, version, options.name)}\r\n`;
   // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6), unless
   // Transfer-Encoding overrides it (RFC 9112 section 6.3).

@@ -38,7 +38,8 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
   // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel, and whatever its fields say of a body is ignored.
   if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
   try {
-    const length = lengthFraming([...new Set(fields.all("content-length").flatMap(listElements))]);
+    const lengths = fields.all("content-length");
+    const length = lengthFraming(lengths.length === 1 && isNumber(lengths[0]) ? lengths : distinct(lengths));
     // Rule 1 and 2: these have no body, whatever their fields say.
     if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
     if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
@@ -55,6 +56,15 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
   );
 }
 
+/** A response's length may be told again and again (RFC 9112 section 6.3). */
+function distinct(values: readonly string[]): string[] {
+  return [...new Set(values.flatMap(listElements))];
+}
+
+function isNumber(text: string): boolean {
+  return /^[0-9]+$/.test(text);
+}
+
 function emptyLength(given: boolean): undefined {
   if (given) throw malformed("Content-Length is empty");
   return undefined;
@@ -64,7 +74,7 @@ function emptyLength(given: boolean): undefined {
 function lengthFraming(values: string[]): Framing | undefined {
   if (values.length === 0) return undefined;
   if (values.length > 1) throw malformed("Content-Length is given more than once");
-  if (!/^[0-9]+$/.test(values[0])) {
+  if (!isNumber(values[0])) {
     throw malformed(`Content-Length is not a number: "${values[0].slice(0, 40)}"`);
   }
   const length = Number(values[0]);

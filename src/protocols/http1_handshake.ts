@@ -90,7 +90,10 @@ export class HttpHandshake implements Handshake {
       bodyless: this.#reader.startLine?.method === "HEAD",
       persistent: retryable,
     };
-    if (this.#options.disguised && !this.#accepted) return { ...strangerAnswer(fault, dress), retryable };
+    const isStranger = this.#options.disguised && !this.#accepted;
+    // Web servers hang up on whoever does not finish a head.
+    if (isStranger && fault.code === "client_timeout") return { bytes: NOTHING, retryable: false };
+    if (isStranger) return { ...strangerAnswer(fault, dress), retryable };
     const bytes = faultAnswer(fault, {
       ...dress,
       name: this.#options.name,

@@ -1,7 +1,7 @@
 /**
  * T14: what becomes of clients of the local half when the remote one dies, hangs or cannot be reached any more.
  *
- * The short form runs with all tests. The long form, where the remote half hangs for 30 s and where a network
+ * The short form runs with all tests. The long form, where the remote half hangs for 5 s and where a network
  * namespace loses its link (as root, with `ip`), takes a minute and prints what it measured:
  * `SLUICE_LOAD=50 deno task test tests/conformance/pair_faults_test.ts`.
  *

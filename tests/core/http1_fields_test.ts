@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Fields, readFieldLine } from "../../src/protocols/http1_fields.ts";
-import { faultOf, latin1, type Lines, linesOf, visible } from "../support/http1.ts";
+import { faultOf, type Lines, linesOf, visible } from "../support/http1.ts";
 
 function fields(lines: Lines): Fields {
   return new Fields(lines.map(([name, value]) => ({ name, value })));
