@@ -16,7 +16,6 @@
  * @module
  */
 
-import { once } from "node:events";
 import process from "node:process";
 import { readFileSync } from "node:fs";
 import { isIP, isIPv6, Socket } from "node:net";
@@ -60,7 +59,6 @@ interface BunSocket {
   terminate(): void;
   pause(): void;
   resume(): void;
-  ref(): void;
   reload(options: { socket: object }): void;
   setNoDelay(on: boolean): void;
   setKeepAlive(on: boolean, milliseconds: number): void;
@@ -144,7 +142,6 @@ class BunRuntime implements Runtime {
       arrival = deferred();
     }
     const accept = (socket: BunSocket): void => {
-      socket.pause();
       const stream = new SocketStream(socket, "path" in address ? { local: address, remote: UNNAMED } : {});
       const gone = "host" in address && socket.remoteAddress === undefined;
       if (gone || socket.fd >= this.#reserve) return stream.destroy();
@@ -206,10 +203,9 @@ class BunRuntime implements Runtime {
     if ("host" in to && isIP(to.host) === 0) {
       throw failure(`Cannot dial the name ${show(to)}: resolve it first`, { other: "proxy_internal_error" });
     }
-    const dialer = new Socket({ allowHalfOpen: true }).pause();
+    const dialer = new Socket({ allowHalfOpen: true });
     try {
-      dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port });
-      await once(dialer, "connect", { signal });
+      await connected(dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port }), signal);
       signal?.throwIfAborted();
     } catch (error) {
       dialer.on("error", () => {}).destroy();
@@ -226,8 +222,6 @@ class BunRuntime implements Runtime {
     owner._handle = null;
     const stream = new SocketStream(socket, "path" in to ? { local: UNNAMED, remote: to } : {});
     socket.reload({ socket: SocketStream.handlers });
-    // `node:net` lets the event loop end while a socket is paused.
-    socket.ref();
     if (socket.fd < this.#reserve + RESERVED_DESCRIPTORS / 2) return stream;
     stream.destroy();
     throw failure(`Cannot dial ${show(to)}: no descriptors left`, { other: "connection_limit_reached" });
@@ -271,9 +265,22 @@ class BunRuntime implements Runtime {
   }
 }
 
+/** Settles when a socket is connected, has failed, or is given up. */
+function connected(dialer: Socket, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abandon = () => reject(signal!.reason);
+    dialer.on("error", reject);
+    dialer.on("connect", () => {
+      signal?.removeEventListener("abort", abandon);
+      resolve();
+    });
+    signal?.addEventListener("abort", abandon);
+  });
+}
+
 // --- streams ---
 
-/** Sockets that nobody waited for when they had something. */
+/** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
 
 class SocketStream implements ByteStream, DirectPort {
@@ -290,7 +297,7 @@ class SocketStream implements ByteStream, DirectPort {
   readonly local: Address;
   readonly remote: Address;
   readonly #socket: BunSocket;
-  #paused = true;
+  #paused = false;
   /** Whoever waits for a read. */
   #receiver: PortReceiver | undefined;
   /** Received before it was wanted. */
@@ -303,16 +310,16 @@ class SocketStream implements ByteStream, DirectPort {
   #cause: Error | undefined;
   #streams: PortStreams | undefined;
 
-  /** Takes over a paused socket. Only a TCP socket knows its addresses. */
+  /** Takes over a socket that reads. Only a TCP socket knows its addresses. */
   constructor(socket: BunSocket, { local, remote }: { local?: Address; remote?: Address }) {
     socket.data = this;
     this.#socket = socket;
     this.local = local ?? tcpAddress(socket.localAddress, socket.localPort);
     this.remote = remote ?? tcpAddress(socket.remoteAddress ?? "", socket.remotePort);
     if ("host" in this.local) {
-      socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
     }
+    this.#pauseSoon();
   }
 
   get port(): DirectPort {
@@ -351,7 +358,11 @@ class SocketStream implements ByteStream, DirectPort {
     this.#receiver = undefined;
     if (receiver.receive(chunk)) this.#receiver = receiver;
     // Whether the reader goes on is known only after the microtasks; Bun polls later still.
-    else if (RESTLESS.push(this) === 1) setImmediate(SocketStream.#settle);
+    else this.#pauseSoon();
+  }
+
+  #pauseSoon(): void {
+    if (RESTLESS.push(this) === 1) setImmediate(SocketStream.#settle);
   }
 
   static #settle(this: void): void {
@@ -359,7 +370,7 @@ class SocketStream implements ByteStream, DirectPort {
   }
 
   #pauseUnlessWanted(): void {
-    if (this.#receiver !== undefined || this.#paused) return;
+    if (this.#receiver !== undefined || this.#paused || this.#why !== undefined) return;
     this.#paused = true;
     this.#socket.pause();
   }
@@ -401,7 +412,9 @@ class SocketStream implements ByteStream, DirectPort {
 
   close(): undefined {
     this.#finSent = true;
-    this.#socket.shutdown();
+    // close(2) sends FIN as well.
+    if (this.#finReceived) this.#socket.close();
+    else this.#socket.shutdown();
   }
 
   destroy({ reset = false, why = "The connection was destroyed on this side" } = {}): void {

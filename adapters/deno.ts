@@ -311,12 +311,13 @@ class SocketStream implements ByteStream, DirectPort {
     while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
   }
 
-  async close(): Promise<void> {
-    await this.#conn.closeWrite().catch((cause) => this.#broken(cause));
-    this.#endHalf();
+  close(): Promise<void> | undefined {
+    // close(2) sends FIN as well.
+    if (this.#open === 1) return this.#endHalf();
+    return this.#conn.closeWrite().then(() => this.#endHalf(), (cause) => this.#broken(cause));
   }
 
-  #endHalf(): void {
+  #endHalf(): undefined {
     if (this.#open > 0 && --this.#open === 0) this.#conn.close();
   }
 

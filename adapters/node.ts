@@ -88,26 +88,28 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
   const queue: SocketStream[] = [];
   let closed = false;
   let wake = (): void => {};
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, ...TCP_OPTIONS }, (accepted) => {
-    // A socket that was accepted cannot be given `onread`, and without that Node reads ahead and allocates
-    // 64 KiB for each read. So its handle moves to a second Socket; the first is forgotten unused.
-    const { _handle: handle } = accepted as unknown as { _handle: unknown };
+  const server = createServer();
+  // A socket that was accepted cannot be given `onread`, and without that Node reads ahead and allocates
+  // 64 KiB for each read. So its handle is taken before Node makes a Socket of it.
+  const accept = (status: number, handle: unknown): void => {
+    // Out of descriptors, libuv closes the clients that wait; it needs no help to go on.
+    if (status !== 0 || handle === undefined) return;
     const stream = new SocketStream({ handle, pauseOnCreate: true });
     if ("path" in address) stream.local = address;
     else if (!stream.locate()) return;
     queue.push(stream);
     wake();
-  });
+  };
   try {
     // In a process that node:cluster has forked, a port without `reusePort` is shared by the primary process.
     const how = shared && REUSE_PORT && { reusePort: true };
     if ("path" in address) server.listen({ path: unixPath(address) });
     else server.listen({ host: address.host, port: address.port, ...how });
     await once(server, "listening");
+    (server as unknown as { _handle: { onconnection: typeof accept } })._handle.onconnection = accept;
   } catch (cause) {
     throw failure(`Cannot listen on ${show(address)}`, { cause, codes: LISTEN_CODES });
   }
-  // An accept error. Out of descriptors, libuv closes the clients that wait; it needs no help to go on.
   server.on("error", () => {});
   const bound = server.address();
   return {
@@ -138,7 +140,7 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
     if ("path" in to) stream.socket.connect({ path: unixPath(stream.remote = to) });
     else if (isIP(to.host) === 0) throw new Error("Not an IP address, resolve it first");
     else stream.socket.connect({ host: to.host, port: to.port, autoSelectFamily: false });
-    await once(stream.socket, "connect", { signal });
+    await connected(stream.socket, signal);
     signal?.throwIfAborted();
     if ("port" in to && !stream.locate()) throw Object.assign(new Error("Reset"), { code: "ECONNRESET" });
     return stream;
@@ -146,6 +148,20 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
     stream.socket.destroy();
     throw signal?.aborted ? signal.reason : failure(`Cannot dial ${show(to)}`, { cause });
   }
+}
+
+/** Settles when a socket is connected, has failed, or is given up. */
+function connected(socket: Socket, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abandon = () => reject(signal!.reason);
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      signal?.removeEventListener("abort", abandon);
+      socket.off("error", reject);
+      resolve();
+    });
+    signal?.addEventListener("abort", abandon);
+  });
 }
 
 const names = new NameLookup({ query: querySystem, blocking: 2 });
@@ -206,8 +222,9 @@ class SocketStream implements ByteStream, DirectPort {
 
   constructor(adoption?: AdoptionOptions) {
     const onread = { buffer: currentScratch, callback: (length: number) => this.#receive(length) };
-    const options = { allowHalfOpen: true, ...TCP_OPTIONS, onread, ...adoption };
-    this.socket = new Socket(options);
+    this.socket = new Socket({ allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread });
+    // Node heeds those options where it connects, not where it adopts.
+    if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
     this.socket.on("end", () => this.#end());
     this.socket.on("error", (cause) => this.#fail(cause));
   }
@@ -298,7 +315,9 @@ class SocketStream implements ByteStream, DirectPort {
     });
   }
 
-  close(): Promise<void> {
+  close(): Promise<void> | undefined {
+    // close(2) sends FIN as well.
+    if (this.#finReceived) return void this.socket.destroy();
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
       this.socket.end((error?: Error | null) => {

@@ -55,8 +55,8 @@ function eventOf(fault: Fault): keyof typeof FROM_ANY {
   return fault.code === "client_disconnected" || fault.code === "proxy_shutdown" ? "aborted" : "failed";
 }
 
-function recordingOf(here: object): Recording | undefined {
-  return "recording" in here ? here.recording as Recording : undefined;
+function recordingOf(here: { readonly recording?: Recording }): Recording | undefined {
+  return here.recording;
 }
 
 /** One connection, from its first byte to its last. */

@@ -22,27 +22,29 @@ export interface RelayObserver {
  * running; a reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
  */
 export async function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<void> {
-  const up = pump(client, target, (count) => observer.sent(count));
-  const down = pump(target, client, (count) => observer.received(count));
-  const cut = (error: unknown): never => {
+  let running = 2;
+  const pump = async (from: Channel, to: Channel, moved: (count: number) => void): Promise<void> => {
+    await from.reader.drain((bytes) => {
+      const { length } = bytes;
+      const written = to.writer.send(bytes);
+      if (written) return written.then(() => moved(length));
+      moved(length);
+      return undefined;
+    });
+    await to.writer.close();
+    if (--running > 0) observer.halfClosed();
+  };
+  const pumps = [
+    pump(client, target, (count) => observer.sent(count)),
+    pump(target, client, (count) => observer.received(count)),
+  ];
+  try {
+    await Promise.all(pumps);
+  } catch (error) {
     const fault = toFault(error);
     client.cut(fault);
     target.cut(fault);
+    await Promise.allSettled(pumps);
     throw fault;
-  };
-  Promise.race([up, down]).then(() => observer.halfClosed(), () => {});
-  const ends = await Promise.allSettled([up.catch(cut), down.catch(cut)]);
-  const broken = ends.find((end) => end.status === "rejected");
-  if (broken) throw broken.reason;
-}
-
-async function pump(from: Channel, to: Channel, moved: (count: number) => void): Promise<void> {
-  await from.reader.drain((bytes) => {
-    const { length } = bytes;
-    const written = to.writer.send(bytes);
-    if (written) return written.then(() => moved(length));
-    moved(length);
-    return undefined;
-  });
-  await to.writer.close();
+  }
 }

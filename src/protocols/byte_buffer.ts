@@ -80,18 +80,16 @@ export class ByteBuffer {
    * gives; undefined while there is not even one. Lines end with LF, and with CR before it or not.
    */
   takeLines(): Uint8Array | undefined {
-    let length = 0;
-    for (let end = this.lineEnd(); end >= 0; end = this.#lineEndFrom(length)) {
-      const empty = end === length || (end === length + 1 && this.at(length) === CR);
-      length = end + 1;
+    let start = this.#start;
+    for (let i = Math.max(start, this.#searched); i < this.#end; i++) {
+      if (this.#block[i] !== LF) continue;
+      const empty = i === start || (i === start + 1 && this.#block[start] === CR);
+      start = i + 1;
       if (empty) break;
     }
-    return length === 0 ? undefined : this.take(length);
-  }
-
-  #lineEndFrom(offset: number): number {
-    const at = this.#block.subarray(0, this.#end).indexOf(LF, this.#start + offset);
-    return at < 0 ? -1 : at - this.#start;
+    if (start > this.#start) return this.take(start - this.#start);
+    this.#searched = this.#end;
+    return undefined;
   }
 
   /** Adds a copy of some bytes at the end. */

@@ -11,10 +11,11 @@
 import { type Fault, malformed } from "../faults.ts";
 import type { TcpAddress } from "../runtime.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import type { Handshake, HandshakeEvent, HandshakeOptions, Refusal } from "./handshake.ts";
+import type { Refusal, TunnelRequest } from "./handshake.ts";
 import { parseHost } from "./host.ts";
 import { takeLine } from "./http1_head.ts";
 import { fromOctets } from "./http1_syntax.ts";
+import { NamelessHandshake } from "./nameless_handshake.ts";
 
 /** A name of 255 bytes, a colon, a port of five digits and the line end, rounded up. */
 const MAX_LINE = 264;
@@ -23,62 +24,23 @@ const tooLong = (): Fault => malformed(`The line is longer than ${MAX_LINE} byte
 
 const NOTHING = new Uint8Array(0);
 
-/** What a conversation waits for, in the order in which it comes to it. */
-type Stage =
-  /** The first byte, to say that this protocol has no credentials. */
-  | "identifying"
-  /** `accepted()`: until then no byte is read. */
-  | "judging"
-  /** The line. */
-  | "requesting"
-  /** `established()` or `refused()`. */
-  | "answering";
-
 /** One line. */
-export class LineHandshake implements Handshake {
+export class LineHandshake extends NamelessHandshake {
   /** See `Handshake`. */
-  readonly protocol = "line";
-  #stage: Stage;
+  override readonly protocol = "line";
 
-  /** One object serves one request. */
-  constructor({ credentialsRequired }: HandshakeOptions) {
-    this.#stage = credentialsRequired ? "identifying" : "requesting";
-  }
-
-  /** See `Handshake`. Where credentials are required, the first event says that there are none. */
-  read(buffer: ByteBuffer): HandshakeEvent | undefined {
-    switch (this.#stage) {
-      case "identifying":
-        if (buffer.length === 0) return undefined;
-        this.#stage = "judging";
-        return { type: "credentials", credentials: undefined };
-      case "requesting": {
-        const line = takeLine(buffer, { mend: true, limit: MAX_LINE, tooLong });
-        if (!line) return undefined;
-        const target = targetIn(fromOctets(line));
-        this.#stage = "answering";
-        return { type: "request", request: { kind: "tunnel", target } };
-      }
-      case "judging":
-      case "answering":
-        return undefined;
-    }
-  }
-
-  /** Nothing is said of accepted credentials; whoever accepts none at all knows the client by other means. */
-  accepted(): Uint8Array {
-    if (this.#stage !== "judging") throw new Error(`Cannot accept credentials while ${this.#stage}`);
-    this.#stage = "requesting";
-    return NOTHING;
+  protected override readRequest(buffer: ByteBuffer): TunnelRequest | undefined {
+    const line = takeLine(buffer, { mend: true, limit: MAX_LINE, tooLong });
+    return line && { kind: "tunnel", target: targetIn(fromOctets(line)) };
   }
 
   /** The first byte that the client gets is the target's. */
-  established(): Uint8Array {
+  override established(): Uint8Array {
     return NOTHING;
   }
 
   /** Nothing is said: the close is the refusal. */
-  refused(_fault: Fault): Refusal {
+  override refused(_fault: Fault): Refusal {
     return { bytes: NOTHING, retryable: false };
   }
 }

@@ -22,9 +22,10 @@
 import { type Fault, malformed, SOCKS4_REJECTED } from "../faults.ts";
 import type { Address } from "../runtime.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import type { Handshake, HandshakeEvent, HandshakeOptions, Refusal } from "./handshake.ts";
+import type { Refusal, TunnelRequest } from "./handshake.ts";
 import { formatIpv4, parseHost, parseIpv4 } from "./host.ts";
 import { fromOctets } from "./http1_syntax.ts";
+import { NamelessHandshake } from "./nameless_handshake.ts";
 
 const VN = 0x04;
 const VN_REPLY = 0x00;
@@ -37,46 +38,12 @@ const USERID = 8;
 /** The memos name no limit for USERID or the name; SOCKS5 and the domain name system both stop at 255. */
 const MAX_STRING = 255;
 
-const NOTHING = new Uint8Array(0);
-
-/** What a conversation waits for, in the order in which it comes to it. */
-type Stage =
-  /** The first byte, to say that this protocol has no credentials. */
-  | "identifying"
-  /** `accepted()`: until then no byte is read. */
-  | "judging"
-  /** The request. */
-  | "requesting"
-  /** `established()` or `refused()`. */
-  | "answering";
-
 /** One SOCKS4 or SOCKS4A request. */
-export class Socks4Handshake implements Handshake {
+export class Socks4Handshake extends NamelessHandshake {
   /** See `Handshake`. */
-  readonly protocol = "socks4";
-  #stage: Stage;
+  override readonly protocol = "socks4";
 
-  /** One object serves one request. */
-  constructor({ credentialsRequired }: HandshakeOptions) {
-    this.#stage = credentialsRequired ? "identifying" : "requesting";
-  }
-
-  /** See `Handshake`. Where credentials are required, the first event says that there are none. */
-  read(buffer: ByteBuffer): HandshakeEvent | undefined {
-    switch (this.#stage) {
-      case "identifying":
-        if (buffer.length === 0) return undefined;
-        this.#stage = "judging";
-        return { type: "credentials", credentials: undefined };
-      case "requesting":
-        return this.#readRequest(buffer);
-      case "judging":
-      case "answering":
-        return undefined;
-    }
-  }
-
-  #readRequest(buffer: ByteBuffer): HandshakeEvent | undefined {
+  protected override readRequest(buffer: ByteBuffer): TunnelRequest | undefined {
     const { bytes } = buffer;
     if (bytes.length < USERID) return undefined;
     const [vn, cd] = bytes;
@@ -91,26 +58,18 @@ export class Socks4Handshake implements Handshake {
     if (nameEnd === undefined) return undefined;
     const host = nameEnd === userEnd ? formatIpv4(address) : nameIn(bytes.subarray(userEnd + 1, nameEnd));
     buffer.skip(nameEnd + 1);
-    this.#stage = "answering";
-    return { type: "request", request: { kind: "tunnel", target: { host, port } } };
-  }
-
-  /** Nothing is said of accepted credentials; whoever accepts none at all knows the client by other means. */
-  accepted(): Uint8Array {
-    if (this.#stage !== "judging") throw new Error(`Cannot accept credentials while ${this.#stage}`);
-    this.#stage = "requesting";
-    return NOTHING;
+    return { kind: "tunnel", target: { host, port } };
   }
 
   /** Request granted, with the bound address where it is IPv4. */
-  established(bound: Address): Uint8Array {
+  override established(bound: Address): Uint8Array {
     if (!("host" in bound)) return reply(CD_GRANTED);
     const ip = parseIpv4(bound.host);
     return ip ? reply(CD_GRANTED, ip, bound.port) : reply(CD_GRANTED);
   }
 
   /** Request rejected or failed: the one answer to every fault. */
-  refused(_fault: Fault): Refusal {
+  override refused(_fault: Fault): Refusal {
     return { bytes: reply(SOCKS4_REJECTED), retryable: false };
   }
 }

@@ -39,19 +39,18 @@ export async function dialDirect(target: TcpAddress, options: DirectOptions): Pr
   const start = clock.now();
   const hosts = parseIp(target.host) ? [target.host] : await resolver.resolve(target.host, signal);
   const resolved = clock.now();
-  const won = await race(interleaved(hosts), {
-    clock,
-    signal,
-    attempt: async (host, signal) => {
-      const address = { host, port: target.port };
-      judge(address);
-      const channel = new Channel(await runtime.dial(address, { signal }), "target");
-      judgeChannel(address, channel, judge);
-      return { channel, address };
-    },
-    release: ({ channel }) => channel.cut(TOO_LATE),
-  });
-  return { ...won, dnsTime: resolved - start, dialTime: clock.now() - resolved };
+  const attempt = async (host: string, signal: AbortSignal) => {
+    const address = { host, port: target.port };
+    judge(address);
+    const channel = new Channel(await runtime.dial(address, { signal }), "target");
+    judgeChannel(address, channel, judge);
+    return { channel, address };
+  };
+  const release = ({ channel }: { channel: Channel }) => channel.cut(TOO_LATE);
+  const { channel, address } = hosts.length === 1
+    ? await attempt(hosts[0], signal)
+    : await race(interleaved(hosts), { clock, signal, attempt, release });
+  return { channel, address, dnsTime: resolved - start, dialTime: clock.now() - resolved };
 }
 
 const TOO_LATE = new Fault("connection_terminated", "Another address was faster");

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import { type Fault, toFault } from "../faults.ts";
 import { UpstreamFault } from "../protocols/connector.ts";
 import { type ChainOptions, dialChain, type Routed, type RouteRequest } from "./chain.ts";
+import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
@@ -44,8 +45,12 @@ export class Failover {
     request: RouteRequest,
     options: FailoverOptions,
   ): Promise<Routed & { readonly chain: Chain; readonly route: string }> {
-    const faults: Fault[] = [];
     const chains = alternatives.length > 0 ? alternatives : [[]];
+    const [first] = chains;
+    if (chains.length === 1 && first.length === 0) {
+      return { ...await dialDirect(request.target, options), chain: first, route: formatRoute(first) };
+    }
+    const faults: Fault[] = [];
     for (const chain of this.#inOrder(chains)) {
       const key = JSON.stringify(chain);
       const limit = faults.length < chains.length - 1

@@ -23,6 +23,7 @@ import {
   socks5Request,
   tunnel,
 } from "./exchanges.ts";
+import { assertClientMayEndFirst, assertOriginMayEndFirst, TUNNELS } from "./half_close.ts";
 import { type TestOptions, testRows } from "./suite.ts";
 import { certificates, pinOf } from "../contract/certificates.ts";
 import type { TcpAddress } from "../../src/runtime.ts";
@@ -576,52 +577,14 @@ pairTest("who does not speak TLS 1.3 to the remote half leaves a line, and learn
   }
 });
 
-/** A tunnel through the local half to an origin, from each protocol. */
-const TUNNELS: Readonly<Record<string, (local: ProxyProcess, origin: Origin) => Promise<RawConnection>>> = {
-  "CONNECT": (local, { authority }) => tunnel(local, authority),
-  "SOCKS4": async (local, { port }) => {
-    const client = await local.connect();
-    await client.send(socks4Request("127.0.0.1", port));
-    assertEquals((await client.read(8))[1], 0x5A);
-    return client;
-  },
-  "SOCKS5": async (local, { port }) => {
-    const client = await local.connect();
-    await client.send(Uint8Array.of(...SOCKS5_GREETING, ...socks5Request("127.0.0.1", port)));
-    await client.read(2);
-    assertEquals(await socks5Reply(client), 0);
-    return client;
-  },
-};
-
 pairTest("T10: the client's FIN, and 3 MiB down behind it", async (row) => {
   await using pair = await Pair.start(row, keys);
-  await using origin = await Origin.listen();
-  const down = randomBytes(3 * MIB);
-  for (const [protocol, open] of Object.entries(TUNNELS)) {
-    using client = await open(pair.local, origin);
-    using target = await origin.accept();
-    await client.send("request");
-    client.end();
-    assertEquals((await target.readToEnd()).toString(), "request", protocol);
-    const [received] = await Promise.all([client.readToEnd(), target.send(down).then(() => target.end())]);
-    assertEquals(digest(received), digest(down), protocol);
-  }
+  await assertClientMayEndFirst(pair.local);
 }, { needs: "half-close over TLS" });
 
 pairTest("T10: the origin's FIN, and 2 MiB up behind it", async (row) => {
   await using pair = await Pair.start(row, keys);
-  await using origin = await Origin.listen();
-  const up = randomBytes(2 * MIB);
-  for (const [protocol, open] of Object.entries(TUNNELS)) {
-    using client = await open(pair.local, origin);
-    using target = await origin.accept();
-    await target.send("response");
-    target.end();
-    assertEquals((await client.readToEnd()).toString(), "response", protocol);
-    const [received] = await Promise.all([target.readToEnd(), client.send(up).then(() => client.end())]);
-    assertEquals(digest(received), digest(up), protocol);
-  }
+  await assertOriginMayEndFirst(pair.local);
 }, { needs: "half-close over TLS" });
 
 pairTest("a download that ends, and an upload that ends, arrive whole", async (row) => {

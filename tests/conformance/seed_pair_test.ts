@@ -11,21 +11,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import {
-  digest,
-  request,
-  socks4Request,
-  SOCKS5_GREETING,
-  socks5Reply,
-  socks5Request,
-  tunnel,
-} from "./exchanges.ts";
+import { request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
+import { assertClientMayEndFirst, assertOriginMayEndFirst } from "./half_close.ts";
 import { Certificate, isInstalled, run, WebServer } from "./real_clients.ts";
 import { testRows } from "./suite.ts";
 import type { TcpAddress } from "../../src/runtime.ts";
-import { echoOrigin, httpOrigin, Origin } from "../support/origin.ts";
+import { echoOrigin, httpOrigin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
-import { connect, type RawConnection } from "../support/raw_client.ts";
+import { connect } from "../support/raw_client.ts";
 import { SeedProgram, SEEDS_EXIST } from "../support/seeds.ts";
 import type { Row } from "../support/toolchain.ts";
 
@@ -150,52 +143,12 @@ testRows("the pair: an IPv6 address arrives in brackets, and plain HTTP in origi
   assertEquals((await local.record(`${origin.authority}/page`)).route, `line://127.0.0.1:${port}`);
 });
 
-/** A tunnel through the local half to an origin, from each protocol. */
-const TUNNELS: Readonly<Record<string, (local: ProxyProcess, origin: Origin) => Promise<RawConnection>>> = {
-  "CONNECT": (local, { authority }) => tunnel(local, authority),
-  "SOCKS4": async (local, { port }) => {
-    const client = await local.connect();
-    await client.send(socks4Request("127.0.0.1", port));
-    assertEquals((await client.read(8))[1], 0x5A);
-    return client;
-  },
-  "SOCKS5": async (local, { port }) => {
-    const client = await local.connect();
-    await client.send(Uint8Array.of(...SOCKS5_GREETING, ...socks5Request("127.0.0.1", port)));
-    await client.read(2);
-    assertEquals(await socks5Reply(client), 0);
-    return client;
-  },
-};
-
 testRows("T10: half-close through the pair, both ways, on every protocol", async (row) => {
   const { remote, port } = await startRemote(row);
   await using _remote = remote;
   await using local = await startLocal(row, port);
-  await using origin = await Origin.listen();
-  const down = randomBytes(3 * 1024 * 1024);
-  const up = randomBytes(2 * 1024 * 1024);
-  for (const [protocol, open] of Object.entries(TUNNELS)) {
-    {
-      using client = await open(local, origin);
-      using target = await origin.accept();
-      await client.send("request");
-      client.end();
-      assertEquals((await target.readToEnd()).toString(), "request", protocol);
-      // The client reads meanwhile: the kernel has no room for all of it.
-      const [received] = await Promise.all([client.readToEnd(), target.send(down).then(() => target.end())]);
-      assertEquals(digest(received), digest(down), protocol);
-    }
-    {
-      using client = await open(local, origin);
-      using target = await origin.accept();
-      await target.send("response");
-      target.end();
-      assertEquals((await client.readToEnd()).toString(), "response", protocol);
-      const [received] = await Promise.all([target.readToEnd(), client.send(up).then(() => client.end())]);
-      assertEquals(digest(received), digest(up), protocol);
-    }
-  }
+  await assertClientMayEndFirst(local);
+  await assertOriginMayEndFirst(local);
 });
 
 testRows("the pair: `line` has no users, and wants --allow-open where others can reach it", async (row) => {
