@@ -9,6 +9,7 @@
  */
 
 import type { Channel } from "./channel.ts";
+import type { Role } from "./entrance.ts";
 import type { Totals } from "./observe/metrics.ts";
 import { formatAuthority, isLoopback, parseIp } from "./protocols/host.ts";
 import type { Page } from "./protocols/http1_answer.ts";
@@ -225,12 +226,19 @@ function labelled(label: string, counts: Readonly<Record<string, number>>): [lab
 }
 
 /**
- * Whether a client may see the pages on the proxy's own port: one of this machine, that calls us by an address or as
+ * Whether a client may see the pages. On the proxy's own port: one of this machine, that calls us by an address or as
  * `localhost`, and by our own port. Any other name may be that of a foreign site, made to lead here (DNS rebinding); any
- * other port is that of a server for which somebody takes us.
+ * other port is that of a server for which somebody takes us. On an admin listener: whoever reaches it, but by no such
+ * name where only browsers of this machine can reach it.
  */
-export function maySeePages({ local, remote }: Pick<Channel, "local" | "remote">, host: string): boolean {
-  if ("path" in remote || "path" in local) return hostName(host) !== undefined;
-  if (!isLoopback(remote.host) || hostName(host) === undefined) return false;
+export function maySeePages(
+  { local, remote }: Pick<Channel, "local" | "remote">,
+  host: string,
+  role: Role,
+): boolean {
+  const isNamed = hostName(host) === undefined;
+  if (role === "admin") return !(isNamed && "host" in local && isLoopback(local.host));
+  if ("path" in remote || "path" in local) return !isNamed;
+  if (!isLoopback(remote.host) || isNamed) return false;
   return host === "" || Number(/:(\d+)$/.exec(host)?.[1] ?? HTTP_PORT) === local.port;
 }

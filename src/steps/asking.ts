@@ -78,16 +78,15 @@ export const ASKING = {
   authorizing(session, { handshake, recording, request }) {
     try {
       if (session.refusal) throw session.refusal;
-      const isAdmin = session.entrance.role === "admin";
+      const { role } = session.entrance;
+      const isAdmin = role === "admin";
       if (isAdmin && (request.kind !== "own" || request.page === undefined)) throw noProxyRequest();
       if (request.kind === "own") {
         const host = request.http.head.fields.get("host") ?? "";
         if (!isAdmin && session.services.disguised) {
           throw new Fault("proxy_authentication_required", "A stranger asked");
         }
-        if (request.page !== undefined && !isAdmin && !maySeePages(session.client, host)) {
-          throw noProxyRequest();
-        }
+        if (request.page !== undefined && !maySeePages(session.client, host, role)) throw noProxyRequest();
         return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
       }
       // A datagram says by itself where it goes.

@@ -188,10 +188,10 @@ testRows(
       Number,
     );
     const admin = { host: "127.0.0.1", port };
-    // Whoever reaches it may call it what they like: it is for monitoring systems, which have their own names for it.
-    for (const host of ["localhost", "metrics.example.com"]) {
+    for (const host of ["localhost", "127.0.0.1"]) {
       assertMatch((await page(proxy, "/metrics", host, admin)).text, /^sluice_uptime_seconds /m);
     }
+    assertEquals((await page(proxy, "/metrics", "metrics.example.com", admin)).status, 400);
     await using origin = await httpOrigin();
     for (const start of [`GET http://${origin.authority}/`, `CONNECT ${origin.authority}`, "OPTIONS *"]) {
       using client = await proxy.connect(admin);

@@ -158,12 +158,22 @@ Deno.test("maySeePages(): clients of this machine that call it by an address or 
     ["[evil.test]:8899", false],
     ["[::1].evil.test:8899", false],
   ];
-  for (const [host, sees] of hosts) assertEquals(maySeePages({ local, remote }, host), sees, host);
-  assertEquals(maySeePages({ local: { host: "127.0.0.1", port: 80 }, remote }, "localhost"), true);
+  for (const [host, sees] of hosts) assertEquals(maySeePages({ local, remote }, host, "proxy"), sees, host);
+  assertEquals(maySeePages({ local: { host: "127.0.0.1", port: 80 }, remote }, "localhost", "proxy"), true);
   const clients = [{ host: "::1", port: 1 }, { host: "::ffff:127.9.9.9", port: 1 }, { path: "" }, {
     host: "192.0.2.1",
     port: 1,
   }];
-  const seen = clients.map((remote) => maySeePages({ local, remote }, "localhost:8899"));
+  const seen = clients.map((remote) => maySeePages({ local, remote }, "localhost:8899", "proxy"));
   assertEquals(seen, [true, true, true, false]);
+});
+
+Deno.test("maySeePages(): on an admin listener whoever reaches it, but by no foreign name where that is this machine", () => {
+  const near = { local: { host: "127.0.0.1", port: 9100 }, remote: { host: "127.0.0.1", port: 1 } };
+  const far = { local: { host: "192.0.2.9", port: 9100 }, remote: { host: "192.0.2.20", port: 1 } };
+  for (const host of ["localhost", "127.0.0.1:9100", ""]) {
+    assertEquals([near, far].map((channel) => maySeePages(channel, host, "admin")), [true, true], host);
+  }
+  const named = [near, far].map((channel) => maySeePages(channel, "metrics.example.com", "admin"));
+  assertEquals(named, [false, true]);
 });
