@@ -26,8 +26,8 @@ export type { Authenticate, AuthenticationRequest, OnTransition } from "./servic
 export type { Credentials, Protocol } from "./protocols/handshake.ts";
 export type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
-export type { Rule } from "./policy/rule.ts";
-export type { RuleProtocol } from "./policy/rule_request.ts";
+export type { AccessRule, RouteRule, Rule, WrittenRule } from "./policy/rule.ts";
+export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/rule_request.ts";
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";
 export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
@@ -35,14 +35,20 @@ export type { DirectPort, PortReceiver } from "./direct_port.ts";
 export type {
   Address,
   ByteStream,
+  Certificate,
+  DatagramOptions,
+  DatagramSocket,
   DialOptions,
   Listener,
   ListenOptions,
+  Resolution,
   ResolveOptions,
   Runtime,
   Sharing,
   SocketError,
   SocketErrorCode,
   TcpAddress,
+  TlsClientOptions,
+  TlsServerOptions,
   UnixAddress,
 } from "./runtime.ts";

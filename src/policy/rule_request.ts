@@ -6,14 +6,14 @@
 
 import { parseIp } from "../protocols/host.ts";
 
-/** The ways to ask for a target, as rules tell them apart. */
-export const RULE_PROTOCOLS = ["http", "connect", "socks4", "socks5", "line", "udp"] as const;
-
 /**
  * How the client asks for its target: `http` in an absolute-form request (RFC 9112 section 3.2.2), `connect`
  * with the method CONNECT, `socks4`, `socks5` and `line` for a tunnel, `udp` in a datagram of SOCKS5's UDP ASSOCIATE.
  */
-export type RuleProtocol = typeof RULE_PROTOCOLS[number];
+export type RuleProtocol = "http" | "connect" | "socks4" | "socks5" | "line" | "udp";
+
+/** All of them, for people to choose from. */
+export const RULE_PROTOCOLS: readonly RuleProtocol[] = ["http", "connect", "socks4", "socks5", "line", "udp"];
 
 /** What rules are asked about. */
 export interface RuleRequest {

@@ -27,6 +27,7 @@ export interface RouteRequest {
 
 /** What a route may know of an HTTP request. */
 export interface RouteHead {
+  /** Such as `GET`. */
   readonly method: string;
   /** The request target, a URI. */
   readonly uri: string;

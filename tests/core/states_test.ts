@@ -29,7 +29,10 @@ Deno.test("every state but the first is led to, and every one leads to closed", 
     }
     return seen;
   };
-  assertEquals([...reachable("introducing")].sort(), STATES.filter((state) => state !== "introducing").sort());
+  assertEquals(
+    [...reachable("introducing")].sort(),
+    STATES.filter((state) => state !== "introducing").sort(),
+  );
   for (const state of STATES.filter((state) => state !== "closed")) {
     assertEquals(reachable(state).has("closed"), true, state);
   }
