@@ -205,7 +205,10 @@ class BunRuntime implements Runtime {
     }
     const dialer = new Socket({ allowHalfOpen: true });
     try {
-      await connected(dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port }), signal);
+      await connected(
+        dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port }),
+        signal,
+      );
       signal?.throwIfAborted();
     } catch (error) {
       dialer.on("error", () => {}).destroy();

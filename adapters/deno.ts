@@ -303,12 +303,18 @@ class SocketStream implements ByteStream, DirectPort {
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.#cause !== undefined) return Promise.reject(this.#failure());
-    return this.#conn.write(bytes).then((sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined)
-      .catch((cause) => this.#broken(cause));
+    return this.#conn.write(bytes).then(
+      (sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined,
+      (cause) => this.#broken(cause),
+    );
   }
 
   async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
-    while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
+    try {
+      while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
+    } catch (cause) {
+      this.#broken(cause);
+    }
   }
 
   close(): Promise<void> | undefined {

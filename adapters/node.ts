@@ -222,7 +222,8 @@ class SocketStream implements ByteStream, DirectPort {
 
   constructor(adoption?: AdoptionOptions) {
     const onread = { buffer: currentScratch, callback: (length: number) => this.#receive(length) };
-    this.socket = new Socket({ allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread });
+    const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
+    this.socket = new Socket(options);
     // Node heeds those options where it connects, not where it adopts.
     if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
     this.socket.on("end", () => this.#end());

@@ -55,8 +55,8 @@ function eventOf(fault: Fault): keyof typeof FROM_ANY {
   return fault.code === "client_disconnected" || fault.code === "proxy_shutdown" ? "aborted" : "failed";
 }
 
-function recordingOf(here: { readonly recording?: Recording }): Recording | undefined {
-  return here.recording;
+function recordingOf(here: object): Recording | undefined {
+  return (here as { readonly recording?: Recording }).recording;
 }
 
 /** One connection, from its first byte to its last. */

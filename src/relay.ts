@@ -23,20 +23,13 @@ export interface RelayObserver {
  */
 export async function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<void> {
   let running = 2;
-  const pump = async (from: Channel, to: Channel, moved: (count: number) => void): Promise<void> => {
-    await from.reader.drain((bytes) => {
-      const { length } = bytes;
-      const written = to.writer.send(bytes);
-      if (written) return written.then(() => moved(length));
-      moved(length);
-      return undefined;
-    });
+  const end = async (to: Channel): Promise<void> => {
     await to.writer.close();
     if (--running > 0) observer.halfClosed();
   };
   const pumps = [
-    pump(client, target, (count) => observer.sent(count)),
-    pump(target, client, (count) => observer.received(count)),
+    pump(client, target, (count) => observer.sent(count)).then(() => end(target)),
+    pump(target, client, (count) => observer.received(count)).then(() => end(client)),
   ];
   try {
     await Promise.all(pumps);
@@ -47,4 +40,15 @@ export async function relay(client: Channel, target: Channel, observer: RelayObs
     await Promise.allSettled(pumps);
     throw fault;
   }
+}
+
+/** No `await`: a frame of each direction would be kept for as long as the tunnel stands. */
+function pump(from: Channel, to: Channel, moved: (count: number) => void): Promise<void> {
+  return from.reader.drain((bytes) => {
+    const { length } = bytes;
+    const written = to.writer.send(bytes);
+    if (written) return written.then(() => moved(length));
+    moved(length);
+    return undefined;
+  });
 }

@@ -10,12 +10,14 @@ import { channelStream } from "./channel_stream.ts";
 import { judge, questionOf } from "./dialing.ts";
 import type { Entrance } from "./entrance.ts";
 import type { Timed } from "./deadlines.ts";
+import type { ExchangeObserver } from "./exchange.ts";
 import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
 import { refuseDenied } from "./policy/rules.ts";
 import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
+import type { RelayObserver } from "./relay.ts";
 import type { ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
@@ -32,11 +34,41 @@ export interface SessionOptions {
   readonly refusal?: Fault;
 }
 
-/** Bytes that move, told to the record and to the idle deadline. */
-export interface TrafficObserver {
-  sent(count: number): void;
-  received(count: number): void;
-  answered(status: number): void;
+/** Counts what moves for a record, and keeps the idle deadline away meanwhile. */
+export class Traffic implements RelayObserver, ExchangeObserver {
+  readonly #session: Session;
+  readonly #recording: Recording;
+
+  /** Counts from now on. */
+  constructor(session: Session, recording: Recording) {
+    this.#session = session;
+    this.#recording = recording;
+  }
+
+  /** Bytes went to the target. */
+  sent(count: number): void {
+    this.#recording.sent += count;
+    this.#session.touch();
+  }
+
+  /** Bytes came from the target. */
+  received(count: number): void {
+    this.#recording.firstByte();
+    this.#recording.received += count;
+    this.#session.touch();
+  }
+
+  /** The target has answered a request. */
+  answered(status: number): void {
+    this.#recording.firstByte();
+    this.#recording.status = status;
+    this.#session.touch();
+  }
+
+  /** One side has ended: the other has a deadline of its own. */
+  halfClosed(): void {
+    this.#session.setDeadline("halfClosed");
+  }
 }
 
 /** One client's connection as its steps see it. */
@@ -55,7 +87,7 @@ export class Session implements Timed {
   #waiting = false;
   #draining = false;
   #association: Association | undefined;
-  #release: () => void = () => {};
+  #release: (() => void) | undefined;
 
   /** Takes the stream over. */
   constructor({ id, stream, services, entrance, refusal }: SessionOptions) {
@@ -177,27 +209,8 @@ export class Session implements Timed {
     return recording;
   }
 
-  /** Counts bytes for a record, and keeps the idle deadline away while they move. */
-  observe(recording: Recording): TrafficObserver {
-    return {
-      sent: (count) => {
-        recording.sent += count;
-        this.#touch();
-      },
-      received: (count) => {
-        recording.firstByte();
-        recording.received += count;
-        this.#touch();
-      },
-      answered: (status) => {
-        recording.firstByte();
-        recording.status = status;
-        this.#touch();
-      },
-    };
-  }
-
-  #touch(): void {
+  /** Something moves: the idle deadline begins anew. */
+  touch(): void {
     if (this.#deadline === "idle" || this.#deadline === "halfClosed") {
       this.expiresAt = this.services.clock.now() + this.services.timeouts[this.#deadline];
     }
@@ -227,7 +240,7 @@ export class Session implements Timed {
       });
     }
     this.#release = this.services.claimAssociation();
-    const { sent, received } = this.observe(recording);
+    const traffic = new Traffic(this, recording);
     const question = (target: TcpAddress) => questionOf(this, "udp", { user: recording.user, target });
     let addressed = false;
     const association = this.#association = new Association({
@@ -253,9 +266,9 @@ export class Session implements Timed {
         },
         sent: (count, to) => {
           recording.dialed ??= formatAuthority(to);
-          sent(count);
+          traffic.sent(count);
         },
-        received,
+        received: (count) => traffic.received(count),
         refused: (target, fault) => {
           recording.fault ??= fault;
           log.debug(`${this.id}: Dropping datagrams to ${formatAuthority(target)}: ${fault.message}`);
@@ -273,7 +286,7 @@ export class Session implements Timed {
   /** Ends the watch over the deadline, and an association. */
   end(): void {
     this.#association?.close();
-    this.#release();
+    this.#release?.();
     this.services.deadlines.forget(this);
   }
 }

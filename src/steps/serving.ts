@@ -12,6 +12,7 @@ import type { Protocol } from "../protocols/handshake.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1_answer.ts";
 import type { HttpRequest } from "../protocols/http1_request.ts";
 import { relay } from "../relay.ts";
+import { Traffic } from "../session.ts";
 import { GRACEFUL, type Origin, reusable, type Steps } from "./step.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -99,7 +100,7 @@ export const SERVING = {
       forwarded: services.forwarded,
       date: () => services.clock.date(),
       keepAlive: () => session.keepAlive,
-      observer: session.observe(recording),
+      observer: new Traffic(session, recording),
     });
     session.onCut = (fault) => exchange.cut(fault);
     const end = await exchange.run();
@@ -131,10 +132,7 @@ export const SERVING = {
     };
     try {
       if (reply.length > 0) await client.writer.write(reply);
-      await relay(client, target, {
-        ...session.observe(recording),
-        halfClosed: () => session.setDeadline("halfClosed"),
-      });
+      await relay(client, target, new Traffic(session, recording));
     } finally {
       target.drop(TUNNEL_OVER);
     }
