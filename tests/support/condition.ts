@@ -9,13 +9,11 @@ export const PATIENCE = 15_000;
 
 /** Something that changes now and then, and is looked at each time it does. */
 export class Condition {
-  #change: PromiseWithResolvers<void> = Promise.withResolvers();
+  #waiters: (() => void)[] = [];
 
   /** Says that there is something new to look at. */
   notify(): void {
-    const { resolve } = this.#change;
-    this.#change = Promise.withResolvers();
-    resolve();
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
   /**
@@ -33,7 +31,7 @@ export class Condition {
         const found = look();
         if (found !== undefined) return found;
         if (late) throw new Error(describe());
-        await this.#change.promise;
+        await new Promise<void>((resolve) => this.#waiters.push(resolve));
       }
     } finally {
       clearTimeout(timer);
