@@ -44,6 +44,8 @@ export class Channel {
 
   /** Destroys the connection at once, with a reset where the runtime can send one. Harmless when called again. */
   cut(fault: Fault): void {
+    // First, so that who waits for bytes learns why, and not that the socket is gone.
+    this.reader.fail(fault);
     this.writer.cut(fault);
     this.reader.cut(fault);
   }
