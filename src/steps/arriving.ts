@@ -21,7 +21,8 @@ export const ARRIVING = {
     session.waitForRequest("header");
     try {
       if (!mayIntroduce(client.remote, trusts)) {
-        throw malformed("Only who is trusted to may send a PROXY header");
+        turnedAway(session, malformed("Only who is trusted to may send a PROXY header"));
+        return { event: "unintroduced", payload: GRACEFUL };
       }
       let header = readProxyHeader(reader.buffer);
       while (!header) {
