@@ -7,15 +7,13 @@
  * @module
  */
 
-import type { ByteReader } from "./byte_reader.ts";
-import type { ByteWriter } from "./byte_writer.ts";
+import { pumpBody } from "./body_pump.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
-import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./protocols/http1_body.ts";
+import { bodyReader, bodyWriter } from "./protocols/http1_body.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
 import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
-import { Fields } from "./protocols/http1_fields.ts";
 import {
   asProtocolError,
   type RequestHead,
@@ -274,51 +272,3 @@ function cutHead(started: boolean): Fault {
   }
   return new Fault("connection_terminated", "The target closed the connection without a response");
 }
-
-interface BodyPump {
-  readonly reader: BodyReader;
-  readonly writer: BodyWriter;
-  readonly moved: (count: number) => void;
-  readonly waiting: (forBytes: boolean) => void;
-  /** The sender has sent all of it. */
-  readonly taken: () => void;
-  readonly cutShort: () => Fault;
-}
-
-/** Takes a body from its sender as it comes, and frames it for its receiver. Undefined where all of it was there. */
-function pumpBody(from: ByteReader, to: ByteWriter, body: BodyPump): Promise<void> | undefined {
-  return moveWaiting(from, to, body) ? to.flush() : pumpRest(from, to, body);
-}
-
-async function pumpRest(from: ByteReader, to: ByteWriter, body: BodyPump): Promise<void> {
-  do {
-    const flushing = to.flush();
-    if (flushing) await flushing;
-    body.waiting(true);
-    const more = await from.fill();
-    body.waiting(false);
-    if (more) continue;
-    if (!body.reader.endsAtClose) throw body.cutShort();
-    body.taken();
-    to.put(body.writer.end(NO_TRAILERS));
-    break;
-  } while (!moveWaiting(from, to, body));
-  await to.flush();
-}
-
-/** What has arrived; true with the end of the body. */
-function moveWaiting(from: ByteReader, to: ByteWriter, body: BodyPump): boolean {
-  while (true) {
-    const event = body.reader.read(from.buffer);
-    if (!event) return false;
-    if (event.type === "end") {
-      body.taken();
-      to.put(body.writer.end(event.trailers));
-      return true;
-    }
-    for (const piece of body.writer.data(event.bytes)) to.put(piece);
-    body.moved(event.bytes.length);
-  }
-}
-
-const NO_TRAILERS = new Fields();
