@@ -9,7 +9,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PATIENCE } from "./condition.ts";
@@ -82,15 +81,29 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-/** A port that was free a moment ago, for programs that cannot choose one themselves. */
+/**
+ * Below the ports that the system hands out to everybody else (32768 on Linux), each given once: nobody takes it between
+ * this look at it and the peer's start.
+ */
+const PORTS = { first: 20_000, last: 32_000 } as const;
+let nextPort = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+
+/** A port of 127.0.0.1 on which nothing listens, for programs that cannot choose one themselves. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  while (true) {
+    nextPort = nextPort < PORTS.last ? nextPort + 1 : PORTS.first;
+    const port = nextPort;
+    const server = createServer();
+    try {
+      server.listen(port, "127.0.0.1");
+      await once(server, "listening");
+      server.close();
+      await once(server, "close");
+      return port;
+    } catch {
+      // Somebody listens there.
+    }
+  }
 }
 
 function withConfig(folder: string, config: string): string {
