@@ -13,7 +13,6 @@ import { refuseOwnListeners } from "./policy/own_listeners.ts";
 import type { RuleProtocol, RuleRequest } from "./policy/rule_request.ts";
 import { refuseDenied } from "./policy/rules.ts";
 import type { ExchangeRequest, Protocol, TunnelRequest } from "./protocols/handshake.ts";
-import { formatAuthority } from "./protocols/host.ts";
 import { viaOf } from "./protocols/http1_forwarding.ts";
 import type { ByteStream, TcpAddress } from "./runtime.ts";
 import type { Services } from "./services.ts";
@@ -151,7 +150,7 @@ export async function dial(
     reserve,
   });
   const { channel, address, dnsTime, dialTime, proxy, route, chain } = routed;
-  recording.dialed = "host" in address ? formatAuthority(address) : formatAddress(address);
+  recording.dialed = formatAddress(address);
   recording.dnsTime = dnsTime;
   recording.dialTime = dialTime;
   return { channel, proxy, route, key: routeKey(chain, request.target) };

@@ -9,10 +9,11 @@
  */
 
 import type { Channel } from "./channel.ts";
+import { formatAddress } from "./endpoint.ts";
 import type { Role } from "./entrance.ts";
 import type { Totals } from "./observe/metrics.ts";
 import { formatAuthority, isLoopback, parseIp } from "./protocols/host.ts";
-import type { Page } from "./protocols/http1_answer.ts";
+import { escapeHtml, type Page } from "./protocols/http1_answer.ts";
 import type { Address, TcpAddress } from "./runtime.ts";
 
 /** What the pages tell. */
@@ -107,7 +108,7 @@ function statusPage({ version, name, totals, open, draining, listeners }: PageFa
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="refresh" content="5">
-<title>sluice: ${escape(name)}</title>
+<title>sluice: ${escapeHtml(name)}</title>
 <style>
 :root { color-scheme: light dark }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 6vh auto; padding: 0 1rem }
@@ -134,7 +135,13 @@ ${
     ])
   }
 <h2>Listeners</h2>
-${table(listeners.map(({ address, tls, scheme }) => [scheme + (tls ? " over TLS" : ""), show(address)]))}
+${
+    table(
+      listeners.map((
+        { address, tls, scheme },
+      ) => [scheme + (tls ? " over TLS" : ""), formatAddress(address)]),
+    )
+  }
 ${section("Protocols", totals.requests)}
 ${section("How they ended", totals.endings)}
 ${section("Faults", totals.faults)}
@@ -152,17 +159,9 @@ function section(title: string, counts: Readonly<Record<string, number>>): strin
 
 function table(rows: readonly (readonly [head: string, data: string])[]): string {
   const lines = rows.map(([head, data]) =>
-    `<tr><th scope="row">${escape(head)}</th><td>${escape(data)}</td></tr>`
+    `<tr><th scope="row">${escapeHtml(head)}</th><td>${escapeHtml(data)}</td></tr>`
   );
   return `<table>\n${lines.join("\n")}\n</table>`;
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
-}
-
-function show(address: Address): string {
-  return "path" in address ? `unix:${address.path}` : formatAuthority(address);
 }
 
 function upTime(seconds: number): string {

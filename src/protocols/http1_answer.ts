@@ -136,7 +136,8 @@ function helpLines({ blame, code }: Fault, { contact, reference }: AnswerOptions
   return blame === "policy" || blame === "proxy" ? [...lines, `Reference: ${reference}`] : [];
 }
 
-function escapeHtml(text: string): string {
+/** Text as HTML shows it, also within quotes. */
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 

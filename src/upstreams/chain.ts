@@ -23,6 +23,7 @@ import { Socks5Connector } from "../protocols/socks5_connector.ts";
 import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime.ts";
 import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
 import type { Reserve, Spare } from "./reserve.ts";
+import { isHttp } from "./route_key.ts";
 import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
 
 /** What is to be reached. */
@@ -276,10 +277,6 @@ class Passage {
 
 /** Whom a chain of upstreams is being led to: to the next of them, or to the target. */
 type Asked = "upstream" | "target";
-
-function isHttp({ scheme }: Upstream): boolean {
-  return scheme === "http" || scheme === "https";
-}
 
 /** A connection that breaks is the upstream's failure, also while it works on the target. */
 async function io<T>(promise: Promise<T>): Promise<T> {

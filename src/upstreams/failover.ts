@@ -10,6 +10,7 @@ import { UpstreamFault } from "../protocols/connector.ts";
 import { type ChainOptions, dialChain, type Routed, type RouteRequest } from "./chain.ts";
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
+import { chainKey } from "./route_key.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
 /** The most time that one alternative gets while there are others, in milliseconds. */
@@ -52,7 +53,7 @@ export class Failover {
     }
     const faults: Fault[] = [];
     for (const chain of this.#inOrder(chains)) {
-      const key = JSON.stringify(chain);
+      const key = chainKey(chain);
       const limit = faults.length < chains.length - 1
         ? Math.min(MAX_ATTEMPT, options.timeout / chains.length)
         : undefined;
@@ -78,14 +79,14 @@ export class Failover {
 
   /** Whether an alternative has failed and is left alone for now. */
   pauses(chain: Chain): boolean {
-    return this.#health.pauses(JSON.stringify(chain));
+    return this.#health.pauses(chainKey(chain));
   }
 
   /** Asks about each only when it is its turn: to ask is to have the next try. */
   *#inOrder(chains: readonly Chain[]): Generator<Chain> {
     const paused: Chain[] = [];
     for (const chain of chains) {
-      if (this.#health.admits(JSON.stringify(chain))) yield chain;
+      if (this.#health.admits(chainKey(chain))) yield chain;
       else paused.push(chain);
     }
     yield* paused;
