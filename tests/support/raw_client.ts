@@ -37,6 +37,8 @@ export class RawConnection implements Disposable {
     socket.on("end", () => this.#end("fin"));
     socket.on("error", (error: NodeJS.ErrnoException) => this.#end(error.code ?? error.message));
     socket.on("close", () => this.#end("closed here"));
+    const error: NodeJS.ErrnoException | null = socket.errored;
+    if (error) this.#end(error.code ?? error.message);
   }
 
   /** The port at the other end. */

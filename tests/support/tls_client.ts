@@ -21,10 +21,8 @@ export function tlsSocket(address: TcpAddress, options: ConnectionOptions = {}):
   const ends = { ...address, allowHalfOpen: true };
   const socket = connect({ ...ends, rejectUnauthorized: false, ...options });
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
-    socket.once("secureConnect", () => {
-      socket.off("error", reject);
-      resolve(socket);
-    });
+    // It stays: a client of TLS 1.3 may be refused between its handshake and the next who listens.
+    socket.on("error", reject);
+    socket.once("secureConnect", () => resolve(socket));
   });
 }
