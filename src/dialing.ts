@@ -19,11 +19,12 @@ import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { streamPair } from "./stream_pair.ts";
 import type { Routed } from "./upstreams/chain.ts";
+import type { Road } from "./upstreams/lifeline.ts";
 import { resolvesRemotely, routeKey } from "./upstreams/route_key.ts";
 import type { Way } from "./upstreams/router.ts";
 
 /** A connection that leads to the target, and how. */
-export interface Reached extends Pick<Routed, "proxy"> {
+export interface Reached extends Pick<Routed, "proxy">, Road {
   readonly channel: Channel;
   /** What is behind the connection: requests with the same one may share it. Undefined where none may. */
   readonly key: string | undefined;
@@ -127,7 +128,10 @@ export async function dial(
 ): Promise<Reached> {
   const { services } = session;
   const { runtime, resolver, clock, timeouts, limits, failover, reserve, secrets, listening } = services;
-  if ("handle" in way) return { channel: handled(way.handle, services), key: undefined, route: "handler" };
+  if ("handle" in way) {
+    const channel = handled(way.handle, services);
+    return { channel, chain: [], address: channel.remote, key: undefined, route: "handler" };
+  }
   const controller = new AbortController();
   session.onCut = (fault) => controller.abort(fault);
   const routed = await failover.dial(way.alternatives, {
@@ -153,7 +157,7 @@ export async function dial(
   recording.dialed = formatAddress(address);
   recording.dnsTime = dnsTime;
   recording.dialTime = dialTime;
-  return { channel, proxy, route, key: routeKey(chain, request.target) };
+  return { channel, proxy, route, chain, address, key: routeKey(chain, request.target) };
 }
 
 /** Lets a function take the place of the target. */

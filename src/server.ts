@@ -34,6 +34,7 @@ import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits } from "./settings.ts";
 import { listenUnix } from "./unix_socket.ts";
 import { SecretFiles } from "./secret_files.ts";
 import { Failover } from "./upstreams/failover.ts";
+import { Lifelines } from "./upstreams/lifeline.ts";
 import { OriginPool } from "./upstreams/pool.ts";
 import { Reserve } from "./upstreams/reserve.ts";
 import { Router } from "./upstreams/router.ts";
@@ -145,6 +146,7 @@ class Server implements Proxy {
       }),
       failover: new Failover({ clock }),
       reserve: new Reserve({ clock, deadlines }),
+      lifelines: new Lifelines({ runtime, clock, deadlines }),
       secrets: new SecretFiles(runtime),
       authenticate: options.tokens
         // Nobody guesses 256 bits, and to be kept waiting would tell a stranger that there is something to guess.

@@ -20,6 +20,7 @@ import type { Limits, Timeouts } from "./settings.ts";
 import type { Event, State } from "./states.ts";
 import type { Reached } from "./dialing.ts";
 import type { Failover } from "./upstreams/failover.ts";
+import type { Lifelines } from "./upstreams/lifeline.ts";
 import type { OriginPool } from "./upstreams/pool.ts";
 import type { Reserve } from "./upstreams/reserve.ts";
 import type { Router } from "./upstreams/router.ts";
@@ -64,6 +65,7 @@ export interface Services {
   readonly router: Router;
   readonly failover: Failover;
   readonly reserve: Reserve;
+  readonly lifelines: Lifelines;
   readonly secrets: SecretFiles;
   readonly authenticate: Authenticate | undefined;
   /** How HTTP clients say who they are. */

@@ -24,9 +24,10 @@ export const ARRIVING = {
         turnedAway(session, malformed("Only who is trusted to may send a PROXY header"));
         return { event: "unintroduced", payload: GRACEFUL };
       }
+      if (!await speaks(session)) return { event: "ended", payload: GRACEFUL };
       let header = readProxyHeader(reader.buffer);
       while (!header) {
-        if (!await session.interruptible(reader.fill())) return { event: "ended", payload: GRACEFUL };
+        if (!await session.interruptible(session.client.reader.fill())) return { event: "ended", payload: GRACEFUL };
         header = readProxyHeader(reader.buffer);
       }
       if (header.ends) client.introduce(header.ends);
@@ -40,6 +41,7 @@ export const ARRIVING = {
   async securing(session) {
     const { tls } = session.entrance;
     if (!tls) return { event: "secured", payload: {} };
+    if (!await speaks(session)) return { event: "unsecured", payload: GRACEFUL };
     try {
       await session.secure(tls);
       return { event: "secured", payload: {} };
@@ -65,7 +67,7 @@ export const ARRIVING = {
           return { event: "unrecognized", payload: RESET };
         }
         if (detected) return { event: "recognized", payload: freshHandshake(session, detected) };
-      } while (await session.interruptible(client.reader.fill()));
+      } while (await session.interruptible(session.client.reader.fill()));
     } catch (error) {
       const fault = toFault(error, "client");
       if (fault.code === "client_disconnected") throw fault;
@@ -73,6 +75,19 @@ export const ARRIVING = {
     return { event: "ended", payload: GRACEFUL };
   },
 } satisfies Partial<Steps>;
+
+/**
+ * Waits for the first byte. Who leaves without one, as load balancers do that look whether somebody is there, leaves no
+ * record either.
+ */
+async function speaks(session: Session): Promise<boolean> {
+  try {
+    const { reader } = session.client;
+    return reader.buffer.length > 0 || await session.interruptible(session.client.reader.fill());
+  } catch {
+    return false;
+  }
+}
 
 /** Whether a load balancer at an address speaks for others. */
 function mayIntroduce(sender: Address, trusts: readonly IpBlock[]): boolean {

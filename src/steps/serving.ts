@@ -61,9 +61,8 @@ export const SERVING = {
       recording.route = reached.route;
       if (request.kind === "tunnel") {
         recording.status = ESTABLISHED[handshake.protocol];
-        const { channel } = reached;
-        const reply = handshake.established(channel.local);
-        return { event: "tunnel", payload: { recording, target: channel, reply } };
+        const reply = handshake.established(reached.channel.local);
+        return { event: "tunnel", payload: { recording, reached, reply } };
       }
       const origin: Origin = { kind: "server", reached, kept: kept !== undefined, request };
       return { event: "exchange", payload: { handshake, recording, origin } };
@@ -106,7 +105,7 @@ export const SERVING = {
     const end = await exchange.run();
     switch (end.how) {
       case "upgraded":
-        return { event: "upgraded", payload: { recording, target: channel, reply: NOTHING } };
+        return { event: "upgraded", payload: { recording, reached, reply: NOTHING } };
       case "reusable":
       case "finished":
         if (exchange.originReusable && reached.key !== undefined) services.pool.put(reached.key, reached);
@@ -118,22 +117,27 @@ export const SERVING = {
         if (kept && end.fault.code === "connection_terminated") {
           return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
         }
+        // Another upstream may not be asked what this one may have done, but the next request may go by it.
+        if (reached.proxy && !kept && isProxyFailure(end.fault)) services.failover.failed(reached.chain);
         return { event: "unanswered", payload: { handshake, recording, fault: end.fault } };
       case "cut":
         throw end.fault;
     }
   },
 
-  async relaying(session, { recording, target, reply }) {
-    const { client } = session;
+  async relaying(session, { recording, reached, reply }) {
+    const { client, services } = session;
+    const { channel: target } = reached;
     session.onCut = (fault) => {
       client.cut(fault);
       target.cut(fault);
     };
+    const held = services.lifelines.hold(reached, session, recording);
     try {
       if (reply.length > 0) await client.writer.write(reply);
       await relay(client, target, new Traffic(session, recording));
     } finally {
+      held?.release();
       target.drop(TUNNEL_OVER);
     }
     return { event: "drained", payload: GRACEFUL };
@@ -154,6 +158,11 @@ export const SERVING = {
     return { event: "dissociated", payload: GRACEFUL };
   },
 } satisfies Partial<Steps>;
+
+/** Whether a proxy in good order would have answered for its target in place of a fault. */
+function isProxyFailure({ code }: Fault): boolean {
+  return code === "connection_terminated" || code.startsWith("tls_");
+}
 
 /** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */
 function isRepeatable({ head, framing }: HttpRequest): boolean {

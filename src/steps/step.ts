@@ -5,7 +5,6 @@
  */
 
 import type { Association } from "../association.ts";
-import type { Channel } from "../channel.ts";
 import type { Reached } from "../dialing.ts";
 import type { Fault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
@@ -36,7 +35,7 @@ export interface Payloads extends Record<State, unknown> {
     attempt: "first" | "second";
   };
   exchanging: Task & { origin: Origin };
-  relaying: { recording: Recording; target: Channel; reply: Uint8Array };
+  relaying: { recording: Recording; reached: Reached; reply: Uint8Array };
   associating: { recording: Recording; association: Association; reply: Uint8Array };
   refusing: Task & { fault: Fault };
   closing: { manner: "graceful" | "reset" };

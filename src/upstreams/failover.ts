@@ -77,6 +77,11 @@ export class Failover {
     throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), { cause: last });
   }
 
+  /** An alternative has failed behind its dialing: it is left alone for a while. */
+  failed(chain: Chain): void {
+    this.#health.failed(chainKey(chain));
+  }
+
   /** Whether an alternative has failed and is left alone for now. */
   pauses(chain: Chain): boolean {
     return this.#health.pauses(chainKey(chain));

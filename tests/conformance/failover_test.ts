@@ -114,3 +114,18 @@ testRows("failover: what an upstream may have done already is not asked of anoth
   assertEquals((await client.message()).status, 502);
   assertEquals(await second.isUntouched(), true);
 });
+
+testRows("failover: an upstream that accepts and hangs up is not asked by the next request", async (row) => {
+  await using first = await Origin.listen(async (connection) => {
+    await connection.message();
+    connection.end();
+  });
+  await using second = await ProxyProcess.start(row);
+  await using origin = await httpOrigin();
+  const other = `http://127.0.0.1:${second.port}`;
+  await using proxy = await ProxyProcess.start(row, [
+    ...["--proxy", `http://${first.authority}`, "--proxy", other],
+  ]);
+  assertEquals(await get(proxy, origin), { status: 502, route: `http://${first.authority}` });
+  assertEquals(await get(proxy, origin), { status: 200, route: other });
+});

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
-import { Certificate, run, WebServer } from "./real_clients.ts";
+import { Certificate, chromium, outputOf, run, WebServer } from "./real_clients.ts";
 import { testRows } from "./suite.ts";
 import type { TcpAddress } from "../../src/runtime.ts";
 import { NameServer } from "../support/name_server.ts";
@@ -198,7 +198,10 @@ let certificate: Certificate;
 Deno.test.beforeAll(async () => {
   certificate = new Certificate(FOLDER);
   writeFileSync(BODY_FILE, BODY);
-  web = await WebServer.start(certificate, { pages: new Map([["/page", "page"]]), root: FOLDER });
+  const pages = new Map([["/page", "page"]]);
+  web = await WebServer.start(certificate, { pages, root: FOLDER });
+  pages.set("/page.html", `<p id="p"></p><script src="https://127.0.0.1:${web.tlsPort}/script.js"></script>`);
+  pages.set("/script.js", 'document.getElementById("p").textContent = `computed ${6 * 7}`;');
 });
 
 Deno.test.afterAll(async () => {
@@ -224,22 +227,32 @@ const UPLOADED = `POST ${BODY.length} ${createHash("sha256").update(BODY).digest
 const ALL_WELL = ["page", UPLOADED, "page", UPLOADED];
 const programs = ["curl", "openssl", "squid", "microsocks"];
 
-testRows("a chain of Squid, MicroSocks and two sluices carries curl; each that dies is told", async (row) => {
+testRows("a chain of four protocols carries curl and Chromium; each hop that dies is told", async (row) => {
   await using one = await squid();
   await using two = await microsocks({ user: "ann", password: "s3cret" });
-  await using three = await ProxyProcess.start(row, ["--user", "bob:s3cret"]);
+  const tls = `cert=${certificate.file}&key=${certificate.keyFile}`;
+  await using three = await ProxyProcess.start(row, [
+    ...["--user", "bob:s3cret", "--listen", `http+tls://127.0.0.1:0?${tls}`],
+  ]);
   await using four = await ProxyProcess.start(row, ["--listen", "line://127.0.0.1:0"]);
-  const line = `127.0.0.1:${(four.addresses[1] as TcpAddress).port}`;
+  const [secure, line] = [three, four].map(({ addresses }) =>
+    `127.0.0.1:${(addresses[1] as TcpAddress).port}`
+  );
   const hops = [
     `http://${one.authority}`,
     `socks5h://ann:s3cret@${two.authority}`,
-    `http://bob:s3cret@127.0.0.1:${three.port}`,
+    `https://bob:s3cret@${secure}?ca=${certificate.file}`,
     `line://${line}`,
   ];
   await using proxy = await ProxyProcess.start(row, ["--name", "here", "--proxy", hops.join(",")]);
   assertEquals(await curl(proxy), ALL_WELL);
-  const shown = hops.map((hop) => hop.replace(/\/\/.*@/, "//"));
+  const shown = hops.map((hop) => hop.replace(/[^/]*@|\?.*/g, ""));
   assertEquals((await proxy.record("/upload")).route, shown.join(","));
+  const profile = join(FOLDER, `chromium-${proxy.port}`);
+  const page = `http://127.0.0.1:${web.port}/page.html`;
+  const dom = String(await outputOf(chromium(profile, `http://127.0.0.1:${proxy.port}`, page)));
+  assertStringIncludes(dom, '<p id="p">computed 42</p>');
+  assertEquals((await proxy.record(`127.0.0.1:${web.tlsPort}`)).route, shown.join(","));
 
   // From the last to the first: the hop before the dead one tells.
   const deaths: [die: () => Promise<unknown>, teller: string, told: string][] = [
@@ -256,7 +269,7 @@ testRows("a chain of Squid, MicroSocks and two sluices carries curl; each that d
   }
   const lines = [...proxy.output.all, ...proxy.diagnostics.all];
   assertEquals(lines.filter((line) => line.includes("s3cret")), []);
-}, { programs });
+}, { programs: [...programs, "chromium"], permissions: ["-R", "-W"] });
 
 testRows("Squid behind MicroSocks is asked in absolute-form, as the last hop", async (row) => {
   await using one = await microsocks();

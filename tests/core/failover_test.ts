@@ -1,11 +1,12 @@
 import { assertEquals, assertInstanceOf, assertNotInstanceOf, assertRejects } from "@std/assert";
+import type { Channel } from "../../src/channel.ts";
 import { Fault } from "../../src/faults.ts";
 import { UpstreamFault } from "../../src/protocols/connector.ts";
 import { Failover } from "../../src/upstreams/failover.ts";
 import { Health } from "../../src/upstreams/health.ts";
 import { parseChain } from "../../src/upstreams/upstream.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
-import { until } from "../support/virtual_network.ts";
+import { hear, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 const FIRST = "198.51.100.1:1";
@@ -168,6 +169,70 @@ Deno.test("failover: the last alternative has all the time that is left, and an 
   assertEquals(await dial([FIRST, SECOND]), `socks5://${SECOND}`);
 });
 
+Deno.test("failover: what pauses is the alternative, however often it is written", async () => {
+  const { network, failover, dial } = await setUp();
+  await using _ = network;
+  const pauses = (...ats: string[]) => ats.map((at) => failover.pauses(parseChain(at)));
+  const [dead, alive] = [`socks5://${THIRD}`, `socks5://${FIRST}`];
+  await dial([THIRD, FIRST]);
+  assertEquals(pauses(dead, alive, `${dead},${alive}`, "direct"), [true, false, false, false]);
+  network.clock.advance(5_000);
+  assertEquals(pauses(dead, dead), [false, false]);
+  await dial([THIRD, FIRST]);
+  assertEquals(network.dialed, [THIRD, FIRST, ORIGIN]);
+  assertEquals(pauses(dead), [true]);
+  await network.proxy(dead);
+  network.clock.advance(10_000);
+  await dial([THIRD, FIRST]);
+  assertEquals(pauses(dead, alive), [false, false]);
+});
+
+Deno.test("failover: an alternative that fails behind its dialing is left alone, too", async () => {
+  const { network, failover, dial } = await setUp();
+  await using _ = network;
+  failover.failed(parseChain(`socks5://${FIRST}`));
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${SECOND}`);
+  network.clock.advance(5_000);
+  assertEquals(await dial([FIRST, SECOND]), `socks5://${FIRST}`);
+});
+
+/** The first of two HTTP proxies takes one request and does something; says by which of them the next one goes. */
+async function afterwards(
+  act: (first: Channel, network: VirtualNetwork) => Promise<void>,
+): Promise<string> {
+  const network = await VirtualNetwork.start({ proxy: ["http://192.0.2.51:1", "http://192.0.2.52:1"] });
+  const get = "GET http://far.test/ HTTP/1.1\r\nHost: far.test\r\n\r\n";
+  const asks = async () => {
+    const { client } = network.connect();
+    await say(client, get);
+    const upstream = await network.origin();
+    await hear(upstream, "\r\n\r\n");
+    return { client, upstream };
+  };
+  const { client, upstream } = await asks();
+  await act(upstream, network);
+  const [, status] = /^HTTP\/1\.1 (\d+) /.exec(await hear(client, "\r\n\r\n"))!;
+  await until(() => network.records.length === 1);
+  // Nothing is asked twice.
+  assertEquals(network.dialed, ["192.0.2.51:1"]);
+  await asks();
+  return `${status}, ${network.dialed[1]}`;
+}
+
+Deno.test("failover: an HTTP proxy that hangs up without an answer is left alone by the next request", async () => {
+  assertEquals(await afterwards((upstream) => upstream.writer.close()), "502, 192.0.2.52:1");
+  const reset = (upstream: Channel) => Promise.resolve(upstream.cut(new Fault("connection_terminated")));
+  assertEquals(await afterwards(reset), "502, 192.0.2.52:1");
+});
+
+Deno.test("failover: an HTTP proxy that answers, or takes its time, is not", async () => {
+  const refuses = (upstream: Channel) =>
+    say(upstream, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  assertEquals(await afterwards(refuses), "502, 192.0.2.51:1");
+  const late = (_: Channel, { clock }: VirtualNetwork) => Promise.resolve(clock.advance(300_000));
+  assertEquals(await afterwards(late), "504, 192.0.2.51:1");
+});
+
 Deno.test("failover: one alternative that fails has its own fault", async () => {
   const { network, dial } = await setUp({ up: [] });
   await using _ = network;
@@ -195,6 +260,24 @@ Deno.test("health: pauses double up to a minute, and one at a time asks again", 
   health.failed("a");
   clock.advance(5_000);
   assertEquals(health.admits("a"), true);
+});
+
+Deno.test("health: to ask whether something pauses is not to try it", () => {
+  const clock = new VirtualClock();
+  const health = new Health(clock);
+  assertEquals(health.pauses("a"), false);
+  health.failed("a");
+  clock.advance(4_999);
+  assertEquals([health.pauses("a"), health.pauses("b")], [true, false]);
+  clock.advance(1);
+  assertEquals([health.pauses("a"), health.pauses("a")], [false, false]);
+  // The one who tries it is the one who has asked for that.
+  assertEquals([health.admits("a"), health.pauses("a"), health.admits("a")], [true, true, false]);
+  clock.advance(10_000);
+  assertEquals(health.pauses("a"), false);
+  health.admits("a");
+  health.recovered("a");
+  assertEquals(health.pauses("a"), false);
 });
 
 Deno.test("health: what fails under ever new names is forgotten some day", () => {
