@@ -21,6 +21,12 @@ const GROWTH = 8;
 /** Takes bytes in; undefined when it has, otherwise settles when it has, and the bytes are not touched until then. */
 export type Take = (bytes: Uint8Array) => Promise<void> | undefined;
 
+/** Told once of what comes next, without a promise. */
+export interface Watcher {
+  /** Bytes have come, or the end, or the connection is broken. Called in the middle of it: no place to destroy anything. */
+  stirred(fault: Fault | undefined): void;
+}
+
 interface Settle<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (fault: unknown) => void;
@@ -33,6 +39,9 @@ export class ByteReader implements PortReceiver {
 
   readonly #port: DirectPort;
   readonly #side: Side;
+  /** Whether the port owes an answer. */
+  #pulled = false;
+  #watcher: Watcher | undefined;
   #filling: Promise<boolean> | undefined;
   #filled: Settle<boolean> | undefined;
   #take: Take | undefined;
@@ -66,8 +75,39 @@ export class ByteReader implements PortReceiver {
     if (this.#ended) return Promise.resolve(false);
     const filling = new Promise<boolean>((resolve, reject) => this.#filled = { resolve, reject });
     this.#filling = filling;
-    this.#port.pull(this);
+    this.#pull();
     return filling;
+  }
+
+  #pull(): void {
+    if (this.#pulled) return;
+    this.#pulled = true;
+    this.#port.pull(this);
+  }
+
+  /** Gives the wait for bytes up, which throws the fault. Whoever waits next loses nothing. */
+  interrupt(fault: Fault): void {
+    const filled = this.#filled;
+    this.#filling = this.#filled = undefined;
+    filled?.reject(fault);
+  }
+
+  /** Has it told of what comes next, also where somebody else waits for it. There is one watcher: the last. */
+  watch(watcher: Watcher): void {
+    if (this.#fault || this.#ended) return watcher.stirred(this.#fault);
+    this.#watcher = watcher;
+    this.#pull();
+  }
+
+  /** Tells nobody. */
+  unwatch(): void {
+    this.#watcher = undefined;
+  }
+
+  #stir(fault?: Fault): void {
+    const watcher = this.#watcher;
+    this.#watcher = undefined;
+    watcher?.stirred(fault);
   }
 
   /**
@@ -76,7 +116,7 @@ export class ByteReader implements PortReceiver {
    */
   async read(limit = Infinity): Promise<Uint8Array | undefined> {
     // The memory of a wait that was given up is still lent to the socket.
-    if (this.#filling) await this.#filling;
+    if (this.#pulled) await this.fill();
     if (this.buffer.length === 0 && !await this.fill()) return undefined;
     return this.buffer.take(limit);
   }
@@ -90,7 +130,7 @@ export class ByteReader implements PortReceiver {
       this.#take = take;
       this.#drained = { resolve, reject };
       if (!this.#lends) this.buffer.resize(0);
-      if (!this.#filling) this.#advance();
+      if (!this.#pulled) this.#advance();
     });
   }
 
@@ -98,7 +138,7 @@ export class ByteReader implements PortReceiver {
     if (this.#fault) return this.#drained?.reject(this.#fault);
     if (this.buffer.length > 0 && !this.#give(this.buffer.take())) return;
     if (this.#ended) return this.#drained?.resolve();
-    this.#port.pull(this);
+    this.#pull();
   }
 
   /** True when the bytes have been taken in. */
@@ -120,14 +160,16 @@ export class ByteReader implements PortReceiver {
   /** See `PortReceiver`. */
   receive(bytes: Uint8Array<ArrayBuffer>): boolean {
     if (this.#fault) return false;
+    this.#pulled = false;
     if (this.#lent > 0) this.#takeBack(bytes);
     else if (!this.#take || this.buffer.length > 0) this.#append(bytes);
     else this.buffer.resize(0);
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.resolve(true);
+    if (this.#watcher) this.#stir();
     if (!this.#take) return false;
-    return this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
+    return this.#pulled = this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
   }
 
   #takeBack(bytes: Uint8Array<ArrayBuffer>): void {
@@ -150,10 +192,12 @@ export class ByteReader implements PortReceiver {
     if (this.#fault) return;
     if (memory) this.buffer.restore(memory, 0);
     this.#lent = 0;
+    this.#pulled = false;
     this.#ended = true;
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.resolve(false);
+    this.#stir();
     this.#drained?.resolve();
   }
 
@@ -163,6 +207,7 @@ export class ByteReader implements PortReceiver {
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.reject(fault);
+    this.#stir(fault);
     this.#drained?.reject(fault);
   }
 

@@ -73,16 +73,22 @@ export interface Errand {
 /**
  * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve its name
  * and the rules do not allow that name: their words about addresses then judge what the client names, and no more.
+ * Told at once where no function has to be asked.
  */
-export async function chooseWay(session: Session, { request, question }: Errand): Promise<Way> {
-  const { router, rules } = session.services;
-  const { head } = request.kind === "exchange" ? request.http : {};
-  const way = await router.choose(
+export function chooseWay(session: Session, errand: Errand): Way | Promise<Way> {
+  const { request, question } = errand;
+  const way = session.services.router.choose(
     question,
-    head && { method: head.method, uri: head.target, field: (name) => head.fields.get(name) },
+    request.kind === "exchange" ? request.http.head : undefined,
   );
+  return way instanceof Promise
+    ? way.then((way) => allowed(session, question, way))
+    : allowed(session, question, way);
+}
+
+function allowed({ services }: Session, question: RuleRequest, way: Way): Way {
   const remote = "alternatives" in way && way.alternatives.some(resolvesRemotely);
-  if (remote) refuseDenied(rules().decide(question, false));
+  if (remote) refuseDenied(services.rules().decide(question, false));
   return way;
 }
 

@@ -8,6 +8,7 @@
  */
 
 import { pumpBody } from "./body_pump.ts";
+import type { Watcher } from "./byte_reader.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
 import { bodyReader, bodyWriter } from "./protocols/http1_body.ts";
@@ -66,12 +67,13 @@ export interface ExchangeObserver {
 }
 
 /** One request's way to the origin and back. Run it once. */
-export class Exchange {
+export class Exchange implements Watcher {
   readonly #options: ExchangeOptions;
   /** Where the request's body stands: `client` and `origin` are who is waited for; `taken` is what the client has sent all of. */
   #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
+  #head: ResponseHeadReader;
   #headSent = false;
   #persistent = false;
   #originReusable = false;
@@ -79,6 +81,7 @@ export class Exchange {
   /** Takes both channels over until {@link Exchange.run} has settled. */
   constructor(options: ExchangeOptions) {
     this.#options = options;
+    this.#head = new ResponseHeadReader(options.maxHeaderSize);
   }
 
   /** Whether the origin's connection is ready for the next request. */
@@ -88,9 +91,18 @@ export class Exchange {
 
   /** Runs it; never rejects. */
   async run(): Promise<ExchangeEnd> {
+    const { client, origin } = this.#options;
     const upload = this.#sendRequest();
     try {
-      const head = await this.#responseHead();
+      let head = this.#nextHead();
+      while (!head) {
+        const passing = client.writer.flush();
+        if (passing) await passing;
+        if (!await origin.reader.fill()) {
+          throw cutHead(this.#head.started || origin.reader.buffer.length > 0);
+        }
+        head = this.#nextHead();
+      }
       if (head.status === 101) return await this.#switchProtocols(head, upload);
       const framing = responseFraming(head, this.#options.request.head.method);
       const relaying = this.#relayResponse(head, framing);
@@ -116,32 +128,45 @@ export class Exchange {
 
   /** Undefined where the request is on its way at once. Never rejects. */
   #sendRequest(): Promise<void> | undefined {
-    const { request, client, origin, name, maxHeaderSize, maxBodySize, observer } = this.#options;
-    const forwarded = { mode: this.#options.forwarded, client: client.remote };
-    let left = maxBodySize;
+    const { request, client, origin, name, forwarded: mode, proxy } = this.#options;
+    const forwarded = { mode, client: client.remote };
     try {
-      if (request.framing.kind === "length" && request.framing.length > left) throw bodyTooLarge(maxBodySize);
-      origin.writer.put(
-        forwardedRequest(request, { name, persistent: true, forwarded, proxy: this.#options.proxy }),
-      );
-      const sending = pumpBody(client.reader, origin.writer, {
-        reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
-        writer: bodyWriter(request.framing),
-        moved: (count) => {
-          left -= count;
-          if (left < 0) throw bodyTooLarge(maxBodySize);
-          observer.sent(count);
-        },
-        waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
-        taken: () => this.#upload = "taken",
-        cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
-      });
+      this.#refuseTooLarge(request.framing);
+      origin.writer.put(forwardedRequest(request, { name, persistent: true, forwarded, proxy }));
+      const sending = request.framing.kind === "none" ? this.#sendHead() : this.#sendBody();
       if (sending) return sending.then(() => this.#sent(), (error) => this.#sendingFailed(error));
       this.#sent();
     } catch (error) {
       this.#sendingFailed(error);
     }
     return undefined;
+  }
+
+  #refuseTooLarge(framing: Framing): void {
+    const { maxBodySize } = this.#options;
+    if (framing.kind === "length" && framing.length > maxBodySize) throw bodyTooLarge(maxBodySize);
+  }
+
+  #sendHead(): Promise<void> | undefined {
+    this.#upload = "taken";
+    return this.#options.origin.writer.flush();
+  }
+
+  #sendBody(): Promise<void> | undefined {
+    const { request, client, origin, maxHeaderSize, maxBodySize, observer } = this.#options;
+    let left = maxBodySize;
+    return pumpBody(client.reader, origin.writer, {
+      reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
+      writer: bodyWriter(request.framing),
+      moved: (count) => {
+        left -= count;
+        if (left < 0) throw bodyTooLarge(maxBodySize);
+        observer.sent(count);
+      },
+      waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
+      taken: () => this.#upload = "taken",
+      cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
+    });
   }
 
   #sendingFailed(error: unknown): void {
@@ -160,29 +185,29 @@ export class Exchange {
 
   /** Looks out for a client that is gone before it was answered; what it sends meanwhile is its next request. */
   #watchClient(): void {
-    const { client, origin } = this.#options;
-    if (client.reader.buffer.length > 0 || client.reader.ended) return;
-    client.reader.fill().catch((error) => {
-      this.#fault ??= toFault(error);
-      if (!this.#originReusable) origin.cut(toFault(error));
-    });
+    const { reader } = this.#options.client;
+    if (reader.buffer.length === 0 && !reader.ended) reader.watch(this);
   }
 
-  /** The final response's head, or 101. Other informational ones are passed on (RFC 9110 section 15.2). */
-  async #responseHead(): Promise<ResponseHead> {
-    const { request, client, origin, maxHeaderSize, name, date } = this.#options;
+  /** See `Watcher`. */
+  stirred(fault: Fault | undefined): void {
+    if (!fault) return;
+    this.#fault ??= fault;
+    if (!this.#originReusable) this.#options.origin.cut(fault);
+  }
+
+  /** The final response's head, or 101, once it has arrived. Other informational ones are passed on (RFC 9110 section 15.2). */
+  #nextHead(): ResponseHead | undefined {
+    const { request, client, origin, maxHeaderSize, name, date, proxy } = this.#options;
     while (true) {
-      const reader = new ResponseHeadReader(maxHeaderSize);
-      let head = reader.read(origin.reader.buffer);
-      while (!head) {
-        if (!await origin.reader.fill()) throw cutHead(reader.started || origin.reader.buffer.length > 0);
-        head = reader.read(origin.reader.buffer);
-      }
+      const head = this.#head.read(origin.reader.buffer);
+      if (!head) return undefined;
       // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
-      if (head.status === 407 && this.#options.proxy) throw nextProxyRefuses(this.#options.proxy);
+      if (head.status === 407 && proxy) throw nextProxyRefuses(proxy);
       if (head.status >= 200 || head.status === 101) return head;
+      this.#head = new ResponseHeadReader(maxHeaderSize);
       if (request.head.version === "1.0") continue;
-      await client.writer.write(
+      client.writer.put(
         forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: date() }),
       );
     }

@@ -15,7 +15,7 @@ import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
 import { refuseDenied } from "./policy/rules.ts";
-import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
+import type { AssociationRequest, HandshakeOptions, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
 import type { RelayObserver } from "./relay.ts";
 import type { ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
@@ -86,6 +86,7 @@ export class Session implements Timed {
   #late: FaultCode = "client_timeout";
   #waiting = false;
   #draining = false;
+  #terms: HandshakeOptions | undefined;
   #association: Association | undefined;
   #release: (() => void) | undefined;
 
@@ -100,6 +101,7 @@ export class Session implements Timed {
   }
 
   readonly #cutClient = (fault: Fault): void => this.client.cut(fault);
+  readonly #interrupt = (fault: Fault): void => this.client.reader.interrupt(fault);
 
   /** Where it begins. */
   get firstState(): "introducing" | "securing" | "detecting" {
@@ -115,6 +117,11 @@ export class Session implements Timed {
   /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
   get refusal(): Fault | undefined {
     return this.#surplus ?? this.services.refuseClient(this.client.remote);
+  }
+
+  /** What its handshakes are held to. */
+  get terms(): HandshakeOptions {
+    return this.#terms ??= handshakeTerms(this);
   }
 
   /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
@@ -174,12 +181,22 @@ export class Session implements Timed {
     if (this.#waiting) this.cut(new Fault("proxy_shutdown"));
   }
 
+  /** Waits for more of what the client says, as `fill()` of its reader; a cut ends the wait and not the connection. */
+  async fill(): Promise<boolean> {
+    if (this.#waiting && this.#draining) throw new Fault("proxy_shutdown");
+    this.onCut = this.#interrupt;
+    try {
+      return await this.client.reader.fill();
+    } finally {
+      this.onCut = this.#cutClient;
+    }
+  }
+
   /** Waits for a promise that nothing else can cut. What it settles with after a cut is nobody's any more. */
   async interruptible<T>(promise: Promise<T>): Promise<T> {
     try {
       return await new Promise<T>((resolve, reject) => {
         this.onCut = reject;
-        if (this.#waiting && this.#draining) reject(new Fault("proxy_shutdown"));
         promise.then(resolve, reject);
       });
     } finally {
@@ -289,4 +306,22 @@ export class Session implements Timed {
     this.#release?.();
     this.services.deadlines.forget(this);
   }
+}
+
+function handshakeTerms(session: Session): HandshakeOptions {
+  const { services: { name, limits, clock, authenticate, contact, scheme, disguised }, entrance, id } =
+    session;
+  return {
+    name,
+    maxHeaderSize: limits.headerSize,
+    // Nobody is asked for a password who will be refused all the same.
+    get credentialsRequired() {
+      return authenticate !== undefined && session.refusal === undefined && entrance.role === "proxy";
+    },
+    scheme,
+    disguised,
+    contact,
+    reference: id,
+    date: () => clock.date(),
+  };
 }

@@ -8,7 +8,7 @@ import { type Fault, malformed } from "../faults.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import { Fields } from "./http1_fields.ts";
 import type { Framing } from "./http1_framing.ts";
-import { SectionReader, takeLine } from "./http1_head.ts";
+import { SectionReader, type SectionRules, takeLine } from "./http1_head.ts";
 import { fromOctets, toOctets } from "./http1_syntax.ts";
 
 /** What a body's reader has understood. Data is a view, valid until the buffer is filled again. */
@@ -90,7 +90,7 @@ class ChunkedReader implements BodyReader {
   readonly #trailers: SectionReader;
 
   constructor(maxTrailerSize: number) {
-    this.#trailers = new SectionReader({ limit: maxTrailerSize, mend: false, tooLarge: trailersTooLarge });
+    this.#trailers = new SectionReader(maxTrailerSize, TRAILERS);
   }
 
   read(buffer: ByteBuffer): BodyEvent | undefined {
@@ -150,9 +150,10 @@ function chunkLineTooLong(): Fault {
   return malformed("A chunk's size line is too long");
 }
 
-function trailersTooLarge(): Fault {
-  return malformed("The trailer section is too large", { status: 431 });
-}
+const TRAILERS: SectionRules = {
+  mend: false,
+  tooLarge: () => malformed("The trailer section is too large", { status: 431 }),
+};
 
 /** RFC 9112 section 7.1.1 with its bad white space: `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. */
 const CHUNK_EXTENSIONS =

@@ -13,12 +13,15 @@ export interface FieldLine {
   readonly value: string;
 }
 
+/** The strings of a line in a section: the name in lower case, the name, the value. */
+const STRIDE = 3;
+
+const NO_VALUES: readonly string[] = [];
+
 /** A header or trailer section. Lines keep their order, and lines of the same name are never merged. */
 export class Fields implements Iterable<FieldLine> {
-  readonly #names: string[] = [];
-  readonly #values: string[] = [];
-  /** The names in lower case. */
-  readonly #keys: string[] = [];
+  /** One array for all lines: three would cost a small message more than its lines. */
+  readonly #strings: string[] = [];
 
   /** Makes a section of the given lines. */
   constructor(lines: Iterable<FieldLine> = []) {
@@ -27,7 +30,7 @@ export class Fields implements Iterable<FieldLine> {
 
   /** How many lines there are. */
   get length(): number {
-    return this.#keys.length;
+    return this.#strings.length / STRIDE;
   }
 
   /** Adds a line at the end. */
@@ -36,40 +39,46 @@ export class Fields implements Iterable<FieldLine> {
   }
 
   #push(name: string, value: string, key: string): void {
-    this.#names.push(name);
-    this.#values.push(value);
-    this.#keys.push(key);
+    this.#strings.push(key, name, value);
+  }
+
+  /** Where the next line of a name begins; -1 if there is none. */
+  #find(key: string, from = 0): number {
+    for (let i = from; i < this.#strings.length; i += STRIDE) if (this.#strings[i] === key) return i;
+    return -1;
   }
 
   /** Adds to the value of the last line, as an obs-fold does. */
   extendLast(value: string): void {
-    const last = this.#values.length - 1;
-    const before = this.#values[last];
-    this.#values[last] = before && value ? `${before} ${value}` : before || value;
+    const last = this.#strings.length - 1;
+    const before = this.#strings[last];
+    this.#strings[last] = before && value ? `${before} ${value}` : before || value;
   }
 
   /** Whether there is such a line. Names are given in lower case, here and below. */
   has(key: string): boolean {
-    return this.#keys.includes(key);
+    return this.#find(key) >= 0;
   }
 
   /** The value of the first such line. */
   get(key: string): string | undefined {
-    return this.#values[this.#keys.indexOf(key)];
+    const at = this.#find(key);
+    return at < 0 ? undefined : this.#strings[at + 2];
   }
 
   /** The values of all such lines. */
-  all(key: string): string[] {
-    const values: string[] = [];
-    for (let i = 0; i < this.#keys.length; i++) if (this.#keys[i] === key) values.push(this.#values[i]);
+  all(key: string): readonly string[] {
+    let at = this.#find(key);
+    if (at < 0) return NO_VALUES;
+    const values = [this.#strings[at + 2]];
+    while ((at = this.#find(key, at + STRIDE)) >= 0) values.push(this.#strings[at + 2]);
     return values;
   }
 
   /** The list elements of all such lines, in lower case. */
-  tokens(key: string): string[] {
-    return this.#keys.includes(key)
-      ? this.all(key).flatMap(listElements).map((token) => token.toLowerCase())
-      : [];
+  tokens(key: string): readonly string[] {
+    const values = this.all(key);
+    return values.length === 0 ? NO_VALUES : values.flatMap(listElements).map((token) => token.toLowerCase());
   }
 
   /** The values of all such lines, the empty ones aside, and an element behind them, as one list (RFC 9110 section 5.3). */
@@ -81,8 +90,9 @@ export class Fields implements Iterable<FieldLine> {
   /** The lines whose lower-case name passes. */
   filter(keep: (key: string) => boolean): Fields {
     const kept = new Fields();
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (keep(this.#keys[i])) kept.#push(this.#names[i], this.#values[i], this.#keys[i]);
+    const strings = this.#strings;
+    for (let i = 0; i < strings.length; i += STRIDE) {
+      if (keep(strings[i])) kept.#push(strings[i + 1], strings[i + 2], strings[i]);
     }
     return kept;
   }
@@ -90,14 +100,17 @@ export class Fields implements Iterable<FieldLine> {
   /** The section as it goes onto the wire, each line with its CRLF: all of them, or those whose lower-case name passes. */
   toString(passes: (key: string) => boolean = () => true): string {
     let text = "";
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (passes(this.#keys[i])) text += `${this.#names[i]}: ${this.#values[i]}\r\n`;
+    const strings = this.#strings;
+    for (let i = 0; i < strings.length; i += STRIDE) {
+      if (passes(strings[i])) text += `${strings[i + 1]}: ${strings[i + 2]}\r\n`;
     }
     return text;
   }
 
-  [Symbol.iterator](): Iterator<FieldLine> {
-    return this.#names.map((name, i) => ({ name, value: this.#values[i] }))[Symbol.iterator]();
+  *[Symbol.iterator](): Iterator<FieldLine> {
+    for (let i = 0; i < this.#strings.length; i += STRIDE) {
+      yield { name: this.#strings[i + 1], value: this.#strings[i + 2] };
+    }
   }
 }
 

@@ -25,7 +25,7 @@ export function requestFraming({ version, fields }: RequestHead): Framing {
   if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
   if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
   if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
-  const [last, ...others] = fields.tokens("transfer-encoding").reverse();
+  const [last, ...others] = [...fields.tokens("transfer-encoding")].reverse();
   if (last !== "chunked" || others.includes("chunked")) {
     throw malformed("Chunked is not the last transfer coding, once");
   }
@@ -71,7 +71,7 @@ function emptyLength(given: boolean): undefined {
 }
 
 /** RFC 9110 section 8.6: 1*DIGIT. Beyond 2^53 - 1 a JavaScript number would round. */
-function lengthFraming(values: string[]): Framing | undefined {
+function lengthFraming(values: readonly string[]): Framing | undefined {
   if (values.length === 0) return undefined;
   if (values.length > 1) throw malformed("Content-Length is given more than once");
   if (!isNumber(values[0])) {

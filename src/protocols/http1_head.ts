@@ -67,31 +67,38 @@ function bareLineFeed(): Fault {
   return malformed("A line ends with LF and not with CRLF");
 }
 
+/** What distinguishes the sections of requests, responses and bodies. */
+export interface SectionRules {
+  /** As in {@link LineOptions}. */
+  readonly mend: boolean;
+  /** Makes what is thrown when the lines, with their line ends, exceed the limit, in octets. */
+  readonly tooLarge: (limit: number) => Fault;
+}
+
 /**
  * Reads lines up to the empty one, within a limit that covers them all. They become text together: for each of them
  * that would cost as much as for all.
  */
 export class SectionReader {
   readonly fields: Fields = new Fields();
-  readonly #mend: boolean;
-  readonly #tooLarge: () => Fault;
+  readonly #rules: SectionRules;
+  readonly #limit: number;
   #left: number;
   /** Whole lines, of which those from `#at` on are to be read. */
   #lines = "";
   #at = 0;
 
-  /** `tooLarge` makes what is thrown when the lines, with their line ends, exceed `limit` octets. */
-  constructor(options: { limit: number; mend: boolean; tooLarge: () => Fault }) {
-    this.#left = options.limit;
-    this.#mend = options.mend;
-    this.#tooLarge = options.tooLarge;
+  /** `limit` is the most octets that the lines may have, with their line ends. */
+  constructor(limit: number, rules: SectionRules) {
+    this.#limit = this.#left = limit;
+    this.#rules = rules;
   }
 
   /** One line without its line end (see {@link takeLine}), counted against the limit. */
-  line(buffer: ByteBuffer, tooLong: () => Fault = this.#tooLarge): string | undefined {
+  line(buffer: ByteBuffer, tooLong = this.#rules.tooLarge): string | undefined {
     if (this.#at === this.#lines.length) {
       const lines = buffer.takeLines();
-      if (!lines && buffer.length > this.#left) throw tooLong();
+      if (!lines && buffer.length > this.#left) throw tooLong(this.#limit);
       if (!lines) return undefined;
       this.#lines = fromOctets(lines);
       this.#at = 0;
@@ -100,9 +107,9 @@ export class SectionReader {
     const end = this.#lines.indexOf("\n", start);
     this.#at = end + 1;
     this.#left -= this.#at - start;
-    if (this.#left < 0) throw tooLong();
+    if (this.#left < 0) throw tooLong(this.#limit);
     const cr = end > start && this.#lines.charCodeAt(end - 1) === CR;
-    if (!cr && !this.#mend) throw bareLineFeed();
+    if (!cr && !this.#rules.mend) throw bareLineFeed();
     return this.#lines.slice(start, cr ? end - 1 : end);
   }
 
@@ -110,13 +117,18 @@ export class SectionReader {
   read(buffer: ByteBuffer): boolean {
     for (let line = this.line(buffer); line !== undefined; line = this.line(buffer)) {
       if (line === "") return true;
-      readFieldLine(line, this.fields, { mend: this.#mend });
+      readFieldLine(line, this.fields, this.#rules);
     }
     return false;
   }
 }
 
 type StartLine = Pick<RequestHead, "method" | "target" | "version">;
+
+const REQUEST: SectionRules = {
+  mend: false,
+  tooLarge: (limit) => malformed(`The request head is larger than ${limit} bytes`, { status: 431 }),
+};
 
 /** Reads one request head. */
 export class RequestHeadReader {
@@ -126,8 +138,7 @@ export class RequestHeadReader {
 
   /** `limit` is the most octets that the head may have. */
   constructor(limit: number) {
-    const tooLarge = () => malformed(`The request head is larger than ${limit} bytes`, { status: 431 });
-    this.#section = new SectionReader({ limit, mend: false, tooLarge });
+    this.#section = new SectionReader(limit, REQUEST);
   }
 
   /** What was understood of the start line; for the log when the rest is refused. */
@@ -176,6 +187,12 @@ function httpVersion(text: string): Version {
   return match[2] === "0" ? "1.0" : "1.1";
 }
 
+const RESPONSE: SectionRules = {
+  mend: true,
+  tooLarge: (limit) =>
+    new Fault("http_response_header_section_size", `The response head is larger than ${limit} bytes`),
+};
+
 /** Reads one response head; the faults blame the target. */
 export class ResponseHeadReader {
   readonly #section: SectionReader;
@@ -183,9 +200,7 @@ export class ResponseHeadReader {
 
   /** `limit` is the most octets that the head may have. */
   constructor(limit: number) {
-    const tooLarge = () =>
-      new Fault("http_response_header_section_size", `The response head is larger than ${limit} bytes`);
-    this.#section = new SectionReader({ limit, mend: true, tooLarge });
+    this.#section = new SectionReader(limit, RESPONSE);
   }
 
   /** Whether anything of the head has been understood. */
@@ -210,9 +225,14 @@ export class ResponseHeadReader {
 
 /** RFC 9112 section 4: HTTP-version SP status-code SP [reason-phrase]. Many servers leave the last SP out. */
 function statusLine(line: string): Omit<ResponseHead, "fields"> {
-  const match = /^HTTP\/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?$/.exec(line);
-  if (!match) throw malformed("The status line is not valid");
-  return { version: match[1] === "0" ? "1.0" : "1.1", status: Number(match[2]), reason: match[3] ?? "" };
+  if (!/^HTTP\/1\.[0-9] [1-9][0-9]{2}(?: [\t\x20-\x7E\x80-\xFF]*)?$/.test(line)) {
+    throw malformed("The status line is not valid");
+  }
+  return {
+    version: line[7] === "0" ? "1.0" : "1.1",
+    status: Number(line.slice(9, 12)),
+    reason: line.slice(13),
+  };
 }
 
 /** What would be the client's fault in a request is the target's in a response. */

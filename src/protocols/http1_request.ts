@@ -26,8 +26,8 @@ export interface HttpRequest {
 /** Judges a head; throws a `Fault` with the status that RFC 9110 gives the error. */
 export function understand(head: RequestHead): HttpRequest {
   const { method, version, fields } = head;
-  checkHost(head);
   const target = parseTarget(head.target, method);
+  checkHost(head, target.form === "absolute" ? target.authority : undefined);
   // RFC 9110 section 9.3.8 makes TRACE a way to read a victim's credentials back; Squid and others refuse it too.
   if (method === "TRACE") throw malformed("TRACE is not served", { status: 405 });
   const framing = requestFraming(head);
@@ -59,12 +59,12 @@ export function noProxyRequest(): Fault {
   return malformed("This is a proxy, and the request names no host: set it as a proxy, not as a server");
 }
 
-/** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. */
-function checkHost({ version, fields }: RequestHead): void {
+/** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. `valid` is one that is known to be. */
+function checkHost({ version, fields }: RequestHead, valid: string | undefined): void {
   const hosts = fields.all("host");
   if (hosts.length > 1) throw malformed("Host is given more than once");
   if (hosts.length === 0 && version === "1.1") throw malformed("Host is missing");
-  if (hosts.length === 1 && hosts[0] !== "") parseAuthority(hosts[0]);
+  if (hosts.length === 1 && hosts[0] !== "" && hosts[0] !== valid) parseAuthority(hosts[0]);
 }
 
 /** h2c would smuggle requests past the rules; RFC 9113 section 3.1 has withdrawn it. */

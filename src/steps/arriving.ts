@@ -27,7 +27,7 @@ export const ARRIVING = {
       if (!await speaks(session)) return { event: "ended", payload: GRACEFUL };
       let header = readProxyHeader(reader.buffer);
       while (!header) {
-        if (!await session.interruptible(session.client.reader.fill())) return { event: "ended", payload: GRACEFUL };
+        if (!await session.fill()) return { event: "ended", payload: GRACEFUL };
         header = readProxyHeader(reader.buffer);
       }
       if (header.ends) client.introduce(header.ends);
@@ -67,7 +67,7 @@ export const ARRIVING = {
           return { event: "unrecognized", payload: RESET };
         }
         if (detected) return { event: "recognized", payload: freshHandshake(session, detected) };
-      } while (await session.interruptible(session.client.reader.fill()));
+      } while (await session.fill());
     } catch (error) {
       const fault = toFault(error, "client");
       if (fault.code === "client_disconnected") throw fault;
@@ -83,7 +83,7 @@ export const ARRIVING = {
 async function speaks(session: Session): Promise<boolean> {
   try {
     const { reader } = session.client;
-    return reader.buffer.length > 0 || await session.interruptible(session.client.reader.fill());
+    return reader.buffer.length > 0 || await session.fill();
   } catch {
     return false;
   }

@@ -28,7 +28,7 @@ export const ASKING = {
           const { request } = event;
           const recording = session.record(handshake.protocol, { user, request });
           return { event: "request", payload: { handshake, recording, request } };
-        } else if (!await session.interruptible(client.reader.fill())) {
+        } else if (!await session.fill()) {
           return { event: "ended", payload: GRACEFUL };
         } else if (!begun) {
           begun = true;

@@ -4,16 +4,34 @@
  * @module
  */
 
-import { chooseWay, dial, questionOf, refuseDetour, ruleProtocol, takeKept } from "../dialing.ts";
-import { Exchange } from "../exchange.ts";
+import {
+  chooseWay,
+  dial,
+  type Errand,
+  questionOf,
+  type Reached,
+  refuseDetour,
+  ruleProtocol,
+  takeKept,
+} from "../dialing.ts";
+import { Exchange, type ExchangeEnd } from "../exchange.ts";
 import { Fault, malformed, toFault } from "../faults.ts";
+import type { Recording } from "../observe/recording.ts";
 import { pageAt } from "../pages.ts";
-import type { Protocol } from "../protocols/handshake.ts";
+import type {
+  AssociationRequest,
+  ExchangeRequest,
+  OwnRequest,
+  Protocol,
+  TunnelRequest,
+} from "../protocols/handshake.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1_answer.ts";
 import type { HttpRequest } from "../protocols/http1_request.ts";
 import { relay } from "../relay.ts";
-import { Traffic } from "../session.ts";
-import { GRACEFUL, type Origin, reusable, type Steps } from "./step.ts";
+import { type Session, Traffic } from "../session.ts";
+import type { Outcome } from "../states.ts";
+import type { Way } from "../upstreams/router.ts";
+import { GRACEFUL, type Origin, type Payloads, reusable, type Steps } from "./step.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -34,64 +52,28 @@ const ESTABLISHED: Readonly<Record<Protocol, number | undefined>> = {
 
 /** From a request that may be served to its end. */
 export const SERVING = {
-  async dialing(session, { handshake, recording, request, attempt }) {
+  dialing(session, here) {
+    const { request } = here;
+    if (request.kind === "association") return associate(session, here, request);
     try {
-      if (request.kind === "association") {
-        await refuseDetour(
-          session,
-          questionOf(session, "udp", { user: recording.user, target: request.target }),
-        );
-        recording.route = "direct";
-        const { association, bound } = await session.associate(request, recording);
-        recording.status = 0;
-        return {
-          event: "association",
-          payload: { recording, association, reply: handshake.established(bound) },
-        };
-      }
-      const protocol = ruleProtocol(request.kind, handshake.protocol);
-      const question = questionOf(session, protocol, { user: recording.user, target: request.target });
-      const errand = { request, question, recording };
-      const way = await chooseWay(session, errand);
-      // A kept connection may have died unnoticed: only what can safely be sent again goes over one.
-      const kept = request.kind === "exchange" && attempt === "first" && isRepeatable(request.http)
-        ? takeKept(session, way, errand)
-        : undefined;
-      const reached = kept ?? await dial(session, way, errand);
-      recording.route = reached.route;
-      if (request.kind === "tunnel") {
-        recording.status = ESTABLISHED[handshake.protocol];
-        const reply = handshake.established(reached.channel.local);
-        return { event: "tunnel", payload: { recording, reached, reply } };
-      }
-      const origin: Origin = { kind: "server", reached, kept: kept !== undefined, request };
-      return { event: "exchange", payload: { handshake, recording, origin } };
+      const errand = errandOf(session, here, request);
+      const way = chooseWay(session, errand);
+      const kept = way instanceof Promise ? undefined : keptFor(session, here, errand, way);
+      return kept ? served(here, request, kept, true) : connect(session, here, errand, way);
     } catch (error) {
-      const fault = toFault(error);
-      if (fault.code === "client_disconnected" || fault.code === "proxy_shutdown") throw fault;
-      return { event: "unreachable", payload: { handshake, recording, fault } };
+      return unreachable(here, error);
     }
   },
 
-  async exchanging(session, { handshake, recording, origin }) {
+  exchanging(session, here) {
+    const { recording, origin } = here;
+    if (origin.kind === "self") return answer(session, recording, origin.request);
     const { client, services } = session;
-    if (origin.kind === "self") {
-      const { http, page } = origin.request;
-      const persistent = http.persistent && http.framing.kind === "none" && session.keepAlive;
-      const dress = { date: services.clock.date(), persistent, bodyless: http.head.method === "HEAD" };
-      const shown = page === undefined
-        ? undefined
-        : pageAt(page, http.head.fields.get("host") ?? "", services.facts());
-      recording.status = shown?.status ?? 200;
-      await client.writer.write(shown ? pageAnswer(shown, dress) : ownAnswer(dress));
-      return persistent ? reusable(session) : { event: "finished", payload: GRACEFUL };
-    }
-    const { reached, kept, request } = origin;
-    const { channel } = reached;
+    const { reached, request } = origin;
     const exchange = new Exchange({
       request: request.http,
       client,
-      origin: channel,
+      origin: reached.channel,
       proxy: reached.proxy,
       name: services.name,
       maxHeaderSize: services.limits.headerSize,
@@ -102,27 +84,7 @@ export const SERVING = {
       observer: new Traffic(session, recording),
     });
     session.onCut = (fault) => exchange.cut(fault);
-    const end = await exchange.run();
-    switch (end.how) {
-      case "upgraded":
-        return { event: "upgraded", payload: { recording, reached, reply: NOTHING } };
-      case "reusable":
-      case "finished":
-        if (exchange.originReusable && reached.key !== undefined) services.pool.put(reached.key, reached);
-        else channel.drop(EXCHANGE_OVER);
-        return end.how === "reusable" ? reusable(session) : { event: "finished", payload: GRACEFUL };
-      case "unanswered":
-        if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
-        // RFC 9110 section 9.2.2: once more, where the method allows it and the origin had closed before it answered.
-        if (kept && end.fault.code === "connection_terminated") {
-          return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
-        }
-        // Another upstream may not be asked what this one may have done, but the next request may go by it.
-        if (reached.proxy && !kept && isProxyFailure(end.fault)) services.failover.failed(reached.chain);
-        return { event: "unanswered", payload: { handshake, recording, fault: end.fault } };
-      case "cut":
-        throw end.fault;
-    }
+    return exchange.run().then((end) => concluded(session, here, origin, { exchange, end }));
   },
 
   async relaying(session, { recording, reached, reply }) {
@@ -158,6 +120,134 @@ export const SERVING = {
     return { event: "dissociated", payload: GRACEFUL };
   },
 } satisfies Partial<Steps>;
+
+type Dialing = Payloads["dialing"];
+
+function errandOf(
+  session: Session,
+  { handshake, recording }: Dialing,
+  request: TunnelRequest | ExchangeRequest,
+): Errand {
+  const protocol = ruleProtocol(request.kind, handshake.protocol);
+  const question = questionOf(session, protocol, { user: recording.user, target: request.target });
+  return { request, question, recording };
+}
+
+async function associate(
+  session: Session,
+  here: Dialing,
+  request: AssociationRequest,
+): Promise<Outcome<"dialing", Payloads>> {
+  const { handshake, recording } = here;
+  try {
+    await refuseDetour(
+      session,
+      questionOf(session, "udp", { user: recording.user, target: request.target }),
+    );
+    recording.route = "direct";
+    const { association, bound } = await session.associate(request, recording);
+    recording.status = 0;
+    const reply = handshake.established(bound);
+    return { event: "association", payload: { recording, association, reply } };
+  } catch (error) {
+    return unreachable(here, error);
+  }
+}
+
+/** A kept connection may have died unnoticed: only what can safely be sent again goes over one. */
+function keptFor(session: Session, { attempt }: Dialing, errand: Errand, way: Way): Reached | undefined {
+  const { request } = errand;
+  const repeatable = request.kind === "exchange" && attempt === "first" && isRepeatable(request.http);
+  return repeatable ? takeKept(session, way, errand) : undefined;
+}
+
+async function connect(
+  session: Session,
+  here: Dialing,
+  errand: Errand,
+  choosing: Way | Promise<Way>,
+): Promise<Outcome<"dialing", Payloads>> {
+  try {
+    const way = await choosing;
+    const kept = choosing instanceof Promise ? keptFor(session, here, errand, way) : undefined;
+    return served(here, errand.request, kept ?? await dial(session, way, errand), kept !== undefined);
+  } catch (error) {
+    return unreachable(here, error);
+  }
+}
+
+/** The target is reached, by a connection that was kept or a new one. */
+function served(
+  { handshake, recording }: Dialing,
+  request: TunnelRequest | ExchangeRequest,
+  reached: Reached,
+  kept: boolean,
+): Outcome<"dialing", Payloads> {
+  recording.route = reached.route;
+  if (request.kind === "tunnel") {
+    recording.status = ESTABLISHED[handshake.protocol];
+    const reply = handshake.established(reached.channel.local);
+    return { event: "tunnel", payload: { recording, reached, reply } };
+  }
+  const origin: Origin = { kind: "server", reached, kept, request };
+  return { event: "exchange", payload: { handshake, recording, origin } };
+}
+
+function unreachable(
+  { handshake, recording }: Dialing,
+  error: unknown,
+): Outcome<"dialing", Payloads> {
+  const fault = toFault(error);
+  if (fault.code === "client_disconnected" || fault.code === "proxy_shutdown") throw fault;
+  return { event: "unreachable", payload: { handshake, recording, fault } };
+}
+
+/** What the proxy says for itself. */
+async function answer(
+  session: Session,
+  recording: Recording,
+  { http, page }: OwnRequest,
+): Promise<Outcome<"exchanging", Payloads>> {
+  const { client, services } = session;
+  const persistent = http.persistent && http.framing.kind === "none" && session.keepAlive;
+  const dress = { date: services.clock.date(), persistent, bodyless: http.head.method === "HEAD" };
+  const shown = page === undefined
+    ? undefined
+    : pageAt(page, http.head.fields.get("host") ?? "", services.facts());
+  recording.status = shown?.status ?? 200;
+  await client.writer.write(shown ? pageAnswer(shown, dress) : ownAnswer(dress));
+  return persistent ? reusable(session) : { event: "finished", payload: GRACEFUL };
+}
+
+/** What comes of an exchange with a server. */
+function concluded(
+  session: Session,
+  { handshake, recording }: Payloads["exchanging"],
+  { reached, kept, request }: Origin & { readonly kind: "server" },
+  { exchange, end }: { readonly exchange: Exchange; readonly end: ExchangeEnd },
+): Outcome<"exchanging", Payloads> {
+  const { services } = session;
+  switch (end.how) {
+    case "upgraded":
+      return { event: "upgraded", payload: { recording, reached, reply: NOTHING } };
+    case "reusable":
+    case "finished":
+      if (exchange.originReusable && reached.key !== undefined) services.pool.put(reached.key, reached);
+      else reached.channel.drop(EXCHANGE_OVER);
+      return end.how === "reusable" ? reusable(session) : { event: "finished", payload: GRACEFUL };
+    case "unanswered":
+      if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
+      // RFC 9110 section 9.2.2: once more, where the method allows it and the origin had closed before it answered.
+      if (kept && end.fault.code === "connection_terminated") {
+        return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
+      }
+      // Another upstream may not be asked what this one may have done, but the next request may go by it.
+      if (reached.proxy && !kept && isProxyFailure(end.fault)) services.failover.failed(reached.chain);
+      return { event: "unanswered", payload: { handshake, recording, fault: end.fault } };
+    case "cut":
+      throw end.fault;
+  }
+}
 
 /** Whether a proxy in good order would have answered for its target in place of a fault. */
 function isProxyFailure({ code }: Fault): boolean {

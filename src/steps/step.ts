@@ -73,24 +73,8 @@ export const GRACEFUL = { manner: "graceful" } as const;
 export const RESET = { manner: "reset" } as const;
 
 /** What `handshaking` begins with: a codec for one request. */
-export function freshHandshake(
-  { services, refusal, entrance, id }: Session,
-  protocol: Protocol,
-): Payloads["handshaking"] {
-  const { name, limits, clock, authenticate, contact, scheme, disguised } = services;
-  const { Handshake } = PROTOCOLS[protocol];
-  const handshake = new Handshake({
-    name,
-    maxHeaderSize: limits.headerSize,
-    // Nobody is asked for a password who will be refused all the same.
-    credentialsRequired: authenticate !== undefined && refusal === undefined && entrance.role === "proxy",
-    scheme,
-    disguised,
-    contact,
-    reference: id,
-    date: () => clock.date(),
-  });
-  return { handshake, user: undefined };
+export function freshHandshake(session: Session, protocol: Protocol): Payloads["handshaking"] {
+  return { handshake: new PROTOCOLS[protocol].Handshake(session.terms), user: undefined };
 }
 
 /** The event of an exchange after which the client may send another request. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Watcher } from "../byte_reader.ts";
 import type { Channel } from "../channel.ts";
 import type { Clock } from "../clock.ts";
 import type { Deadlines, Timed } from "../deadlines.ts";
@@ -21,19 +22,26 @@ interface Kept {
   readonly channel: Channel;
 }
 
-class Idle<K extends Kept> implements Timed {
+class Idle<K extends Kept> implements Timed, Watcher {
+  readonly key: string;
   readonly kept: K;
   readonly expiresAt: number;
-  readonly #discard: (idle: Idle<K>) => void;
+  readonly #pool: OriginPool<K>;
 
-  constructor(kept: K, expiresAt: number, discard: (idle: Idle<K>) => void) {
+  constructor(key: string, kept: K, { pool, expiresAt }: { pool: OriginPool<K>; expiresAt: number }) {
+    this.key = key;
     this.kept = kept;
     this.expiresAt = expiresAt;
-    this.#discard = discard;
+    this.#pool = pool;
   }
 
   expire(): void {
-    this.#discard(this);
+    this.#pool.discard(this);
+  }
+
+  /** An origin that ends, or speaks unasked, is of no more use. */
+  stirred(): void {
+    queueMicrotask(() => this.expire());
   }
 }
 
@@ -63,7 +71,7 @@ export class OriginPool<K extends Kept = Kept> {
   /** A connection that was alive a moment ago. */
   take(key: string): K | undefined {
     const idle = this.#byKey.get(key)?.at(-1);
-    if (idle) this.#remove(key, idle);
+    if (idle) this.#remove(idle);
     return idle?.kept;
   }
 
@@ -72,26 +80,28 @@ export class OriginPool<K extends Kept = Kept> {
     const { channel } = kept;
     const idles = this.#byKey.get(key) ?? [];
     if (idles.length >= MAX_PER_ORIGIN || this.#count >= MAX_IDLE) return channel.drop(DONE);
-    const discard = (idle: Idle<K>) => {
-      if (this.#remove(key, idle)) channel.drop(DONE);
-    };
-    const idle = new Idle(kept, this.#clock.now() + IDLE_TIMEOUT, discard);
+    const idle = new Idle(key, kept, { pool: this, expiresAt: this.#clock.now() + IDLE_TIMEOUT });
     idles.push(idle);
     this.#byKey.set(key, idles);
     this.#count++;
     this.#deadlines.watch(idle);
-    // An origin that ends, or speaks unasked, is of no more use. The wait is shared with whoever takes the channel.
-    channel.reader.fill().then(() => discard(idle), () => discard(idle));
+    channel.reader.watch(idle);
+  }
+
+  /** Drops a connection that nobody has taken; for what is kept here. */
+  discard(idle: Idle<K>): void {
+    if (this.#remove(idle)) idle.kept.channel.drop(DONE);
   }
 
   /** Drops them all. */
   clear(): void {
-    for (const [key, idles] of this.#byKey) {
-      for (const idle of [...idles]) if (this.#remove(key, idle)) idle.kept.channel.drop(DONE);
+    for (const idles of [...this.#byKey.values()]) {
+      for (const idle of [...idles]) this.discard(idle);
     }
   }
 
-  #remove(key: string, idle: Idle<K>): boolean {
+  #remove(idle: Idle<K>): boolean {
+    const { key } = idle;
     const idles = this.#byKey.get(key);
     const index = idles?.indexOf(idle) ?? -1;
     if (!idles || index < 0) return false;
@@ -99,6 +109,7 @@ export class OriginPool<K extends Kept = Kept> {
     if (idles.length === 0) this.#byKey.delete(key);
     this.#count--;
     this.#deadlines.forget(idle);
+    idle.kept.channel.reader.unwatch();
     return true;
   }
 }

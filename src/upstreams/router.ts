@@ -7,6 +7,7 @@
 import { Fault, toFault } from "../faults.ts";
 import type { RuleProtocol, RuleRequest } from "../policy/rule_request.ts";
 import type { Rules } from "../policy/rules.ts";
+import type { RequestHead } from "../protocols/http1_head.ts";
 import type { ByteStream, TcpAddress } from "../runtime.ts";
 import { noProxy } from "./no_proxy.ts";
 import { type Chain, parseChain } from "./upstream.ts";
@@ -92,7 +93,7 @@ export class Router {
   }
 
   /** The way of a request, told at once where no function has to be asked. Throws a `Fault` where it has none. */
-  choose(question: RuleRequest, head?: RouteHead): Way | Promise<Way> {
+  choose(question: RuleRequest, head?: RequestHead): Way | Promise<Way> {
     return this.#route ? this.#ask(this.#route, question, head) : this.#usual(question);
   }
 
@@ -102,9 +103,12 @@ export class Router {
     return this.#default !== DIRECT && this.#isPast(question) ? DIRECT : this.#default;
   }
 
-  async #ask(route: Route, question: RuleRequest, head?: RouteHead): Promise<Way> {
+  async #ask(route: Route, question: RuleRequest, head?: RequestHead): Promise<Way> {
     const { host, port, client, user, protocol } = question;
-    const answer = await route({ target: { host, port }, client, user, protocol, ...head && { head } });
+    const told = head && {
+      head: { method: head.method, uri: head.target, field: (name: string) => head.fields.get(name) },
+    };
+    const answer = await route({ target: { host, port }, client, user, protocol, ...told });
     if (answer === undefined) return this.#usual(question);
     if (typeof answer === "object" && "handle" in answer) return answer;
     if (typeof answer === "object" && "deny" in answer) throw new Fault("http_request_denied", answer.deny);

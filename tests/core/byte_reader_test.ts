@@ -62,6 +62,62 @@ Deno.test("ByteReader.read() behind a wait that was given up waits for its bytes
   assertEquals(text(await reading), "half head");
 });
 
+for (const direct of [false, true]) {
+  const way = direct ? "port" : "pair";
+
+  Deno.test(`ByteReader.interrupt() ends a wait, and what comes then is for the next (${way})`, async () => {
+    const [near, far] = memoryPair({ direct });
+    const reader = new ByteReader(near.port ?? new StreamPort(near), "client");
+    const why = new Fault("client_timeout");
+    const waiting = reader.fill();
+    reader.interrupt(why);
+    assertEquals(await assertRejects(() => waiting, Fault), why);
+    reader.interrupt(new Fault("proxy_shutdown", "Nobody waits"));
+    const reading = reader.read();
+    const sent = send(far.writable, [bytes("late")]);
+    assertEquals([text(await reading), await reader.read()], ["late", undefined]);
+    await sent;
+  });
+
+  Deno.test(`ByteReader.watch() tells once of bytes, and takes none from who waits (${way})`, async () => {
+    const [near, far] = memoryPair({ direct });
+    const reader = new ByteReader(near.port ?? new StreamPort(near), "client");
+    const told: unknown[] = [];
+    const watcher = { stirred: (fault?: Fault) => void told.push(fault?.code ?? text(reader.buffer.bytes)) };
+    reader.watch({ stirred: () => told.push("the one before") });
+    reader.watch(watcher);
+    const writer = far.writable.getWriter();
+    async function fillWith(sending: () => Promise<void>): Promise<boolean> {
+      const filling = reader.fill();
+      await sending();
+      return await filling;
+    }
+    await fillWith(() => writer.write(bytes("a")));
+    assertEquals(told, ["a"]);
+    await fillWith(() => writer.write(bytes("b")));
+    assertEquals(told, ["a"]);
+    reader.watch(watcher);
+    reader.unwatch();
+    await fillWith(() => writer.write(bytes("c")));
+    assertEquals([text(reader.buffer.take()), told], ["abc", ["a"]]);
+    reader.watch(watcher);
+    assertEquals([await fillWith(() => writer.close()), told], [false, ["a", ""]]);
+    reader.watch(watcher);
+    assertEquals(told, ["a", "", ""]);
+    reader.cut(new Fault("proxy_shutdown"));
+    reader.watch(watcher);
+    assertEquals(told, ["a", "", "", "proxy_shutdown"]);
+  });
+
+  Deno.test(`ByteReader.watch() tells of a connection that breaks (${way})`, async () => {
+    const [near, far] = memoryPair({ direct });
+    const reader = new ByteReader(near.port ?? new StreamPort(near), "client");
+    const broken = new Promise((resolve) => reader.watch({ stirred: (fault) => resolve(fault?.code) }));
+    await far.writable.abort();
+    assertEquals(await broken, "client_disconnected");
+  });
+}
+
 Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behind a trickle", async () => {
   const [near, far] = memoryPair({ capacity: 1024 * 1024 });
   const reader = new ByteReader(new StreamPort(near), "client");
