@@ -249,9 +249,9 @@ function concluded(
   }
 }
 
-/** Whether a proxy in good order would have answered for its target in place of a fault. */
+/** Whether a proxy in good order, that knows us, would have answered for its target in place of a fault. */
 function isProxyFailure({ code }: Fault): boolean {
-  return code === "connection_terminated" || code.startsWith("tls_");
+  return ["connection_terminated", "proxy_configuration_error"].includes(code) || code.startsWith("tls_");
 }
 
 /** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */

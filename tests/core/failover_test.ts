@@ -225,6 +225,12 @@ Deno.test("failover: an HTTP proxy that hangs up without an answer is left alone
   assertEquals(await afterwards(reset), "502, 192.0.2.52:1");
 });
 
+Deno.test("failover: so is one that wants other credentials", async () => {
+  const unknown = (upstream: Channel) =>
+    say(upstream, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+  assertEquals(await afterwards(unknown), "500, 192.0.2.52:1");
+});
+
 Deno.test("failover: an HTTP proxy that answers, or takes its time, is not", async () => {
   const refuses = (upstream: Channel) =>
     say(upstream, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");

@@ -131,6 +131,20 @@ Deno.test("route: it sees the request, head and all, before anything is dialed",
   ]);
 });
 
+Deno.test("route: a request that it has judged goes over a connection that was kept", async () => {
+  const network = await started(() => Promise.resolve("direct"));
+  const { client } = network.connect();
+  await say(client, GET);
+  const origin = await network.origin();
+  for (const body of ["one", "two"]) {
+    await hear(origin, "\r\n\r\n");
+    await say(origin, `HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n${body}`);
+    await hear(client, body);
+    await say(client, GET);
+  }
+  assertEquals(network.dialed.length, 1);
+});
+
 Deno.test("route: { deny } is 403 on HTTP and 2 on SOCKS5; its words are in the record and nowhere else", async () => {
   const network = await started(() => ({ deny: "not on Sundays" }));
   const http = network.connect();
