@@ -22,12 +22,17 @@ export class Peer implements AsyncDisposable {
   readonly port: number;
   readonly #process: ChildProcess;
   readonly #folder: string;
+  readonly #leftovers: readonly string[];
   #diagnostics = "";
 
-  private constructor(command: readonly string[], port: number, folder: string) {
+  private constructor(
+    command: readonly string[],
+    { port, folder, leftovers }: { port: number; folder: string; leftovers: readonly string[] },
+  ) {
     const [program, ...args] = command;
     this.port = port;
     this.#folder = folder;
+    this.#leftovers = leftovers;
     this.#process = spawn(program, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on("data", (chunk) => this.#diagnostics += chunk);
@@ -35,13 +40,17 @@ export class Peer implements AsyncDisposable {
     this.#process.on("error", (error) => this.#diagnostics += String(error));
   }
 
-  /** Starts a program in an empty folder of its own, and settles when it listens on the port. */
+  /**
+   * Starts a program in an empty folder of its own, and settles when it listens on the port. `leftovers` are the files
+   * that it leaves elsewhere when it is killed.
+   */
   static async start(
     port: number,
     command: (folder: string) => readonly string[],
+    leftovers: readonly string[] = [],
   ): Promise<Peer> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-    const peer = new Peer(command(folder), port, folder);
+    const peer = new Peer(command(folder), { port, folder, leftovers });
     for (const end = Date.now() + PATIENCE; !await listens(port);) {
       if (peer.#process.exitCode === null && Date.now() < end) {
         await new Promise((resolve) => setTimeout(resolve, INTERVAL));
@@ -68,7 +77,7 @@ export class Peer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const path of [this.#folder, ...this.#leftovers]) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -115,6 +124,9 @@ function withConfig(folder: string, config: string): string {
 /** Squid, an HTTP proxy. It caches nothing and lets everybody in. */
 export async function squid(): Promise<Peer> {
   const port = await freePort();
+  // Two of the same name that start at once would create the same shared memory, of which one dies.
+  const name = `sluice${port}`;
+  const shared = ["metadata", "queues", "readers"].map((part) => `/dev/shm/${name}-cf__${part}.shm`);
   return await Peer.start(port, (folder) => {
     const config = [
       `http_port 127.0.0.1:${port}`,
@@ -129,8 +141,8 @@ export async function squid(): Promise<Peer> {
       "max_filedescriptors 1024",
       `coredump_dir ${folder}`,
     ];
-    return ["squid", "-N", "-f", withConfig(folder, config.join("\n"))];
-  });
+    return ["squid", "-N", "-n", name, "-d", "1", "-f", withConfig(folder, config.join("\n"))];
+  }, shared);
 }
 
 /** MicroSocks, a SOCKS5 proxy, with one user or none. */
