@@ -253,6 +253,7 @@ class SocketStream implements ByteStream, DirectPort {
   #receiver: PortReceiver | undefined;
   /** Halves that have not ended; 0 once the descriptor is free. */
   #open = 2;
+  #finReceived = false;
   /** Why it is gone. */
   #cause: unknown;
   #streams: PortStreams | undefined;
@@ -283,6 +284,7 @@ class SocketStream implements ByteStream, DirectPort {
 
   pull(receiver: PortReceiver): void {
     if (this.#cause !== undefined) return receiver.fail(this.#failure());
+    if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
     const room = receiver.lend();
     this.#conn.read(room).then((count) => this.#received(room, count), (cause) => this.#destroy(cause));
@@ -294,6 +296,7 @@ class SocketStream implements ByteStream, DirectPort {
     if (receiver === undefined) return;
     this.#receiver = undefined;
     if (count === null) {
+      this.#finReceived = true;
       receiver.end(room);
       this.#endHalf();
     } else if (receiver.receive(count === room.length ? room : room.subarray(0, count))) {

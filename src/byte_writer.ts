@@ -78,6 +78,7 @@ export class ByteWriter {
   /** Sends bytes when nothing was put. Undefined when the kernel has taken them; otherwise as `write()`. */
   send(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#fault) return Promise.reject(this.#fault);
+    if (bytes.length === 0) return undefined;
     return this.#port.write(bytes)?.catch((error) => this.#failed(error));
   }
 

@@ -23,8 +23,8 @@ export interface PortReceiver {
   lend(): Uint8Array<ArrayBuffer>;
   /**
    * Takes at least one byte: at the beginning of the lent memory, or else in memory of the port's that is valid until
-   * this returns, and, where it was passed on to `write()` of a port meanwhile, until that write has settled.
-   * Answers whether it waits for more.
+   * this returns, and, where it was passed on to `write()` of a port of the same runtime meanwhile, until that write has
+   * settled. Answers whether it waits for more.
    */
   receive(bytes: Uint8Array<ArrayBuffer>): boolean;
   /** The peer has sent FIN. `memory` is the lent memory, where some was lent. */

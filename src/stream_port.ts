@@ -38,9 +38,9 @@ export class StreamPort implements DirectPort {
     }
   }
 
-  /** See `DirectPort`. */
+  /** See `DirectPort`. A copy is sent: bytes that came from a port are the stream's only until this returns. */
   write(bytes: Uint8Array): Promise<void> {
-    return this.#sink.write(bytes);
+    return this.#sink.write(bytes.slice());
   }
 
   /** See `DirectPort`. */

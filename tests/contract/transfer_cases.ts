@@ -72,6 +72,22 @@ export const TRANSFER_CASES: Case[] = [
       reader.releaseLock();
     },
   }),
+  ...onEveryLink("a port tells the end again to whoever asks again, and still sends", {
+    async body({ stream, peer }) {
+      await peer.fin();
+      const port = stream.port!;
+      const lend = () => new Uint8Array(10);
+      for (let i = 0; i < 2; i++) {
+        await new Promise<void>((resolve, reject) => {
+          port.pull({ lend, receive: () => false, end: () => resolve(), fail: reject });
+        });
+      }
+      await port.write(new Pattern().next(1000));
+      const received = peer.receive();
+      await port.close();
+      deepStrictEqual(await received, { ...patternHash(1000), end: "fin" });
+    },
+  }),
   ...onEveryLink("nothing is read unless somebody waits for it", {
     only: "tcp",
     async body({ stream, peer }) {
