@@ -44,6 +44,8 @@ export interface Load {
   readonly unit: string;
   /** Whether a contestant can take it. */
   readonly suits: (spoken: readonly Via[]) => boolean;
+  /** Whether it is one for pairs. */
+  readonly pairs?: boolean;
   /** Loads that start their own process need no warm-up. */
   readonly fresh?: boolean;
   readonly measure: (setting: Setting) => Promise<Figures>;
@@ -72,7 +74,7 @@ interface Drive {
 
 type Tunnel = "connect" | "socks5";
 
-/** Every load. (F, the pair over TLS, has its place before G once there is one.) */
+/** Every load. */
 export const LOADS: readonly Load[] = [
   ...[1, 16].flatMap((connections) =>
     (["connect", "socks5"] as const).flatMap((via) =>
@@ -87,6 +89,9 @@ export const LOADS: readonly Load[] = [
   idleTunnels(5_000),
   idleClients(1_000),
   mixed(),
+  pairs({ name: "F-down", load: bulk({ kind: "down", via: "connect", connections: 1 }) }),
+  pairs({ name: "F-up", load: bulk({ kind: "up", via: "connect", connections: 1 }) }),
+  pairs({ name: "F-short", load: shortTunnels("connect") }),
   startUp(),
 ];
 
@@ -174,6 +179,11 @@ function mixed(): Load {
       };
     },
   };
+}
+
+/** The same through two proxies that speak TLS with each other: what both of them cost. */
+function pairs({ name, load }: { name: string; load: Load }): Load {
+  return { ...load, name, title: `${load.title}, through a pair over TLS`, pairs: true };
 }
 
 function startUp(): Load {

@@ -31,7 +31,7 @@ const HELP = `Usage: deno task bench:peers [flags]
 class Comparison {
   readonly #origins: Origins;
   readonly #seconds: number;
-  readonly #started = new Map<string, Promise<Contestant>>();
+  readonly #started = new Map<Entry, Promise<Contestant>>();
 
   private constructor(origins: Origins, seconds: number) {
     this.#origins = origins;
@@ -48,13 +48,14 @@ class Comparison {
   }
 
   #running(entry: Entry): Promise<Contestant> {
-    const started = this.#started.get(entry.name) ?? entry.start(this.#origins);
-    this.#started.set(entry.name, started);
+    const started = this.#started.get(entry) ?? entry.start(this.#origins);
+    this.#started.set(entry, started);
     return started;
   }
 
   /** One load on everybody whom it suits, in turns. A first round that does not count warms them up. */
-  async run(load: Load, entries: readonly Entry[], rounds: number): Promise<Result[]> {
+  async run(load: Load, all: readonly Entry[], rounds: number): Promise<Result[]> {
+    const entries = load.pairs ? all.flatMap(({ pair }) => pair ?? []) : all;
     const results = entries.filter(({ speaks }) => load.suits(speaks)).map((entry) => ({
       entry,
       contestant: entry.name,
@@ -86,9 +87,9 @@ class Comparison {
   }
 
   /** The next load gets a fresh process. */
-  async #giveUp({ name }: Entry): Promise<void> {
-    const contestant = await this.#started.get(name)?.catch(() => undefined);
-    this.#started.delete(name);
+  async #giveUp(entry: Entry): Promise<void> {
+    const contestant = await this.#started.get(entry)?.catch(() => undefined);
+    this.#started.delete(entry);
     await contestant?.program.stop();
   }
 }
