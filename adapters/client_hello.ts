@@ -9,8 +9,8 @@ const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 
-/** Bytes of a ClientHello that are looked at, beyond all that are known. */
-const MOST = 65536;
+/** Octets that are looked at, beyond all hellos that are known; each time more come, all are looked at again. */
+const MOST = 16_384;
 
 /**
  * The name that a client asks for.

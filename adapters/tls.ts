@@ -4,11 +4,13 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { setImmediate } from "node:timers";
-import { checkServerIdentity, connect, createServer } from "node:tls";
-import type { PeerCertificate, TLSSocket } from "node:tls";
+import { checkServerIdentity, connect, createServer, TLSSocket } from "node:tls";
+import type { PeerCertificate } from "node:tls";
+import type { DirectPort } from "../src/direct_port.ts";
 import type {
   ByteStream,
   Certificate,
@@ -17,9 +19,14 @@ import type {
   TlsServerOptions,
 } from "../src/runtime.ts";
 import { serverName } from "./client_hello.ts";
+import { PairPort } from "./pair_port.ts";
 import { Carrier } from "./tls_carrier.ts";
+import { secureContext } from "./tls_contexts.ts";
 import { show, tlsError, tlsFailure } from "./tls_errors.ts";
 import { TlsStream } from "./tls_stream.ts";
+
+/** The types of Node know of no such option of a `TLSSocket`; it has it all the same. */
+const HALF_OPEN = { allowHalfOpen: true };
 
 /** Why a handshake is over. */
 class Refusal extends Error {
@@ -38,24 +45,30 @@ export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promis
     signal,
     hello: certificates.length > 1,
     start({ carrier, name, open }) {
-      const { cert, key } = certificates.find((certificate) => covers(certificate, name)) ?? certificates[0];
-      const asked = clientCa !== undefined;
+      const named = name === "" ? undefined : certificates.find((certificate) => covers(certificate, name));
+      const { cert, key } = named ?? certificates[0];
+      if (clientCa === undefined) {
+        const context = secureContext({ cert, key, minVersion });
+        const socket = new TLSSocket(carrier, { isServer: true, secureContext: context, ...HALF_OPEN });
+        return new Promise((resolve, reject) => {
+          socket.on("secure", () => resolve(open(socket)));
+          socket.on("error", reject);
+          // Without a server, it tells so alone what goes wrong behind the handshake.
+          socket.on("_tlsError", (error: Error) => socket.destroy(error));
+        });
+      }
       // A server of its own: only it judges the client's certificate, and nothing else tells whose event it emits.
-      const server = createServer({
-        cert,
-        key,
-        minVersion,
-        allowHalfOpen: true,
-        ...(asked && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
-      });
+      const asking = { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+      const server = createServer({ cert, key, minVersion, ...asking, ...HALF_OPEN });
       return new Promise((resolve, reject) => {
         server.on("secureConnection", (socket) => {
-          if (!asked || isAuthorized(socket)) resolve(open(socket));
-          else reject(new Refusal("the client's certificate is not trusted"));
+          if (isAuthorized(socket)) return resolve(open(socket));
+          socket.on("error", () => {});
+          reject(new Refusal("the client's certificate is not trusted"));
         });
         server.on("tlsClientError", (error: Error & { code?: string }) => {
           // Node and Deno hang up on a certificate that was not signed by the authority.
-          const refused = asked && error.code === "ECONNRESET" && !carrier.over;
+          const refused = error.code === "ECONNRESET" && !carrier.over;
           reject(refused ? new Refusal("the client's certificate is not trusted") : error);
         });
         server.emit("connection", carrier);
@@ -74,12 +87,10 @@ export function connectTls(stream: ByteStream, options: TlsClientOptions): Promi
         socket: carrier,
         host: name,
         servername: isIP(name) === 0 ? name : "",
-        minVersion,
-        allowHalfOpen: true,
+        secureContext: secureContext({ ...certificate, ca, minVersion }),
         rejectUnauthorized: pin === undefined,
         checkServerIdentity: (_host: string, cert: PeerCertificate) => checkServerIdentity(name, cert),
-        ...(ca !== undefined && { ca }),
-        ...certificate,
+        ...HALF_OPEN,
       };
       const socket = connect(tlsOptions);
       return new Promise((resolve, reject) => {
@@ -113,14 +124,11 @@ interface HandshakeOptions {
 
 async function secure(stream: ByteStream, { signal, hello, start }: Handshake): Promise<ByteStream> {
   const { local, remote } = stream;
-  const reader = stream.readable.getReader({ mode: "byob" });
-  const writer = stream.writable.getWriter();
-  // A failure is told by what fails; nobody waits for this one.
-  for (const { closed } of [reader, writer]) closed.catch(() => {});
+  const port = stream.port ?? new PairPort(stream);
   let carrier: Carrier | undefined;
   function abandon(): void {
-    writer.abort().catch(() => {});
-    carrier?.reset();
+    if (carrier) carrier.leave({ reset: true });
+    else port.destroy({ reset: true });
   }
   let abort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -132,8 +140,8 @@ async function secure(stream: ByteStream, { signal, hello, start }: Handshake): 
   signal?.addEventListener("abort", abort);
   try {
     signal?.throwIfAborted();
-    const head = hello ? await Promise.race([readHello(reader), aborted]) : undefined;
-    carrier = new Carrier(reader, { writer, head });
+    const head = hello ? await Promise.race([readHello(port), aborted]) : undefined;
+    carrier = new Carrier(port, head);
     const made = carrier;
     const ended = new Promise<never>((_, reject) => {
       made.onEnd = (cause) => reject(cause ?? new Error("the stream has ended"));
@@ -147,7 +155,7 @@ async function secure(stream: ByteStream, { signal, hello, start }: Handshake): 
       throw signal.reason;
     }
     // The peer is still to get the alert that says why.
-    if (carrier) setImmediate(() => carrier!.release());
+    if (carrier) setImmediate(() => carrier!.leave({ reset: false }));
     else abandon();
     const code = cause instanceof Refusal ? cause.code : tlsFailure(cause as Error);
     throw tlsError(`Cannot speak TLS with ${show(remote)}`, { code, cause });
@@ -157,17 +165,21 @@ async function secure(stream: ByteStream, { signal, hello, start }: Handshake): 
 }
 
 /** Reads until the client's hello is whole, or is none. */
-async function readHello(reader: ReadableStreamBYOBReader): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes = new Uint8Array(0);
-  while (serverName(bytes) === undefined) {
-    const { value, done } = await reader.read(new Uint8Array(4096));
-    if (done) throw new Error("the stream has ended");
-    const longer = new Uint8Array(bytes.length + value.length);
-    longer.set(bytes);
-    longer.set(value, bytes.length);
-    bytes = longer;
-  }
-  return bytes;
+function readHello(port: DirectPort): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  return new Promise((resolve, reject) =>
+    port.pull({
+      lend: () => new Uint8Array(4096),
+      receive(more) {
+        bytes = Buffer.concat([bytes, more]);
+        if (serverName(bytes) === undefined) return true;
+        resolve(bytes);
+        return false;
+      },
+      end: () => reject(new Error("the stream has ended")),
+      fail: reject,
+    })
+  );
 }
 
 /** Whether a certificate is for a name. Deno's `checkHost()` knows no wildcards. */

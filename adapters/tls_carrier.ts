@@ -1,5 +1,5 @@
 /**
- * What is below a TLS socket of `node:tls`: the stream that carries the records.
+ * What is below a TLS socket of `node:tls`: the connection that carries the records.
  *
  * @module
  */
@@ -7,43 +7,53 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
 
-/** Bytes that are read from the carrier at once: a record at first, and twice as many whenever they were filled. */
-export const LEAST_READ = 16_640;
+/** Bytes that are read at once into memory of ours: a record at first, and twice as many whenever they were filled. */
+const LEAST_READ = 16_640;
 const MOST_READ = 16 * LEAST_READ;
 
-/** A byte stream as the Duplex that `node:tls` takes. Its destruction leaves the byte stream alone. */
+const NOTHING = new Uint8Array(0);
+
+/** A port as the Duplex that `node:tls` takes. Its destruction leaves the port alone. */
 export class Carrier extends Duplex {
-  /** Bytes that the byte stream has taken. */
+  /** Bytes that the port has taken. */
   sent = 0;
-  /** Called when the byte stream has ended, with the reason where it has failed. */
+  /** Called when the port has ended, with the reason where it has failed. */
   onEnd: (cause?: unknown) => void = () => {};
-  /** Called when the byte stream has taken everything. */
+  /** Called when the port has taken everything. */
   onSent: () => void = () => {};
-  /** Whether the byte stream has ended or failed. */
+  /** Whether the port has ended or failed. */
   over = false;
-  #reader: ReadableStreamBYOBReader;
-  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #port: DirectPort;
   #head: Uint8Array<ArrayBuffer> | undefined;
   /** Whether somebody waits for what will be read; the handshake does. */
   #wanted = true;
   /** Whether TLS is ready for more. */
   #asked = false;
-  #reading = false;
+  /** Whether it asks now, and takes what it is given later. */
+  #inRead = false;
+  /** Whether an answer of the port is due. */
+  #pulled = false;
   /** Bytes to read next. */
   #size = LEAST_READ;
+  #memory = NOTHING;
+  #sending: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
-  /** Whether the byte stream was destroyed: the first way counts. */
+  /** Whether the port was destroyed: the first way counts. */
   #left = false;
+  #receiver: PortReceiver = {
+    lend: () => this.#lend(),
+    receive: (bytes) => this.#receive(bytes),
+    end: () => this.#end(),
+    fail: (cause) => this.#end(cause),
+  };
 
-  constructor(
-    reader: ReadableStreamBYOBReader,
-    options: { writer: WritableStreamDefaultWriter<Uint8Array>; head?: Uint8Array<ArrayBuffer> },
-  ) {
+  /** Takes the port over, of which `head` was read already. */
+  constructor(port: DirectPort, head?: Uint8Array<ArrayBuffer>) {
     super({ allowHalfOpen: true });
-    this.#reader = reader;
-    this.#writer = options.writer;
-    this.#head = options.head;
+    this.#port = port;
+    this.#head = head;
     // Some TLS sockets tell their errors here too.
     this.on("error", () => {});
   }
@@ -54,21 +64,11 @@ export class Carrier extends Duplex {
     if (wanted) this.#next();
   }
 
-  /** Destroys the byte stream, but lets it deliver what was written before. */
-  release(): void {
+  /** Destroys the port, but lets it deliver what was written before; or else at once. */
+  leave({ reset }: { readonly reset: boolean }): void {
     if (this.#left) return;
     this.over = this.#left = true;
-    // A half that has ended already takes neither.
-    this.#writer.close().catch(() => {});
-    this.#reader.cancel().catch(() => {});
-    this.destroy();
-  }
-
-  /** Destroys the byte stream at once. */
-  reset(): void {
-    if (this.#left) return;
-    this.over = this.#left = true;
-    this.#writer.abort().catch(() => {});
+    this.#port.destroy({ reset });
     this.destroy();
   }
 
@@ -79,26 +79,40 @@ export class Carrier extends Duplex {
   }
 
   override _read(): void {
-    this.#asked = true;
+    this.#asked = this.#inRead = true;
     this.#next();
+    this.#inRead = false;
   }
 
-  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     this.#send(chunk, done);
   }
 
-  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error) => void): void {
+  override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
     this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
   }
 
-  override _final(done: (error?: Error) => void): void {
-    this.finish().then(() => done());
+  #send(bytes: Uint8Array, done: () => void): void {
+    const sent = (): void => {
+      this.sent += bytes.byteLength;
+      done();
+      if (this.writableLength === 0) this.onSent();
+    };
+    this.#sending = this.#port.write(bytes);
+    // TLS is not told of a failure: some runtimes would throw.
+    if (this.#sending) this.#sending.then(sent, (cause) => this.#end(cause));
+    else sent();
   }
 
-  /** Ends the byte stream behind what was written; settles when it has taken the end, or never. */
+  override _final(done: () => void): void {
+    this.finish().then(done);
+  }
+
+  /** Ends the port behind what was written; settles when it has taken the end, or never. */
   finish(): Promise<void> {
     return this.#finishing ??= new Promise((resolve) => {
-      this.#writer.close().then(resolve, (cause) => this.#end(cause));
+      const closing = Promise.resolve(this.#sending).then(() => this.#port.close());
+      closing.then(resolve, (cause) => this.#end(cause));
     });
   }
 
@@ -106,39 +120,35 @@ export class Carrier extends Duplex {
     done();
   }
 
-  async #next(): Promise<void> {
-    if (!this.#wanted || !this.#asked || this.#reading || this.over) return;
-    this.#reading = true;
-    try {
-      const value = this.#head ?? (await this.#reader.read(this.#memory())).value;
-      this.#head = undefined;
-      this.#reading = false;
-      if (this.over) return;
-      if (value === undefined || value.byteLength === 0) return this.#end();
-      this.#asked = false;
-      if (value.byteLength === this.#size) this.#size = Math.min(2 * this.#size, MOST_READ);
-      else if (value.byteLength < this.#size / 4) this.#size = LEAST_READ;
-      this.push(value);
-    } catch (cause) {
-      this.#end(cause);
-    }
+  #next(): void {
+    if (!this.#wanted || !this.#asked || this.#pulled || this.over) return;
+    this.#pulled = true;
+    const head = this.#head;
+    this.#head = undefined;
+    // Later: Deno cannot start a TLS socket that has failed before.
+    if (head) setImmediate(() => this.#receive(head));
+    else this.#port.pull(this.#receiver);
   }
 
-  /** Fresh memory, not filled with zeros: TLS may look at what is read later. */
-  #memory(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(Buffer.allocUnsafeSlow(this.#size).buffer);
+  /** A Duplex that flows hands on at once, and no runtime's TLS keeps the memory then; otherwise it gets its own. */
+  #hand(bytes: Uint8Array): void {
+    const passes = this.readableFlowing && this.readableLength === 0 && !this.#inRead;
+    this.#asked = false;
+    this.push(passes ? bytes : bytes.slice());
   }
 
-  async #send(bytes: Uint8Array, done: (error?: Error) => void): Promise<void> {
-    try {
-      await this.#writer.write(bytes);
-    } catch (cause) {
-      // TLS is not told: some runtimes would throw.
-      return this.#end(cause);
-    }
-    this.sent += bytes.byteLength;
-    done();
-    if (this.writableLength === 0) this.onSent();
+  #lend(): Uint8Array<ArrayBuffer> {
+    if (this.#memory.byteLength !== this.#size) this.#memory = new Uint8Array(this.#size);
+    return this.#memory;
+  }
+
+  #receive(bytes: Uint8Array<ArrayBuffer>): boolean {
+    this.#pulled = false;
+    if (this.over) return false;
+    if (bytes.byteLength === this.#size) this.#size = Math.min(2 * this.#size, MOST_READ);
+    else if (bytes.byteLength < this.#size / 4) this.#size = LEAST_READ;
+    this.#hand(bytes);
+    return false;
   }
 
   #end(cause?: unknown): void {

@@ -8,6 +8,8 @@
  *   its `end` means close_notify then, and the FIN without one is a truncation (RFC 8446 section 6.1).
  * - Deno and Bun take any amount of plaintext at once and say that it is written. So a write is held to be done
  *   when as many bytes have left below.
+ * - Node enciphers within `write()`, where no write is under way, and there never is one: what it is given may be the
+ *   memory that the next socket reads into.
  * - Reads are held back below as well: nothing is read from the carrier unless somebody waits above.
  * - Deno does not end the Duplex behind its close_notify; Node and Bun do.
  * - Bun answers a close_notify with its own and is done: it cannot send afterwards (see {@link HALF_CLOSE}).
@@ -18,12 +20,18 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
 import type { Address, ByteStream, SocketError, SocketErrorCode } from "../src/runtime.ts";
-import { type Carrier, LEAST_READ } from "./tls_carrier.ts";
+import { PortStreams } from "./port_streams.ts";
+import type { Carrier } from "./tls_carrier.ts";
 import { show, tlsError, tlsFailure } from "./tls_errors.ts";
 
 /** Whether this runtime's TLS can send behind the peer's close_notify. */
 const HALF_CLOSE = process.versions.bun === undefined;
+
+/** What a record holds at most, and its header and a short tag, which it has besides at least (RFC 8446 section 5.2). */
+const RECORD = 16_384;
+const OVERHEAD = 13;
 
 /** Settles the write or the close in progress. */
 interface Pending {
@@ -36,23 +44,22 @@ const TRUNCATED = { message: "it ended without close_notify" };
 const NO_HALF_CLOSE = { message: "Bun has closed the TLS connection behind the peer's close_notify" };
 
 /** What a TLS socket says, once its handshake is done. */
-export class TlsStream implements ByteStream {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
+export class TlsStream implements ByteStream, DirectPort {
   readonly local: Address;
   readonly remote: Address;
   #socket: TLSSocket;
   #carrier: Carrier;
-  #source!: ReadableByteStreamController;
-  #sink!: WritableStreamDefaultController;
-  /** What was deciphered beyond a view. */
-  #rest: Uint8Array[] = [];
+  #streams: PortStreams | undefined;
+  /** Whoever waits for a read. */
+  #receiver: PortReceiver | undefined;
+  /** What was deciphered and not delivered. */
+  #rest: Uint8Array<ArrayBuffer>[] = [];
   #readEnded = false;
   #writeEnded = false;
-  #failed = false;
   #pending: Pending | undefined;
-  /** What `sent` of the carrier will be at least when all that was written has left: ciphertext is never shorter. */
-  #due: number;
+  /** Why nothing can be read any more, and why nothing can be written. */
+  #failure: SocketError | undefined;
+  #unwritable: SocketError | undefined;
 
   constructor(
     socket: TLSSocket,
@@ -62,103 +69,119 @@ export class TlsStream implements ByteStream {
     this.#carrier = carrier;
     this.local = local;
     this.remote = remote;
-    this.#due = carrier.sent;
     carrier.want(false);
     carrier.onEnd = (cause) => this.#carrierEnded(cause);
-    socket.on("data", (bytes: Uint8Array) => this.#receive(bytes));
+    socket.on("data", (bytes: Uint8Array<ArrayBuffer>) => this.#receive(bytes));
     socket.on("end", () => this.#end());
     socket.on("error", (cause: Error) => this.#fail(tlsFailure(cause), cause));
     socket.on("close", () => this.#fail("connection_terminated"));
-    this.readable = new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: LEAST_READ,
-      start: (controller) => void (this.#source = controller),
-      pull: () => this.#pull(),
-      cancel: () => {
-        carrier.release();
-        this.#fail("connection_terminated", DESTROYED);
-      },
-    }, { highWaterMark: 0 });
-    this.writable = new WritableStream<Uint8Array>({
-      start: (controller) => {
-        this.#sink = controller;
-        // abort() of a sink is not called before the write in progress has settled.
-        controller.signal.addEventListener("abort", () => {
-          carrier.reset();
-          this.#fail("connection_terminated", DESTROYED);
-        });
-      },
-      write: (chunk) => this.#write(chunk),
-      close: () => this.#close(),
-    });
   }
 
-  #pull(): void {
-    if (this.#rest.length > 0) this.#deliver();
-    else if (!this.#readEnded) this.#carrier.want(true);
+  get port(): DirectPort {
+    return this;
   }
 
-  #receive(bytes: Uint8Array): void {
-    if (this.#failed) return;
-    this.#rest.push(bytes);
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).readable;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).writable;
+  }
+
+  pull(receiver: PortReceiver): void {
+    this.#receiver = receiver;
+    this.#deliver();
+  }
+
+  #receive(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#failure) return;
     this.#carrier.want(false);
-    if (this.#source.byobRequest) this.#deliver();
+    // What was read at once is many records: they are passed on together.
+    if (this.#rest.push(bytes) === 1) queueMicrotask(() => this.#deliver());
   }
 
+  /** Answers whoever waits, if there is something to say. */
   #deliver(): void {
-    const request = this.#source.byobRequest!;
-    const view = request.view as Uint8Array;
+    const receiver = this.#receiver;
+    if (receiver === undefined) return;
+    this.#receiver = undefined;
+    if (this.#rest.length > 0) {
+      if (receiver.receive(this.#take(receiver))) this.pull(receiver);
+      this.#release();
+    } else if (this.#readEnded) receiver.end();
+    else if (this.#failure) receiver.fail(this.#failure);
+    else {
+      this.#receiver = receiver;
+      this.#carrier.want(true);
+    }
+  }
+
+  /** All that waits, or as much of it as the receiver has room for. */
+  #take(receiver: PortReceiver): Uint8Array<ArrayBuffer> {
+    if (this.#rest.length === 1) return this.#rest.pop()!;
+    const room = receiver.lend();
     let filled = 0;
-    while (filled < view.byteLength && this.#rest.length > 0) {
+    while (filled < room.byteLength && this.#rest.length > 0) {
       const [bytes] = this.#rest;
-      const room = view.byteLength - filled;
-      view.set(bytes.byteLength > room ? bytes.subarray(0, room) : bytes, filled);
-      filled += Math.min(bytes.byteLength, room);
-      if (bytes.byteLength > room) this.#rest[0] = bytes.subarray(room);
+      const fitting = bytes.subarray(0, room.byteLength - filled);
+      room.set(fitting, filled);
+      filled += fitting.byteLength;
+      if (fitting.byteLength < bytes.byteLength) this.#rest[0] = bytes.subarray(fitting.byteLength);
       else this.#rest.shift();
     }
-    request.respond(filled);
-    if (this.#readEnded && this.#rest.length === 0) this.#finishReading();
+    return room.subarray(0, filled);
   }
 
   /** The peer's close_notify has come. */
   #end(): void {
-    if (this.#failed) return;
+    if (this.#failure) return;
     this.#readEnded = true;
-    if (this.#rest.length === 0) this.#finishReading();
     if (!HALF_CLOSE && !this.#writeEnded) this.#failWriting();
+    this.#release();
+    this.#deliver();
   }
 
-  #finishReading(): void {
-    this.#source.close();
-    this.#source.byobRequest?.respond(0);
-    if (this.#writeEnded) this.#carrier.release();
+  /** Frees the carrier when both halves have ended. */
+  #release(): void {
+    if (this.#readEnded && this.#writeEnded && this.#rest.length === 0) this.#carrier.leave({ reset: false });
   }
 
-  #write(chunk: Uint8Array): Promise<void> | undefined {
-    if (chunk.byteLength === 0) return;
-    this.#due += chunk.byteLength;
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#unwritable) return Promise.reject(this.#unwritable);
+    // Deno fails with EPERM.
+    if (bytes.byteLength === 0) return undefined;
+    const carrier = this.#carrier;
+    const due = carrier.sent + bytes.byteLength + Math.ceil(bytes.byteLength / RECORD) * OVERHEAD;
     return new Promise((resolve, reject) => {
       let written = false;
       const settle = (): void => {
-        if (written && this.#carrier.writableLength === 0 && this.#carrier.sent >= this.#due) resolve();
+        if (written && carrier.writableLength === 0 && carrier.sent >= due) resolve();
       };
       this.#pending = { resolve, reject };
-      this.#carrier.onSent = settle;
-      this.#socket.write(chunk, (error?: Error | null) => {
+      carrier.onSent = settle;
+      this.#socket.write(bytes, (error?: Error | null) => {
         written = !error;
         settle();
       });
     });
   }
 
-  async #close(): Promise<void> {
+  async close(): Promise<void> {
+    if (this.#unwritable) throw this.#unwritable;
     await new Promise<void>((resolve, reject) => {
       this.#pending = { resolve, reject };
       this.#socket.end(() => setImmediate(() => this.#carrier.finish().then(resolve)));
     });
     this.#writeEnded = true;
-    if (this.#readEnded && this.#rest.length === 0) this.#carrier.release();
+    this.#release();
+  }
+
+  destroy({ reset }: { readonly reset: boolean }): void {
+    this.#carrier.leave({ reset });
+    if (this.#rest.length > 0) this.#readEnded = false;
+    this.#rest = [];
+    this.#fail("connection_terminated", DESTROYED);
   }
 
   #carrierEnded(cause?: unknown): void {
@@ -168,25 +191,21 @@ export class TlsStream implements ByteStream {
 
   /** The peer has ended, and so has the runtime. */
   #failWriting(): void {
-    const error = tlsError(`Cannot send to ${show(this.remote)}`, {
-      code: "connection_terminated",
-      cause: NO_HALF_CLOSE,
-    });
+    const code = "connection_terminated";
+    this.#unwritable = tlsError(`Cannot send to ${show(this.remote)}`, { code, cause: NO_HALF_CLOSE });
     this.#writeEnded = true;
-    this.#pending?.reject(error);
-    this.#sink.error(error);
-    if (this.#rest.length === 0) this.#carrier.release();
+    this.#pending?.reject(this.#unwritable);
   }
 
-  /** Frees the carrier, and fails `readable` and the pending and the next write. */
+  /** Frees the carrier, and fails whatever is under way and comes later; but what was deciphered can be read. */
   #fail(code: SocketErrorCode, cause?: unknown): void {
-    if (this.#failed || (this.#readEnded && this.#writeEnded)) return;
-    this.#failed = true;
-    const error = tlsError(`The TLS connection with ${show(this.remote)} is gone`, { code, cause });
-    this.#carrier.reset();
+    if (this.#failure || (this.#readEnded && this.#writeEnded)) return;
+    this.#failure =
+      this.#unwritable =
+        tlsError(`The TLS connection with ${show(this.remote)} is gone`, { code, cause });
+    this.#carrier.leave({ reset: true });
     this.#socket.destroy();
-    if (!this.#readEnded || this.#rest.length > 0) this.#source.error(error);
-    if (!this.#sink.signal.aborted) this.#sink.error(error);
-    this.#pending?.reject(error);
+    this.#pending?.reject(this.#failure);
+    this.#deliver();
   }
 }

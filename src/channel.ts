@@ -6,6 +6,7 @@
 
 import { ByteReader } from "./byte_reader.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import type { DirectPort } from "./direct_port.ts";
 import type { Fault, Side } from "./faults.ts";
 import type { Address, ByteStream } from "./runtime.ts";
 import { StreamPort } from "./stream_port.ts";
@@ -14,14 +15,16 @@ import { StreamPort } from "./stream_port.ts";
 export class Channel {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
+  /** What both use: for who takes over from them (see `channel_stream.ts`). */
+  readonly port: DirectPort;
   #local: Address;
   #remote: Address;
 
   /** Takes the stream over; nobody else may read or write it afterwards. */
   constructor(stream: ByteStream, side: Side) {
-    const port = stream.port ?? new StreamPort(stream);
-    this.reader = new ByteReader(port, side);
-    this.writer = new ByteWriter(port, side);
+    this.port = stream.port ?? new StreamPort(stream);
+    this.reader = new ByteReader(this.port, side);
+    this.writer = new ByteWriter(this.port, side);
     this.#local = stream.local;
     this.#remote = stream.remote;
   }

@@ -56,11 +56,22 @@ export function onEveryWire(
     async run(runtime) {
       const before = openSockets();
       const wire = await open(runtime);
-      await body(runtime, wire);
-      for (const stream of [wire.client, wire.server]) await discard(stream);
+      const taken = new Set<ByteStream>();
+      await body(noting(runtime, taken), wire);
+      // Whoever has taken a stream over has to free it.
+      for (const stream of [wire.client, wire.server]) if (!taken.has(stream)) await discard(stream);
       await eventually(() => openSockets() <= before, "The case has left a socket open");
     },
   }));
+}
+
+/** A runtime that notes what it has spoken TLS over. */
+function noting(runtime: Runtime, taken: Set<ByteStream>): Runtime {
+  return {
+    ...runtime,
+    acceptTls: (stream, options) => runtime.acceptTls(taken.add(stream) && stream, options),
+    connectTls: (stream, options) => runtime.connectTls(taken.add(stream) && stream, options),
+  };
 }
 
 /** The same for two ends whose handshake is done. */

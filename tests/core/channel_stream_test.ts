@@ -61,3 +61,32 @@ Deno.test("channelStream() destroys the connection when it is cancelled or abort
   peer.writer.cut(new Error("Gone") as never);
   assertEquals((await assertRejects(() => reading) as { code?: unknown }).code, "connection_terminated");
 });
+
+Deno.test("channelStream() has a port: what waits comes first, and what a wait that was given up brings", async () => {
+  for (const early of ["waits", ""]) {
+    const { channel, stream, peer } = setUp();
+    const givenUp = channel.reader.fill();
+    if (early !== "") {
+      await say(peer, early);
+      await givenUp;
+    }
+    const again = new Channel(stream, "target");
+    const hearing = hear(again, `${early}later`);
+    await say(peer, "later");
+    assertEquals(await hearing, `${early}later`);
+    await again.writer.write(bytes("answer"));
+    assertEquals(await hear(peer, "answer"), "answer");
+    await peer.writer.close();
+    assertEquals(await again.reader.fill(), false);
+  }
+});
+
+Deno.test("channelStream() has a port that ends where the channel has ended, and is destroyed with it", async () => {
+  const { channel, stream, peer } = setUp();
+  await peer.writer.close();
+  assertEquals(await channel.reader.fill(), false);
+  assertEquals(await new Channel(stream, "target").reader.fill(), false);
+  const other = setUp();
+  new Channel(other.stream, "target").cut(new Error("Gone") as never);
+  await assertRejects(() => hearAll(other.peer));
+});

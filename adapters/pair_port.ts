@@ -1,0 +1,44 @@
+/**
+ * A port over a pair of WHATWG streams, for TLS over whatever comes without one.
+ *
+ * @module
+ */
+
+import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { ByteStream } from "../src/runtime.ts";
+
+/** Both streams of a pair as one port. */
+export class PairPort implements DirectPort {
+  readonly #reader: ReadableStreamBYOBReader;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  /** Locks both streams. */
+  constructor({ readable, writable }: ByteStream) {
+    this.#reader = readable.getReader({ mode: "byob" });
+    this.#writer = writable.getWriter();
+    // A failure is told by what fails; nobody waits for this one.
+    for (const { closed } of [this.#reader, this.#writer]) closed.catch(() => {});
+  }
+
+  pull(receiver: PortReceiver): void {
+    this.#reader.read(receiver.lend()).then(({ value, done }) => {
+      if (done) receiver.end(value);
+      else if (receiver.receive(value as Uint8Array<ArrayBuffer>)) this.pull(receiver);
+    }, (error) => receiver.fail(error));
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#writer.write(bytes);
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+
+  destroy({ reset }: { readonly reset: boolean }): void {
+    if (reset) return void this.#writer.abort().catch(() => {});
+    // A half that has ended already takes neither.
+    this.#writer.close().catch(() => {});
+    this.#reader.cancel().catch(() => {});
+  }
+}
