@@ -23,6 +23,7 @@ const HELP = `Usage: deno task bench:peers [flags]
   --only deno,haproxy,… contestants; all that are installed by default, Node 22 excepted
   --rounds N            rounds (3)
   --seconds N           how long each measurement takes (2)
+  --warm-up N           how long everybody is loaded before, so that compilers are through (8)
   --json FILE           writes every figure of every round, too
   --list                tells the loads and the contestants, and who is missing
 `;
@@ -31,20 +32,22 @@ const HELP = `Usage: deno task bench:peers [flags]
 class Comparison {
   readonly #origins: Origins;
   readonly #seconds: number;
+  readonly #warmUp: number;
   readonly #started = new Map<Entry, Promise<Contestant>>();
 
-  private constructor(origins: Origins, seconds: number) {
+  private constructor(origins: Origins, { seconds, warmUp }: { seconds: number; warmUp: number }) {
     this.#origins = origins;
     this.#seconds = seconds;
+    this.#warmUp = warmUp;
   }
 
-  static async begin(seconds: number): Promise<Comparison> {
+  static async begin(times: { seconds: number; warmUp: number }): Promise<Comparison> {
     await compileLoad();
     const start = async (): Promise<Origin> => {
       const program = new Program({ command: [`${WORKSHOP}/origin`], place: "load" });
       return { program, port: Number((await program.line(/^\d+\n/))[0]) };
     };
-    return new Comparison({ requests: await start(), tunnels: await start() }, seconds);
+    return new Comparison({ requests: await start(), tunnels: await start() }, times);
   }
 
   #running(entry: Entry): Promise<Contestant> {
@@ -66,7 +69,8 @@ class Comparison {
       for (const result of results) {
         if (result.failure !== undefined) continue;
         try {
-          const figures = await load.measure(this.#setting(result.entry));
+          const seconds = round > 0 ? this.#seconds : this.#warmUp;
+          const figures = await load.measure(this.#setting(result.entry, seconds));
           if (round > 0) result.rounds.push(figures);
         } catch (error) {
           result.failure = String(error);
@@ -77,11 +81,11 @@ class Comparison {
     return results.map(({ contestant, rounds, failure }) => ({ contestant, rounds, failure }));
   }
 
-  #setting(entry: Entry): Setting {
+  #setting(entry: Entry, seconds: number): Setting {
     return {
       entry,
       origins: this.#origins,
-      seconds: this.#seconds,
+      seconds,
       running: () => this.#running(entry),
     };
   }
@@ -117,6 +121,7 @@ async function main(): Promise<void> {
       only: { type: "string" },
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
+      "warm-up": { type: "string", default: "8" },
       json: { type: "string" },
     },
   });
@@ -136,7 +141,10 @@ async function main(): Promise<void> {
     for (const { name, title } of loads) console.log(`${name}: ${title}`);
     return console.log(`Contestants: ${all.map(({ name }) => name).join(", ")}`);
   }
-  const comparison = await Comparison.begin(Number(flags.seconds));
+  const comparison = await Comparison.begin({
+    seconds: Number(flags.seconds),
+    warmUp: Number(flags["warm-up"]),
+  });
   const present = wanted.filter(({ missing }) => !missing);
   const summaries: Summary[] = [];
   for (const load of loads) {
