@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, isIP, Socket } from "node:net";
@@ -192,15 +193,26 @@ function environment(name: string): string | undefined {
 
 const NOTHING = new Uint8Array(0);
 
-/**
- * Where all sockets are read into: Node fixes the buffer of a read when the one before it is done, and one for each
- * socket would cost memory while they idle. A write that the kernel does not take at once keeps it, and the next
- * reads go elsewhere.
- */
-let scratch = new Uint8Array(256 * 1024);
+/** Bytes that are read at once. */
+const READ_SIZE = 256 * 1024;
 
-/** Scratch buffers that their writes have given back. */
+/** A read of so many bytes gets a socket a buffer of its own; one of fewer than `LITTLE` takes it away. */
+const MUCH = 32 * 1024;
+const LITTLE = 8 * 1024;
+
+/**
+ * Where sockets are read into that have little to say: Node fixes the buffer of a read when the one before it is done,
+ * and one for each socket would cost memory while they idle. Any of them may be read at any time, so that nothing may
+ * keep what is in it: what is written is a copy.
+ */
+const SHARED = new Uint8Array(READ_SIZE);
+
+/** Buffers of sockets that had much to say. A write that the kernel does not take at once keeps such a one. */
 const SPARE: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 16;
+
+/** The socket whose buffer is in other hands. */
+let delivering: SocketStream | undefined;
 
 /** Sockets that nobody waited for when they had something. */
 const RESTLESS: SocketStream[] = [];
@@ -212,6 +224,8 @@ class SocketStream implements ByteStream, DirectPort {
   /** Whoever waits for a read. */
   #receiver: PortReceiver | undefined;
   #paused = true;
+  /** Where the read under way goes. */
+  #buffer: Uint8Array<ArrayBuffer> = SHARED;
   /** Received before it was wanted. */
   #unread: Uint8Array<ArrayBuffer> | undefined;
   #finReceived = false;
@@ -221,7 +235,7 @@ class SocketStream implements ByteStream, DirectPort {
   #streams: PortStreams | undefined;
 
   constructor(adoption?: AdoptionOptions) {
-    const onread = { buffer: currentScratch, callback: (length: number) => this.#receive(length) };
+    const onread = { buffer: () => this.#buffer, callback: (length: number) => this.#receive(length) };
     const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
     this.socket = new Socket(options);
     // Node heeds those options where it connects, not where it adopts.
@@ -267,10 +281,10 @@ class SocketStream implements ByteStream, DirectPort {
     this.socket.resume();
   }
 
-  /** Takes what is in the scratch buffer; false makes Node stop reading. */
+  /** Takes what is in the buffer; false makes Node stop reading. */
   #receive(length: number): boolean {
     const receiver = this.#receiver;
-    const bytes = scratch.subarray(0, length);
+    const bytes = this.#buffer.subarray(0, length);
     if (receiver === undefined) {
       this.#unread = bytes.slice();
       this.#paused = true;
@@ -278,10 +292,22 @@ class SocketStream implements ByteStream, DirectPort {
       return false;
     }
     this.#receiver = undefined;
-    if (receiver.receive(bytes)) this.#receiver = receiver;
+    delivering = this;
+    const wanted = receiver.receive(bytes);
+    delivering = undefined;
+    if (wanted) this.#receiver = receiver;
     // Whether the reader goes on is known only after the microtasks; Node reads again later still.
     else if (RESTLESS.push(this) === 1) setImmediate(settle);
+    if (length >= MUCH && this.#buffer === SHARED) this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
+    else if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
     return true;
+  }
+
+  /** Its own buffer, for somebody to keep; the next read goes to the shared one. */
+  #giveUp(): Uint8Array<ArrayBuffer> {
+    const own = this.#buffer;
+    this.#buffer = SHARED;
+    return own;
   }
 
   /** Stops reading when nobody waits. */
@@ -294,6 +320,7 @@ class SocketStream implements ByteStream, DirectPort {
   #end(): void {
     if (this.socket.destroyed) return;
     this.#finReceived = true;
+    if (this.#buffer !== SHARED) spare(this.#giveUp());
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.end();
@@ -301,16 +328,17 @@ class SocketStream implements ByteStream, DirectPort {
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#over) return Promise.reject(this.#failure());
-    this.socket.write(bytes);
+    this.socket.write(bytes.buffer === SHARED.buffer ? Buffer.from(bytes) : bytes);
     // The kernel has taken it all already: Node would say so only in the next tick.
     if (this.socket.writableLength === 0 && this.socket.errored === null) return undefined;
-    const kept = bytes.buffer === scratch.buffer ? scratch : undefined;
-    if (kept !== undefined) scratch = SPARE.pop() ?? new Uint8Array(kept.length);
+    const isLent = delivering !== undefined && bytes.buffer === delivering.#buffer.buffer &&
+      bytes.buffer !== SHARED.buffer;
+    const kept = isLent ? delivering!.#giveUp() : undefined;
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
       // The callback of this one comes when the one before it is done.
       this.socket.write(NOTHING, (error) => {
-        if (kept !== undefined) SPARE.push(kept);
+        if (kept !== undefined) spare(kept);
         if (!error) this.#resolve();
       });
     });
@@ -360,8 +388,8 @@ class SocketStream implements ByteStream, DirectPort {
   }
 }
 
-function currentScratch(): Uint8Array {
-  return scratch;
+function spare(buffer: Uint8Array<ArrayBuffer>): void {
+  if (SPARE.length < MOST_SPARE) SPARE.push(buffer);
 }
 
 function settle(): void {

@@ -49,6 +49,33 @@ function moodyOrigin(random: Random, posts: Map<string, number>): Promise<Origin
   });
 }
 
+suite.test("bulk tunnels and small requests side by side each get their own bytes", async (proxy) => {
+  const [piece, pieces] = [256 * 1024, 64 * LOAD];
+  await using bulk = await Origin.listen(async (connection) => {
+    const bytes = Buffer.alloc(piece, await connection.read(1));
+    for (let i = 0; i < pieces; i++) await connection.send(bytes);
+  });
+  await using web = await httpOrigin(({ startLine }) => response(startLine));
+  let left = 4;
+  const tunnels = Array.from({ length: left }, async (_, index) => {
+    const bytes = Buffer.alloc(piece, `${index}`);
+    using client = await tunnel(proxy, bulk.authority);
+    await client.send(`${index}`);
+    for (let i = 0; i < pieces; i++) {
+      assert(bytes.equals(await client.read(piece)), `tunnel ${index}, piece ${i}`);
+    }
+    left--;
+  });
+  const requests = Array.from({ length: 4 }, async (_, index) => {
+    using client = await proxy.connect();
+    for (let i = 0; left > 0 || i < 100; i++) {
+      await client.send(request("GET", `http://${web.authority}/${index}/${i}`));
+      assertEquals((await client.message()).text, `GET /${index}/${i} HTTP/1.1`);
+    }
+  });
+  await Promise.all([...tunnels, ...requests]);
+});
+
 suite.test(`T21: an origin that closes idle connections at random costs no client anything (seed ${SEED})`, async (proxy) => {
   const posts = new Map<string, number>();
   await using origin = await moodyOrigin(new Random(SEED), posts);
