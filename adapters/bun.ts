@@ -283,6 +283,9 @@ function connected(dialer: Socket, signal?: AbortSignal): Promise<void> {
 
 // --- streams ---
 
+/** Bytes after which a socket lets the others have their turn. */
+const TURN = 1024 * 1024;
+
 /** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
 
@@ -301,6 +304,8 @@ class SocketStream implements ByteStream, DirectPort {
   readonly remote: Address;
   readonly #socket: BunSocket;
   #paused = false;
+  /** Bytes since its turn began. */
+  #turn = 0;
   /** Whoever waits for a read. */
   #receiver: PortReceiver | undefined;
   /** Received before it was wanted. */
@@ -345,7 +350,11 @@ class SocketStream implements ByteStream, DirectPort {
       if (!receiver.receive(chunk)) return;
     }
     this.#receiver = receiver;
-    if (this.#finReceived) return this.#end();
+    if (this.#finReceived) this.#end();
+    else this.#resume();
+  }
+
+  #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
@@ -359,9 +368,22 @@ class SocketStream implements ByteStream, DirectPort {
       return this.#pauseUnlessWanted();
     }
     this.#receiver = undefined;
-    if (receiver.receive(chunk)) this.#receiver = receiver;
+    if (receiver.receive(chunk)) this.#goOn(receiver, chunk.byteLength);
     // Whether the reader goes on is known only after the microtasks; Bun polls later still.
     else this.#pauseSoon();
+  }
+
+  /** Waits for more, though not before the others have had their turn: Bun reads several times at once. */
+  #goOn(receiver: PortReceiver, length: number): void {
+    this.#receiver = receiver;
+    this.#turn += length;
+    if (this.#turn < TURN || this.#why !== undefined) return;
+    this.#turn = 0;
+    this.#paused = true;
+    this.#socket.pause();
+    setImmediate(() => {
+      if (this.#receiver !== undefined) this.#resume();
+    });
   }
 
   #pauseSoon(): void {

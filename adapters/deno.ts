@@ -242,6 +242,15 @@ const NAMES = new NameLookup({
 
 // --- streams ---
 
+/**
+ * Bytes after which a connection lets the others have their turn, where there are any: as long as something can be done
+ * at once, Deno looks for what else has arrived only every now and then, 20 to 200 ms apart.
+ */
+const TURN = 2 * 1024 * 1024;
+
+/** The connection that was read last. */
+let reading: SocketStream | undefined;
+
 /** Milliseconds between a failed accept and the next one. */
 const ACCEPT_BACKOFF = 50;
 
@@ -254,6 +263,9 @@ class SocketStream implements ByteStream, DirectPort {
   /** Halves that have not ended; 0 once the descriptor is free. */
   #open = 2;
   #finReceived = false;
+  /** Bytes since its turn began, and whether others were read meanwhile. */
+  #turn = 0;
+  #alone = true;
   /** Why it is gone. */
   #cause: unknown;
   #streams: PortStreams | undefined;
@@ -286,6 +298,17 @@ class SocketStream implements ByteStream, DirectPort {
     if (this.#cause !== undefined) return receiver.fail(this.#failure());
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
+    if (this.#turn < TURN) return this.#read(receiver);
+    this.#turn = 0;
+    if (this.#alone) return this.#read(receiver);
+    this.#alone = true;
+    // An immediate would come before anything else is looked for.
+    setTimeout(() => {
+      if (this.#receiver === receiver) this.#read(receiver);
+    });
+  }
+
+  #read(receiver: PortReceiver): void {
     const room = receiver.lend();
     this.#conn.read(room).then((count) => this.#received(room, count), (cause) => this.#destroy(cause));
   }
@@ -299,9 +322,12 @@ class SocketStream implements ByteStream, DirectPort {
       this.#finReceived = true;
       receiver.end(room);
       this.#endHalf();
-    } else if (receiver.receive(count === room.length ? room : room.subarray(0, count))) {
-      this.pull(receiver);
+      return;
     }
+    this.#turn += count;
+    if (reading !== this) this.#alone = reading === undefined;
+    reading = this;
+    if (receiver.receive(count === room.length ? room : room.subarray(0, count))) this.pull(receiver);
   }
 
   write(bytes: Uint8Array): Promise<void> {

@@ -196,6 +196,9 @@ const NOTHING = new Uint8Array(0);
 /** Bytes that are read at once. */
 const READ_SIZE = 256 * 1024;
 
+/** Bytes after which a socket lets the others have their turn. */
+const TURN = 1024 * 1024;
+
 /** A read of so many bytes gets a socket a buffer of its own; one of fewer than `LITTLE` takes it away. */
 const MUCH = 32 * 1024;
 const LITTLE = 8 * 1024;
@@ -224,6 +227,8 @@ class SocketStream implements ByteStream, DirectPort {
   /** Whoever waits for a read. */
   #receiver: PortReceiver | undefined;
   #paused = true;
+  /** Bytes since its turn began. */
+  #turn = 0;
   /** Where the read under way goes. */
   #buffer: Uint8Array<ArrayBuffer> = SHARED;
   /** Received before it was wanted. */
@@ -276,9 +281,7 @@ class SocketStream implements ByteStream, DirectPort {
     // Node may have destroyed the socket by now, of which both halves have ended.
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.socket.resume();
+    this.#resume();
   }
 
   /** Takes what is in the buffer; false makes Node stop reading. */
@@ -295,12 +298,31 @@ class SocketStream implements ByteStream, DirectPort {
     delivering = this;
     const wanted = receiver.receive(bytes);
     delivering = undefined;
-    if (wanted) this.#receiver = receiver;
+    if (wanted) this.#goOn(receiver, length);
     // Whether the reader goes on is known only after the microtasks; Node reads again later still.
     else if (RESTLESS.push(this) === 1) setImmediate(settle);
     if (length >= MUCH && this.#buffer === SHARED) this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
     else if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
     return true;
+  }
+
+  /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
+  #goOn(receiver: PortReceiver, length: number): void {
+    this.#receiver = receiver;
+    this.#turn += length;
+    if (this.#turn < TURN) return;
+    this.#turn = 0;
+    this.#paused = true;
+    this.socket.pause();
+    setImmediate(() => {
+      if (this.#receiver !== undefined) this.#resume();
+    });
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
   }
 
   /** Its own buffer, for somebody to keep; the next read goes to the shared one. */
