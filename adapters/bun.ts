@@ -20,7 +20,7 @@ import process from "node:process";
 import { readFileSync } from "node:fs";
 import { isIP, isIPv6, Socket } from "node:net";
 import { setImmediate } from "node:timers";
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
@@ -35,7 +35,7 @@ import type {
   SocketErrorCode,
   TcpAddress,
 } from "../src/runtime.ts";
-import { PortStreams } from "./port_streams.ts";
+import { PortStream } from "./port_stream.ts";
 import { askBoth, type FoundAddress, NameLookup } from "./name_lookup.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { listedAddresses } from "./system_names.ts";
@@ -289,7 +289,7 @@ const TURN = 1024 * 1024;
 /** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
 
-class SocketStream implements ByteStream, DirectPort {
+class SocketStream extends PortStream {
   /** The same for every socket, whose state is in `socket.data`. */
   static readonly handlers = {
     binaryType: "uint8array",
@@ -316,10 +316,10 @@ class SocketStream implements ByteStream, DirectPort {
   /** Why it is over. */
   #why: string | undefined;
   #cause: Error | undefined;
-  #streams: PortStreams | undefined;
 
   /** Takes over a socket that reads. Only a TCP socket knows its addresses. */
   constructor(socket: BunSocket, { local, remote }: { local?: Address; remote?: Address }) {
+    super();
     socket.data = this;
     this.#socket = socket;
     this.local = local ?? tcpAddress(socket.localAddress, socket.localPort);
@@ -328,18 +328,6 @@ class SocketStream implements ByteStream, DirectPort {
       socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
     }
     this.#pauseSoon();
-  }
-
-  get port(): DirectPort {
-    return this;
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).readable;
-  }
-
-  get writable(): WritableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).writable;
   }
 
   pull(receiver: PortReceiver): void {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
@@ -21,7 +21,7 @@ import type {
   SocketError,
   SocketErrorCode,
 } from "../src/runtime.ts";
-import { PortStreams } from "./port_streams.ts";
+import { PortStream } from "./port_stream.ts";
 import { askBoth, askResolver, NameLookup, openResolver } from "./name_lookup.ts";
 import { openDatagrams } from "./datagrams.ts";
 import { acceptTls, connectTls } from "./tls.ts";
@@ -254,7 +254,7 @@ let reading: SocketStream | undefined;
 /** Milliseconds between a failed accept and the next one. */
 const ACCEPT_BACKOFF = 50;
 
-class SocketStream implements ByteStream, DirectPort {
+class SocketStream extends PortStream {
   readonly local: Address;
   readonly remote: Address;
   readonly #conn: DenoConn;
@@ -268,9 +268,9 @@ class SocketStream implements ByteStream, DirectPort {
   #alone = true;
   /** Why it is gone. */
   #cause: unknown;
-  #streams: PortStreams | undefined;
 
   constructor(conn: DenoConn) {
+    super();
     this.#conn = conn;
     this.local = fromDeno(conn.localAddr);
     this.remote = fromDeno(conn.remoteAddr);
@@ -280,18 +280,6 @@ class SocketStream implements ByteStream, DirectPort {
     } catch {
       // The peer is gone already (EINVAL on macOS), as the first read will say.
     }
-  }
-
-  get port(): DirectPort {
-    return this;
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).readable;
-  }
-
-  get writable(): WritableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).writable;
   }
 
   pull(receiver: PortReceiver): void {

@@ -10,7 +10,7 @@ import { readFileSync } from "node:fs";
 import { createServer, isIP, Socket } from "node:net";
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
@@ -26,7 +26,7 @@ import type {
   TcpAddress,
   UnixAddress,
 } from "../src/runtime.ts";
-import { PortStreams } from "./port_streams.ts";
+import { PortStream } from "./port_stream.ts";
 import { NameLookup } from "./name_lookup.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { querySystem } from "./system_names.ts";
@@ -220,7 +220,7 @@ let delivering: SocketStream | undefined;
 /** Sockets that nobody waited for when they had something. */
 const RESTLESS: SocketStream[] = [];
 
-class SocketStream implements ByteStream, DirectPort {
+class SocketStream extends PortStream {
   readonly socket: Socket;
   local: Address = { path: "" };
   remote: Address = { path: "" };
@@ -237,9 +237,9 @@ class SocketStream implements ByteStream, DirectPort {
   #pending: Pending | undefined;
   #over = false;
   #cause: Error | undefined;
-  #streams: PortStreams | undefined;
 
   constructor(adoption?: AdoptionOptions) {
+    super();
     const onread = { buffer: () => this.#buffer, callback: (length: number) => this.#receive(length) };
     const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
     this.socket = new Socket(options);
@@ -247,18 +247,6 @@ class SocketStream implements ByteStream, DirectPort {
     if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
     this.socket.on("end", () => this.#end());
     this.socket.on("error", (cause) => this.#fail(cause));
-  }
-
-  get port(): DirectPort {
-    return this;
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).readable;
-  }
-
-  get writable(): WritableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).writable;
   }
 
   /** Notes the addresses of a TCP connection; one that is already gone has none, is destroyed, and answers false. */

@@ -20,9 +20,9 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
-import type { Address, ByteStream, SocketError, SocketErrorCode } from "../src/runtime.ts";
-import { PortStreams } from "./port_streams.ts";
+import type { PortReceiver } from "../src/direct_port.ts";
+import type { Address, SocketError, SocketErrorCode } from "../src/runtime.ts";
+import { PortStream } from "./port_stream.ts";
 import type { Carrier } from "./tls_carrier.ts";
 import { show, tlsError, tlsFailure } from "./tls_errors.ts";
 
@@ -55,12 +55,11 @@ const TRUNCATED = { message: "it ended without close_notify" };
 const NO_HALF_CLOSE = { message: "Bun has closed the TLS connection behind the peer's close_notify" };
 
 /** What a TLS socket says, once its handshake is done. */
-export class TlsStream implements ByteStream, DirectPort {
+export class TlsStream extends PortStream {
   readonly local: Address;
   readonly remote: Address;
   #socket: TLSSocket;
   #carrier: Carrier;
-  #streams: PortStreams | undefined;
   /** Whoever waits for a read. */
   #receiver: PortReceiver | undefined;
   /** What was deciphered and not delivered. */
@@ -76,6 +75,7 @@ export class TlsStream implements ByteStream, DirectPort {
     socket: TLSSocket,
     { carrier, local, remote }: { carrier: Carrier; local: Address; remote: Address },
   ) {
+    super();
     this.#socket = socket;
     this.#carrier = carrier;
     this.local = local;
@@ -86,18 +86,6 @@ export class TlsStream implements ByteStream, DirectPort {
     socket.on("end", () => this.#end());
     socket.on("error", (cause: Error) => this.#fail(tlsFailure(cause), cause));
     socket.on("close", () => this.#fail("connection_terminated"));
-  }
-
-  get port(): DirectPort {
-    return this;
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).readable;
-  }
-
-  get writable(): WritableStream<Uint8Array> {
-    return (this.#streams ??= new PortStreams(this)).writable;
   }
 
   pull(receiver: PortReceiver): void {

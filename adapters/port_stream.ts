@@ -5,14 +5,46 @@
  */
 
 import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { Address, ByteStream } from "../src/runtime.ts";
 
 /** What a reader gets at most that brings no buffer. */
 const DEFAULT_VIEW = 16 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
+/** A connection that is its own port. The pair is made when somebody asks for it, which the core does not. */
+export abstract class PortStream implements ByteStream, DirectPort {
+  abstract readonly local: Address;
+  abstract readonly remote: Address;
+  #streams: PortStreams | undefined;
+
+  get port(): DirectPort {
+    return this;
+  }
+
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).readable;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return (this.#streams ??= new PortStreams(this)).writable;
+  }
+
+  /** See `DirectPort`. */
+  abstract pull(receiver: PortReceiver): void;
+
+  /** See `DirectPort`. */
+  abstract write(bytes: Uint8Array): Promise<void> | undefined;
+
+  /** See `DirectPort`. */
+  abstract close(): Promise<void> | undefined;
+
+  /** See `DirectPort`. */
+  abstract destroy(options: { readonly reset: boolean }): void;
+}
+
 /** Both streams of a port. */
-export class PortStreams implements PortReceiver {
+class PortStreams implements PortReceiver {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
   readonly #port: DirectPort;
