@@ -68,6 +68,8 @@ interface Drive {
   readonly via: Via;
   readonly connections: number;
   readonly size?: number;
+  /** Requests a second; as many as there can be where undefined. */
+  readonly rate?: number;
   /** Where it runs; as a load unless told otherwise. */
   readonly place?: Place;
 }
@@ -83,6 +85,7 @@ export const LOADS: readonly Load[] = [
   ),
   requests(100),
   requests(16 * 1024),
+  requests(100, 4_000),
   shortTunnels("connect"),
   shortTunnels("socks5"),
   idleTunnels(1_000),
@@ -106,14 +109,18 @@ function bulk({ kind, via, connections }: { kind: "down" | "up"; via: Tunnel; co
   };
 }
 
-function requests(size: number): Load {
+/**
+ * At one rate for everybody the proxies wake client and origin equally often, which the kernel counts as the work of
+ * whoever wakes them; at full speed, who is faster finds them awake.
+ */
+function requests(size: number, rate?: number): Load {
   return {
-    name: `B-${size}`,
-    title: `GET of ${size} octets, again and again over 64 connections`,
+    name: rate === undefined ? `B-${size}` : `B-${size}-paced`,
+    title: `GET of ${size} octets over 64 connections, ${rate ? `${rate} a second` : "again and again"}`,
     unit: "CPU seconds per 100,000 requests",
     suits: (spoken) => spoken.includes("http"),
     measure: (setting) =>
-      underLoad(setting, { kind: "get", via: "http", connections: 64, size }, ({ units }) => ({
+      underLoad(setting, { kind: "get", via: "http", connections: 64, size, rate }, ({ units }) => ({
         count: units,
         per: 100_000,
       })),
@@ -215,7 +222,7 @@ function originOf({ origins }: Setting, { via }: Drive): Origin {
 function client(setting: Setting, { ports }: Contestant, load: Drive): Program {
   const via = ports[load.via] === undefined ? "direct" : load.via;
   const { port } = originOf(setting, load);
-  const numbers = [ports[via], port, load.connections, setting.seconds, load.size ?? 100];
+  const numbers = [ports[via], port, load.connections, setting.seconds, load.size ?? 100, load.rate ?? 0];
   const command = [`${WORKSHOP}/client`, load.kind, via, ...numbers.map(String)];
   return new Program({ command, place: load.place ?? "load" });
 }

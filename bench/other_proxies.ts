@@ -89,18 +89,16 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
-/** What the runtime itself costs: a relay on each port, without a thought of what it carries. */
+/** What the runtime itself costs: a relay that looks at the first byte of a client's and no more. */
 function bare(runtime: string, ...command: string[]): Peer {
   const program = `${ROOT}/bench/bare/${runtime.replace(/\d+$/, "")}.ts`;
   return {
     name: `bare-${runtime}`,
-    speaks: ["http", "direct"],
-    command: ({ http, direct }, { requests, tunnels }) => [
-      ...command,
-      program,
-      `${http}:${requests.port}`,
-      `${direct}:${tunnels.port}`,
-    ],
+    speaks: ["http", "connect"],
+    command: ({ http }, origins) => {
+      const ports = [http, origins.requests.port, origins.tunnels.port];
+      return [...command, program, ...ports.map(String)];
+    },
   };
 }
 

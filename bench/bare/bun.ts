@@ -1,7 +1,8 @@
 /**
- * The least that a relay costs on Bun: bytes both ways, and nothing is read but bytes.
+ * The least that a relay costs on Bun: bytes both ways, and nothing is looked at but the first of them.
  *
- * `bun run bun.ts PORT:ORIGIN…` takes clients on each port, and dials its origin for each of them.
+ * `bun run bun.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a C as
+ * in CONNECT, and answers that; both are ports of 127.0.0.1.
  *
  * @module
  */
@@ -64,16 +65,30 @@ const HANDLERS: Handlers = {
   close: (socket) => socket.data.peer?.end(),
 };
 
+const C = "C".charCodeAt(0);
+const ESTABLISHED = new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n");
+
+const [port, requests, tunnels] = process.argv.slice(2).map(Number);
 const LOOPBACK = { hostname: "127.0.0.1", allowHalfOpen: true } as const;
 
-async function relay(client: BunSocket, port: number): Promise<void> {
-  client.data = {};
+async function dial(client: BunSocket, first: Uint8Array): Promise<void> {
   client.pause();
-  client.data.peer = await Bun.connect({ ...LOOPBACK, port, data: { peer: client }, socket: HANDLERS });
+  const asks = first[0] === C;
+  const data = { peer: client };
+  const origin = await Bun.connect({ ...LOOPBACK, port: asks ? tunnels : requests, data, socket: HANDLERS });
+  client.data.peer = origin;
+  if (asks) client.write(ESTABLISHED);
+  else origin.write(first);
   client.resume();
 }
 
-for (const [port, origin] of process.argv.slice(2).map((pair) => pair.split(":").map(Number))) {
-  const open = (client: BunSocket) => void relay(client, origin);
-  Bun.listen({ ...LOOPBACK, port, socket: { ...HANDLERS, open } });
+function open(client: BunSocket): void {
+  client.data = {};
 }
+
+function data(client: BunSocket, bytes: Uint8Array): void {
+  if (client.data.peer) HANDLERS.data(client, bytes);
+  else dial(client, bytes);
+}
+
+Bun.listen({ ...LOOPBACK, port, socket: { ...HANDLERS, open, data } });

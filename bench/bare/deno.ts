@@ -1,7 +1,8 @@
 /**
- * The least that a relay costs on Deno: bytes both ways, and nothing is read but bytes.
+ * The least that a relay costs on Deno: bytes both ways, and nothing is looked at but the first of them.
  *
- * `deno run -N deno.ts PORT:ORIGIN…` takes clients on each port, and dials its origin for each of them.
+ * `deno run -N deno.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a
+ * C as in CONNECT, and answers that; both are ports of 127.0.0.1.
  *
  * @module
  */
@@ -9,27 +10,35 @@
 /** A read is as long as the last one was full; the longest are as long as those of sluice. */
 const [LEAST, MOST] = [4 * 1024, 256 * 1024];
 
+const C = "C".charCodeAt(0);
+const ESTABLISHED = new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n");
+
+async function send(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await to.write(bytes.subarray(sent));
+}
+
 async function pass(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   let buffer = new Uint8Array(LEAST);
   while (true) {
     const count = await from.read(buffer);
     if (count === null) return to.closeWrite();
-    for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
+    await send(to, buffer.subarray(0, count));
     if (count === buffer.length && count < MOST) buffer = new Uint8Array(2 * count);
   }
 }
 
-async function relay(client: Deno.TcpConn, port: number): Promise<void> {
-  const origin = await Deno.connect({ hostname: "127.0.0.1", port });
-  for (const connection of [client, origin]) connection.setNoDelay(true);
+async function relay(client: Deno.TcpConn, requests: number, tunnels: number): Promise<void> {
+  client.setNoDelay(true);
+  const first = new Uint8Array(LEAST);
+  const count = await client.read(first);
+  if (count === null) return client.close();
+  const asks = first[0] === C;
+  const origin = await Deno.connect({ hostname: "127.0.0.1", port: asks ? tunnels : requests });
+  origin.setNoDelay(true);
+  await (asks ? send(client, ESTABLISHED) : send(origin, first.subarray(0, count)));
   await Promise.allSettled([pass(client, origin), pass(origin, client)]);
   for (const connection of [client, origin]) connection.close();
 }
 
-async function serve(listener: Deno.TcpListener, origin: number): Promise<void> {
-  for await (const client of listener) relay(client, origin);
-}
-
-for (const [port, origin] of Deno.args.map((pair) => pair.split(":").map(Number))) {
-  serve(Deno.listen({ hostname: "127.0.0.1", port }), origin);
-}
+const [port, requests, tunnels] = Deno.args.map(Number);
+for await (const client of Deno.listen({ hostname: "127.0.0.1", port })) relay(client, requests, tunnels);

@@ -1,8 +1,9 @@
 /**
- * The least that a relay costs on Node: bytes both ways, and nothing is read but bytes.
+ * The least that a relay costs on Node: bytes both ways, and nothing is looked at but the first of them.
  *
- * `node node.ts PORT:ORIGIN…` takes clients on each port, and dials its origin for each of them. What comes from
- * an origin is read into a buffer that is kept; Node offers that to the side that dials alone.
+ * `node node.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a C as in
+ * CONNECT, and answers that; both are ports of 127.0.0.1. What comes from an origin is read into a buffer that is
+ * kept; Node offers that to the side that dials alone.
  *
  * @module
  */
@@ -13,7 +14,11 @@ import process from "node:process";
 /** As long as those of sluice. */
 const MOST = 256 * 1024;
 
-function relay(client: Socket, port: number): void {
+const C = "C".charCodeAt(0);
+const [port, requests, tunnels] = process.argv.slice(2).map(Number);
+
+function relay(client: Socket, first: Uint8Array): void {
+  const asks = first[0] === C;
   const buffer = new Uint8Array(MOST);
   const callback = (count: number): boolean => {
     client.write(buffer.subarray(0, count));
@@ -21,15 +26,23 @@ function relay(client: Socket, port: number): void {
     if (!sent) client.once("drain", () => origin.resume());
     return sent;
   };
-  const onread = { buffer, callback };
-  const origin = createConnection({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true, onread });
+  const origin = createConnection({
+    host: "127.0.0.1",
+    port: asks ? tunnels : requests,
+    allowHalfOpen: true,
+    noDelay: true,
+    onread: { buffer, callback },
+  });
   origin.on("end", () => client.end()).on("error", () => client.destroy());
-  client.on("error", () => origin.destroy()).pipe(origin);
+  client.on("error", () => origin.destroy());
+  origin.once("connect", () => {
+    if (asks) client.write("HTTP/1.1 200 OK\r\n\r\n");
+    else origin.write(first);
+    client.pipe(origin);
+  });
 }
 
 // Whatever waits to be sent is waited for, since the buffer holds it.
-const OPTIONS = { allowHalfOpen: true, noDelay: true, highWaterMark: 1 };
-
-for (const [port, origin] of process.argv.slice(2).map((pair) => pair.split(":").map(Number))) {
-  createServer(OPTIONS, (client) => relay(client, origin)).listen(port, "127.0.0.1");
-}
+createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 1 }, (client) => {
+  client.once("data", (first) => relay(client.pause(), first as Uint8Array));
+}).listen(port, "127.0.0.1");

@@ -1,8 +1,9 @@
-// The client of the proxies: `client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE]`; PROXY and ORIGIN
+// The client of the proxies: `client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE [RATE]]`; PROXY and ORIGIN
 // are ports of 127.0.0.1.
 //
 //   KIND  down, up   octets without end through tunnels
-//         get        one request after the other, for SIZE octets each, on kept connections
+//         get        one request after the other, for SIZE octets each, on kept connections; RATE of them a
+//                    second on all together, or as many as there can be where that is 0
 //         short      connect, one request for SIZE octets, read to the end, again
 //         idle       connections that were used once, for SIZE octets, and are held until standard input ends
 //   VIA   http       requests in absolute-form
@@ -17,7 +18,7 @@
 
 enum { MAX_HEAD = 4096, SLOWEST = 10 * 1000 * 1000 };
 
-typedef enum { CONNECTING, GREETED, ASKED, WORKING, ENDING, HOLDING } Stage;
+typedef enum { CONNECTING, GREETED, ASKED, RESTING, WORKING, ENDING, HOLDING } Stage;
 
 typedef struct {
   int fd;
@@ -30,7 +31,7 @@ typedef struct {
 } Connection;
 
 static const char *kind, *via;
-static int epoll, proxy, origin, size, running, held;
+static int epoll, proxy, origin, size, rate, running, held;
 static bool bulk;
 static char request[512];
 static uint64_t units, bytes, errors, reconnects, *latencies;
@@ -142,7 +143,9 @@ static void on_answered(Connection *it) {
   units++;
   it->served++;
   if (!strcmp(kind, "get")) {
-    ask(it);
+    it->received = 0;
+    if (rate) it->stage = RESTING;
+    else ask(it);
   } else if (!strcmp(kind, "short")) {
     it->stage = ENDING;
   } else {
@@ -187,11 +190,24 @@ static void on_end(Connection *it) {
   replace(it, count != 0 || it->stage == HOLDING);
 }
 
+// Sends the requests that are due, on connections that have nothing to do.
+static void keep_pace(Connection *all, int count, double elapsed) {
+  static int next;
+  static uint64_t asked;
+  for (int looked = 0; asked < elapsed * rate && looked < count; looked++) {
+    Connection *it = &all[next++ % count];
+    if (it->stage != RESTING) continue;
+    asked++;
+    ask(it);
+  }
+}
+
 static void step(Connection *it) {
   switch (it->stage) {
     case CONNECTING: return on_connected(it);
     case GREETED: return on_greeting(it);
     case ASKED: return on_reply(it);
+    case RESTING: return (void)collect(it);
     case WORKING: return bulk ? on_bulk(it) : on_answer(it);
     case ENDING:
     case HOLDING: return on_end(it);
@@ -230,7 +246,7 @@ static void report(double seconds) {
 
 int main(int count, char **words) {
   if (count < 7) {
-    fputs("client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE]\n", stderr);
+    fputs("client KIND VIA PROXY ORIGIN CONNECTIONS SECONDS [SIZE [RATE]]\n", stderr);
     return 2;
   }
   prepare();
@@ -241,6 +257,7 @@ int main(int count, char **words) {
   int connections = running = atoi(words[5]);
   double seconds = atof(words[6]);
   size = count > 7 ? atoi(words[7]) : 100;
+  rate = count > 8 ? atoi(words[8]) : 0;
   bulk = !strcmp(kind, "down") || !strcmp(kind, "up");
   bool holds = !strcmp(kind, "idle");
   latencies = calloc(SLOWEST + 1, sizeof *latencies);
@@ -255,8 +272,9 @@ int main(int count, char **words) {
       if (!holds || opened - held < 100) open_connection(&all[opened++]);
     }
     struct epoll_event ready[256];
-    int events = epoll_wait(epoll, ready, 256, 20);
+    int events = epoll_wait(epoll, ready, 256, rate ? 1 : 20);
     for (int i = 0; i < events; i++) step(ready[i].data.ptr);
+    if (rate) keep_pace(all, opened, now() - begin);
   }
   report(now() - begin);
   if (holds) while (read(0, payload, BULK) > 0);
