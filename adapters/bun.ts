@@ -223,6 +223,10 @@ class BunRuntime implements Runtime {
       throw failure("This version of Bun is not supported: use 1.4.5", { other: "proxy_internal_error" });
     }
     owner._handle = null;
+    // Otherwise the dialer would stay in memory as long as its socket.
+    for (const toOwner of Object.getOwnPropertySymbols(socket)) {
+      Object.assign(socket, { [toOwner]: undefined });
+    }
     const stream = new SocketStream(socket, "path" in to ? { local: UNNAMED, remote: to } : {});
     socket.reload({ socket: SocketStream.handlers });
     if (socket.fd < this.#reserve + RESERVED_DESCRIPTORS / 2) return stream;

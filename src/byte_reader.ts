@@ -18,8 +18,15 @@ const BULK_CAPACITY = 256 * 1024;
 /** How fast the buffer follows a bulk transfer up and down again: 2, 16, 128, 256 KiB. */
 const GROWTH = 8;
 
-/** Takes bytes in; undefined when it has, otherwise settles when it has, and the bytes are not touched until then. */
-export type Take = (bytes: Uint8Array) => Promise<void> | undefined;
+/** Where drained bytes go. */
+export interface Drain {
+  /** Takes bytes in; undefined when it has, otherwise settles when it has, and the bytes are not touched until then. */
+  take(bytes: Uint8Array): Promise<void> | undefined;
+  /** There are no more. */
+  ended(): void;
+  /** The connection is broken, or `take()` has rejected. Perhaps called again, and in the middle of it: no place to destroy anything. */
+  failed(error: unknown): void;
+}
 
 /** Told once of what comes next, without a promise. */
 export interface Watcher {
@@ -27,8 +34,8 @@ export interface Watcher {
   stirred(fault: Fault | undefined): void;
 }
 
-interface Settle<T> {
-  readonly resolve: (value: T) => void;
+interface Settle {
+  readonly resolve: (more: boolean) => void;
   readonly reject: (fault: unknown) => void;
 }
 
@@ -43,9 +50,8 @@ export class ByteReader implements PortReceiver {
   #pulled = false;
   #watcher: Watcher | undefined;
   #filling: Promise<boolean> | undefined;
-  #filled: Settle<boolean> | undefined;
-  #take: Take | undefined;
-  #drained: Settle<void> | undefined;
+  #filled: Settle | undefined;
+  #drain: Drain | undefined;
   #fault: Fault | undefined;
   #ended = false;
   /** How many bytes of the buffer's are lent, and whether the port ever borrows. */
@@ -123,28 +129,25 @@ export class ByteReader implements PortReceiver {
 
   /**
    * Hands over what waits and all that arrives, each time when the bytes before have been taken in, and without a
-   * promise where they were at once. Settles behind the last byte; throws a `Fault`, or what `take` has rejected with.
+   * promise where they were at once.
    */
-  drain(take: Take): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#take = take;
-      this.#drained = { resolve, reject };
-      if (!this.#lends) this.buffer.resize(0);
-      if (!this.#pulled) this.#advance();
-    });
+  drain(drain: Drain): void {
+    this.#drain = drain;
+    if (!this.#lends) this.buffer.resize(0);
+    if (!this.#pulled) this.#advance();
   }
 
   #advance(): void {
-    if (this.#fault) return this.#drained?.reject(this.#fault);
+    if (this.#fault) return this.#drain!.failed(this.#fault);
     if (this.buffer.length > 0 && !this.#give(this.buffer.take())) return;
-    if (this.#ended) return this.#drained?.resolve();
+    if (this.#ended) return this.#drain!.ended();
     this.#pull();
   }
 
   /** True when the bytes have been taken in. */
   #give(bytes: Uint8Array): boolean {
-    const taken = this.#take!(bytes);
-    taken?.then(() => this.#advance(), this.#drained!.reject);
+    const taken = this.#drain!.take(bytes);
+    taken?.then(() => this.#advance(), (error) => this.#drain!.failed(error));
     return taken === undefined;
   }
 
@@ -162,13 +165,13 @@ export class ByteReader implements PortReceiver {
     if (this.#fault) return false;
     this.#pulled = false;
     if (this.#lent > 0) this.#takeBack(bytes);
-    else if (!this.#take || this.buffer.length > 0) this.#append(bytes);
+    else if (!this.#drain || this.buffer.length > 0) this.#append(bytes);
     else this.buffer.resize(0);
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.resolve(true);
     if (this.#watcher) this.#stir();
-    if (!this.#take) return false;
+    if (!this.#drain) return false;
     return this.#pulled = this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
   }
 
@@ -198,7 +201,7 @@ export class ByteReader implements PortReceiver {
     this.#filling = this.#filled = undefined;
     filled?.resolve(false);
     this.#stir();
-    this.#drained?.resolve();
+    this.#drain?.ended();
   }
 
   /** See `PortReceiver`. */
@@ -208,7 +211,7 @@ export class ByteReader implements PortReceiver {
     this.#filling = this.#filled = undefined;
     filled?.reject(fault);
     this.#stir(fault);
-    this.#drained?.reject(fault);
+    this.#drain?.failed(fault);
   }
 
   /** Destroys the connection. What waits for bytes, now or later, is told why. */

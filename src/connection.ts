@@ -70,39 +70,35 @@ export class Connection {
 
   /** Drives the table until the connection is closed. Rejects for a bug alone, of ours or in `onTransition`. */
   async run(): Promise<void> {
-    try {
-      await this.#run();
-    } catch (error) {
-      this.#session.client.cut(toFault(error));
-      throw error;
-    } finally {
-      this.#session.end();
-    }
-  }
-
-  async #run(): Promise<void> {
     const session = this.#session;
     let state: State = session.firstState;
     let here: Payloads[State] = {};
-    while (state !== "closed") {
-      session.enter(DEADLINES[state], LATE[state]);
-      let outcome: { event: Event; payload: Payloads[State] };
-      try {
-        const stepping = STEPS[state](session, here as never);
-        outcome = stepping instanceof Promise ? await stepping : stepping;
-      } catch (error) {
-        outcome = this.#interrupted(error, { state, here });
+    try {
+      while (state !== "closed") {
+        session.enter(DEADLINES[state], LATE[state]);
+        let outcome: { event: Event; payload: Payloads[State] };
+        try {
+          const stepping = STEPS[state](session, here as never);
+          outcome = stepping instanceof Promise ? await stepping : stepping;
+        } catch (error) {
+          outcome = this.#interrupted(error, { state, here });
+        }
+        const { event, payload } = outcome;
+        const to = next(state, event);
+        const recording = recordingOf(here);
+        // Nothing more comes of a request whose record does not travel on.
+        if (recording && recording !== recordingOf(payload)) {
+          session.finish(recording, ENDINGS[event] ?? "aborted");
+        }
+        session.services.onTransition?.({ id: session.id, from: state, event, to });
+        state = to;
+        here = payload;
       }
-      const { event, payload } = outcome;
-      const to = next(state, event);
-      const recording = recordingOf(here);
-      // Nothing more comes of a request whose record does not travel on.
-      if (recording && recording !== recordingOf(payload)) {
-        session.finish(recording, ENDINGS[event] ?? "aborted");
-      }
-      session.services.onTransition?.({ id: session.id, from: state, event, to });
-      state = to;
-      here = payload;
+    } catch (error) {
+      session.client.cut(toFault(error));
+      throw error;
+    } finally {
+      session.end();
     }
   }
 

@@ -250,21 +250,20 @@ class Server implements Proxy {
 
   readonly #failed = (error: unknown): void => this.#services.log.error("A connection failed", error);
 
-  async #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
+  #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
     // Who speaks for others, as a load balancer does, is no one client.
     const { refusal, release } = this.#admission.enter(entrance.trusts ? undefined : stream.remote);
     this.#metrics.connected();
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
-    const connection = new Connection({ id, stream, services: this.#services, entrance, refusal });
-    this.#connections.add(connection);
-    if (this.#closed) connection.drain();
-    try {
-      await connection.run();
-    } finally {
+    const onEnd = (): void => {
       this.#connections.delete(connection);
       release();
       if (this.#connections.size === 0) this.#onEmpty();
-    }
+    };
+    const connection = new Connection({ id, stream, services: this.#services, entrance, refusal, onEnd });
+    this.#connections.add(connection);
+    if (this.#closed) connection.drain();
+    return connection.run();
   }
 
   close({ drain = this.#services.timeouts.drain }: CloseOptions = {}): Promise<void> {

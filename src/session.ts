@@ -15,12 +15,13 @@ import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
 import { refuseDenied } from "./policy/rules.ts";
-import type { AssociationRequest, HandshakeOptions, Protocol, ProxyRequest } from "./protocols/handshake.ts";
+import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
 import type { RelayObserver } from "./relay.ts";
 import type { ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
+import { Terms } from "./terms.ts";
 
 /** What a session starts from. */
 export interface SessionOptions {
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly entrance: Entrance;
   /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
   readonly refusal?: Fault;
+  /** Called when it is over. */
+  readonly onEnd: () => void;
 }
 
 /** Counts what moves for a record, and keeps the idle deadline away meanwhile. */
@@ -77,31 +80,32 @@ export class Session implements Timed {
   client: Channel;
   readonly services: Services;
   readonly entrance: Entrance;
+  /** What its handshakes are held to. */
+  readonly terms: Terms;
   readonly #surplus: Fault | undefined;
+  readonly #onEnd: () => void;
   /** See `Timed`. */
   expiresAt = Infinity;
-  /** Makes whatever the current step waits for reject with the fault. */
-  onCut: (fault: Fault) => void;
+  /** Makes whatever the current step waits for reject with the fault; the client's connection is cut where undefined. */
+  onCut: ((fault: Fault) => void) | undefined;
   #deadline: Deadline = "none";
   #late: FaultCode = "client_timeout";
   #waiting = false;
   #draining = false;
-  #terms: HandshakeOptions | undefined;
+  #filling = false;
   #association: Association | undefined;
   #release: (() => void) | undefined;
 
   /** Takes the stream over. */
-  constructor({ id, stream, services, entrance, refusal }: SessionOptions) {
+  constructor({ id, stream, services, entrance, refusal, onEnd }: SessionOptions) {
     this.id = id;
     this.client = new Channel(stream, "client");
     this.services = services;
     this.entrance = entrance;
+    this.terms = new Terms(this);
     this.#surplus = refusal;
-    this.onCut = this.#cutClient;
+    this.#onEnd = onEnd;
   }
-
-  readonly #cutClient = (fault: Fault): void => this.client.cut(fault);
-  readonly #interrupt = (fault: Fault): void => this.client.reader.interrupt(fault);
 
   /** Where it begins. */
   get firstState(): "introducing" | "securing" | "detecting" {
@@ -117,11 +121,6 @@ export class Session implements Timed {
   /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
   get refusal(): Fault | undefined {
     return this.#surplus ?? this.services.refuseClient(this.client.remote);
-  }
-
-  /** What its handshakes are held to. */
-  get terms(): HandshakeOptions {
-    return this.#terms ??= handshakeTerms(this);
   }
 
   /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
@@ -142,7 +141,7 @@ export class Session implements Timed {
 
   /** Begins a step: `deadline` runs, unless it does so already, and `late` is the fault when it has passed. */
   enter(deadline: Deadline, late: FaultCode): void {
-    this.onCut = this.#cutClient;
+    this.onCut = undefined;
     this.#waiting = false;
     this.#late = late;
     if (deadline !== "header" || this.#deadline !== "header") this.setDeadline(deadline);
@@ -172,7 +171,9 @@ export class Session implements Timed {
 
   /** Breaks off what the current step waits for. */
   cut(fault: Fault): void {
-    this.onCut(fault);
+    if (this.onCut) this.onCut(fault);
+    else if (this.#filling) this.client.reader.interrupt(fault);
+    else this.client.cut(fault);
   }
 
   /** Finishes what was begun and takes no further request. */
@@ -184,11 +185,11 @@ export class Session implements Timed {
   /** Waits for more of what the client says, as `fill()` of its reader; a cut ends the wait and not the connection. */
   async fill(): Promise<boolean> {
     if (this.#waiting && this.#draining) throw new Fault("proxy_shutdown");
-    this.onCut = this.#interrupt;
+    this.#filling = true;
     try {
       return await this.client.reader.fill();
     } finally {
-      this.onCut = this.#cutClient;
+      this.#filling = false;
     }
   }
 
@@ -200,7 +201,7 @@ export class Session implements Timed {
         promise.then(resolve, reject);
       });
     } finally {
-      this.onCut = this.#cutClient;
+      this.onCut = undefined;
     }
   }
 
@@ -305,23 +306,6 @@ export class Session implements Timed {
     this.#association?.close();
     this.#release?.();
     this.services.deadlines.forget(this);
+    this.#onEnd();
   }
-}
-
-function handshakeTerms(session: Session): HandshakeOptions {
-  const { services: { name, limits, clock, authenticate, contact, scheme, disguised }, entrance, id } =
-    session;
-  return {
-    name,
-    maxHeaderSize: limits.headerSize,
-    // Nobody is asked for a password who will be refused all the same.
-    get credentialsRequired() {
-      return authenticate !== undefined && session.refusal === undefined && entrance.role === "proxy";
-    },
-    scheme,
-    disguised,
-    contact,
-    reference: id,
-    date: () => clock.date(),
-  };
 }

@@ -14,6 +14,7 @@ const NONE = new Uint8Array(0);
 /** A queue of bytes in one block of memory, which the reader beside it hands to the socket to be filled. */
 export class ByteBuffer {
   #block: Uint8Array<ArrayBuffer>;
+  #lent: Uint8Array<ArrayBuffer> = NONE;
   #start = 0;
   #end = 0;
   /** How far {@link ByteBuffer.lineEnd} has looked, so that a slow drip costs O(n) and not O(n²). */
@@ -21,7 +22,7 @@ export class ByteBuffer {
 
   /** Starts with room for `capacity` bytes. */
   constructor(capacity: number) {
-    this.#block = new Uint8Array(capacity);
+    this.#block = capacity === 0 ? NONE : new Uint8Array(capacity);
   }
 
   /** A buffer that holds a copy of the given bytes; for tests and for codecs used on their own. */
@@ -94,9 +95,9 @@ export class ByteBuffer {
 
   /** Adds a copy of some bytes at the end. */
   append(bytes: Uint8Array): void {
-    const room = this.lend(bytes.length);
-    room.set(bytes);
-    this.restore(room, bytes.length);
+    this.#makeRoom(bytes.length);
+    this.#block.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   /**
@@ -104,27 +105,30 @@ export class ByteBuffer {
    * must not be used until {@link ByteBuffer.restore} brings the memory back: a BYOB read detaches it.
    */
   lend(least: number): Uint8Array<ArrayBuffer> {
-    if (this.#block.length - this.#end < least) {
-      const waiting = this.bytes;
-      const needed = waiting.length + least;
-      const block = needed > this.#block.length
-        ? new Uint8Array(Math.max(needed, this.#block.length * 2))
-        : this.#block;
-      if (block === this.#block) block.copyWithin(0, this.#start, this.#end);
-      else block.set(waiting);
-      this.#searched = Math.max(0, this.#searched - this.#start);
-      this.#end -= this.#start;
-      this.#start = 0;
-      this.#block = block;
-    }
-    const room = this.#end === 0 ? this.#block : this.#block.subarray(this.#end);
+    this.#makeRoom(least);
+    this.#lent = this.#block;
     this.#block = NONE;
-    return room;
+    return this.#end === 0 ? this.#lent : this.#lent.subarray(this.#end);
+  }
+
+  #makeRoom(least: number): void {
+    if (this.#block.length - this.#end >= least) return;
+    const waiting = this.bytes;
+    const needed = waiting.length + least;
+    if (needed <= this.#block.length) this.#block.copyWithin(0, this.#start, this.#end);
+    else {
+      this.#block = new Uint8Array(Math.max(needed, this.#block.length * 2));
+      this.#block.set(waiting);
+    }
+    this.#searched = Math.max(0, this.#searched - this.#start);
+    this.#end -= this.#start;
+    this.#start = 0;
   }
 
   /** Takes lent memory back, with `count` new bytes in it. */
   restore(room: Uint8Array<ArrayBuffer>, count: number): void {
-    this.#block = new Uint8Array(room.buffer);
+    this.#block = room.buffer === this.#lent.buffer ? this.#lent : new Uint8Array(room.buffer);
+    this.#lent = NONE;
     this.#end += count;
   }
 
