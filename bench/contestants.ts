@@ -47,13 +47,16 @@ export interface Entry {
   readonly pair?: Entry;
 }
 
-/** All that there are. */
-export function entries(): Entry[] {
+/** All that there are; sluice with so many workers. */
+export function entries(workers: number): Entry[] {
   const pairs = rows(...PERMISSIONS).map(sluicePair);
   const peers = PEERS.map(startable);
   const haproxy = { ...peers.find(({ name }) => name === REFERENCE)!, pair: haproxyPair() };
   return [
-    ...rows().map((row, index) => ({ ...sluice(row), pair: pairs[index] })),
+    ...rows(...workers > 1 ? ["-R"] : []).map((row, index) => ({
+      ...sluice(row, workers),
+      pair: pairs[index],
+    })),
     ...peers.map((peer) => peer.name === REFERENCE ? haproxy : peer),
   ];
 }
@@ -61,15 +64,16 @@ export function entries(): Entry[] {
 /** What ratios are ratios to. */
 export const REFERENCE = "haproxy";
 
-function sluice(row: Row): Entry {
-  const name = row.name.replace(" ", "");
+function sluice(row: Row, workers: number): Entry {
+  const name = row.name.split(" -")[0].replace(" ", "");
   return {
     name,
     missing: undefined,
     speaks: ["http", "connect", "socks5"],
     async start() {
-      const flags = ["-l", "127.0.0.1:0", "--access-log", "off"];
-      const program = new Program({ command: [...row.command, ...flags], place: "proxy" });
+      const flags = ["-l", "127.0.0.1:0", "--access-log", "off", "--workers", `${workers}`];
+      const place = workers > 1 ? "everywhere" : "proxy";
+      const program = new Program({ command: [...row.command, ...flags], place });
       const port = Number((await program.line(/listening on 127\.0\.0\.1:(\d+)\n/))[1]);
       return { name, program, ports: { http: port, connect: port, socks5: port } };
     },

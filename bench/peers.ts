@@ -24,6 +24,7 @@ const HELP = `Usage: deno task bench:peers [flags]
   --rounds N            rounds (3)
   --seconds N           how long each measurement takes (2)
   --warm-up N           how long everybody is loaded before, so that compilers are through (8)
+  --workers N           sluice with so many workers, on all cores (1)
   --json FILE           writes every figure of every round, too
   --list                tells the loads and the contestants, and who is missing
 `;
@@ -122,12 +123,13 @@ async function main(): Promise<void> {
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
       "warm-up": { type: "string", default: "8" },
+      workers: { type: "string", default: "1" },
       json: { type: "string" },
     },
   });
   if (flags.help) return console.log(HELP);
   const words = flags.only?.split(",");
-  const all = entries();
+  const all = entries(Number(flags.workers));
   const wanted = words
     ? chosen(all, words, (name, word) => name === word)
     : all.filter(({ name }) => name !== "node22");

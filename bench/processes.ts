@@ -16,7 +16,7 @@ const TICKS = 100;
 const CORES = navigator.hardwareConcurrency;
 
 /** Which processors a program has: `background` is that of `load`, for what else is to be done there. */
-export type Place = "proxy" | "load" | "background";
+export type Place = "proxy" | "load" | "background" | "everywhere";
 
 const running = new Set<Program>();
 let over = false;
@@ -173,7 +173,7 @@ export async function compileLoad(): Promise<void> {
 
 function placing(place: Place): string[] {
   const nice = place === "background" ? ["nice", "-n", "19"] : [];
-  if (CORES < 2 || !isInstalled("taskset")) return nice;
+  if (CORES < 2 || place === "everywhere" || !isInstalled("taskset")) return nice;
   return [...nice, "taskset", "-c", place === "proxy" ? `${CORES - 1}` : `0-${CORES - 2}`];
 }
 
