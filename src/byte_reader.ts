@@ -15,8 +15,15 @@ const FIRST_CAPACITY = 2048;
 /** With reads of 64 KiB a byte was measured to cost a third more CPU on Deno, and twice as much on Node. */
 const BULK_CAPACITY = 256 * 1024;
 
-/** How fast the buffer follows a bulk transfer up and down again: 2, 16, 128, 256 KiB. */
-const GROWTH = 8;
+/** How fast the buffer follows a bulk transfer up and down again: 2, 32, 256 KiB, and 16 on the way down. */
+const GROWTH = 16;
+
+/**
+ * So many reads in a row that fill the buffer make it grow, and so many that leave most of it empty make it shrink: one
+ * alone may be the beginning or the end of a message, and memory for each message would cost more than its reads.
+ */
+const FULL_READS = 2;
+const SCANT_READS = 8;
 
 /** Where drained bytes go. */
 export interface Drain {
@@ -58,6 +65,8 @@ export class ByteReader implements PortReceiver {
   #lent = 0;
   #lends = false;
   #capacity = FIRST_CAPACITY;
+  /** How many reads in a row have filled the buffer; below zero, how many have left most of it empty. */
+  #trend = 0;
 
   /** Nobody else may read the port. `side` says whose fault a broken connection is. */
   constructor(port: DirectPort, side: Side) {
@@ -180,9 +189,17 @@ export class ByteReader implements PortReceiver {
     this.#lent = 0;
     this.buffer.restore(bytes, bytes.length);
     const { capacity } = this.buffer;
-    if (bytes.length === asked && asked === capacity) {
-      this.#capacity = Math.min(capacity * GROWTH, BULK_CAPACITY);
-    } else if (bytes.length * GROWTH < capacity) this.#capacity = Math.max(capacity / GROWTH, FIRST_CAPACITY);
+    if (bytes.length === asked && asked === capacity) this.#trend = Math.max(this.#trend, 0) + 1;
+    else if (bytes.length * GROWTH < capacity) this.#trend = Math.min(this.#trend, 0) - 1;
+    else this.#trend = 0;
+    if (this.#trend === FULL_READS) this.#resize(Math.min(capacity * GROWTH, BULK_CAPACITY));
+    else if (this.#trend === -SCANT_READS) this.#resize(Math.max(capacity / GROWTH, FIRST_CAPACITY));
+  }
+
+  /** From the next read on into an empty buffer. */
+  #resize(capacity: number): void {
+    this.#capacity = capacity;
+    this.#trend = 0;
   }
 
   #append(bytes: Uint8Array): void {

@@ -129,13 +129,25 @@ Deno.test("ByteReader grows its buffer while reads fill it, and shrinks it behin
     sizes.push(read);
     left -= read;
   }
-  assertEquals(sizes.slice(0, 4), [2 * 1024, 16 * 1024, 128 * 1024, 256 * 1024]);
-  for (let i = 0; i < 3; i++) {
+  assertEquals(sizes.slice(0, 5), [2, 2, 32, 32, 256].map((kibibytes) => kibibytes * 1024));
+  for (let i = 0; i < 16; i++) {
     await writer.write(new Uint8Array(10));
     await reader.read();
   }
   await writer.write(new Uint8Array(10_000));
   assertEquals((await reader.read())!.length, 2 * 1024);
+});
+
+Deno.test("ByteReader takes no new memory for each of many messages that are larger than its buffer", async () => {
+  const [near, far] = memoryPair({ capacity: 1024 * 1024 });
+  const reader = new ByteReader(new StreamPort(near), "client");
+  const writer = far.writable.getWriter();
+  for (let message = 0; message < 20; message++) {
+    await writer.write(new Uint8Array(33 * 1024));
+    const sizes: number[] = [];
+    for (let left = 33 * 1024; left > 0; left -= sizes.at(-1)!) sizes.push((await reader.read())!.length);
+    if (message > 0) assertEquals(sizes, [32 * 1024, 1024]);
+  }
 });
 
 Deno.test("ByteReader.cut() tells the reason to whoever waits, and to whoever comes later", async () => {
