@@ -1,13 +1,9 @@
 /**
  * The runtime contract on Deno's own sockets.
  *
- * What it cannot do: send a reset. `Deno.Conn` has no SO_LINGER and is shut down before it is closed, so
- * that `writable.abort()` sends FIN.
- *
  * @module
  */
 
-import type { PortReceiver } from "../src/direct_port.ts";
 import type {
   Address,
   ByteStream,
@@ -19,34 +15,15 @@ import type {
   Runtime,
   Sharing,
   SocketError,
-  SocketErrorCode,
 } from "../src/runtime.ts";
-import { PortStream } from "./port_stream.ts";
+import { show } from "./addresses.ts";
+import { type DenoAddress, type DenoConn, fromDeno, SocketStream } from "./deno_stream.ts";
 import { askBoth, askResolver, NameLookup, openResolver } from "./name_lookup.ts";
 import { openDatagrams } from "./datagrams.ts";
+import { type Codes, socketError } from "./socket_errors.ts";
 import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
-
-interface DenoAddress {
-  readonly transport: "tcp" | "unix";
-  readonly hostname?: string;
-  readonly port?: number;
-  /** Null for the unnamed socket of a client. */
-  readonly path?: string | null;
-  readonly reusePort?: boolean;
-}
-
-interface DenoConn {
-  readonly localAddr: DenoAddress;
-  readonly remoteAddr: DenoAddress;
-  read(buffer: ArrayBufferView): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  closeWrite(): Promise<void>;
-  close(): void;
-  setNoDelay?(on: boolean): void;
-  setKeepAlive?(on: boolean): void;
-}
 
 interface DenoListener {
   readonly addr: DenoAddress;
@@ -110,7 +87,7 @@ class DenoRuntime implements Runtime {
     try {
       return new SocketListener(this.#deno.listen({ ...toDeno(address), ...reusePort && { reusePort } }));
     } catch (cause) {
-      throw socketError(`Cannot listen on ${show(address)}`, { cause, codes: CODES.listen });
+      throw failure(`Cannot listen on ${show(address)}`, { cause, codes: CODES.listen });
     }
   }
 
@@ -132,14 +109,14 @@ class DenoRuntime implements Runtime {
   async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
     signal?.throwIfAborted();
     if ("host" in to && !IP_ADDRESS.test(to.host)) {
-      throw socketError(`Cannot dial ${show(to)}`, { cause: NOT_AN_ADDRESS, codes: CODES.dial });
+      throw failure(`Cannot dial ${show(to)}`, { cause: NOT_AN_ADDRESS, codes: CODES.dial });
     }
     try {
       const conn = await this.#deno.connect({ ...toDeno(to), signal });
       if (!signal?.aborted) return new SocketStream(conn);
       conn.close();
     } catch (cause) {
-      if (!signal?.aborted) throw socketError(`Cannot dial ${show(to)}`, { cause, codes: CODES.dial });
+      if (!signal?.aborted) throw failure(`Cannot dial ${show(to)}`, { cause, codes: CODES.dial });
     }
     throw signal.reason;
   }
@@ -149,7 +126,7 @@ class DenoRuntime implements Runtime {
       return await NAMES.resolve(host, options);
     } catch (cause) {
       if (options.signal?.aborted) throw options.signal.reason;
-      throw socketError(`Cannot resolve "${host}"`, { cause, codes: CODES.resolve });
+      throw failure(`Cannot resolve "${host}"`, { cause, codes: CODES.resolve });
     }
   }
 
@@ -177,6 +154,9 @@ class DenoRuntime implements Runtime {
     return state === "granted" ? this.#deno.env.get(name) : undefined;
   }
 }
+
+/** Milliseconds between a failed accept and the next one. */
+const ACCEPT_BACKOFF = 50;
 
 class SocketListener implements Listener {
   readonly address: Address;
@@ -216,10 +196,6 @@ function toDeno(address: Address): DenoAddress {
   return { transport: "tcp", hostname: address.host, port: address.port };
 }
 
-function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Address {
-  return transport === "unix" ? { path: path ?? "" } : { host: hostname, port };
-}
-
 function ignore(): void {}
 
 /** What Deno's resolver says of entries in the hosts file. */
@@ -239,136 +215,6 @@ const NAMES = new NameLookup({
     if (handle) handle.getServers = () => [];
   },
 });
-
-// --- streams ---
-
-/**
- * Bytes after which a connection lets the others have their turn, where there are any: as long as something can be done
- * at once, Deno looks for what else has arrived only every now and then, 20 to 200 ms apart.
- */
-const TURN = 2 * 1024 * 1024;
-
-/** The connection that was read last. */
-let reading: SocketStream | undefined;
-
-/** Milliseconds between a failed accept and the next one. */
-const ACCEPT_BACKOFF = 50;
-
-class SocketStream extends PortStream {
-  readonly local: Address;
-  readonly remote: Address;
-  readonly #conn: DenoConn;
-  /** Whoever waits for the read under way. */
-  #receiver: PortReceiver | undefined;
-  /** Halves that have not ended; 0 once the descriptor is free. */
-  #open = 2;
-  #finReceived = false;
-  /** Bytes since its turn began, and whether others were read meanwhile. */
-  #turn = 0;
-  #alone = true;
-  /** Why it is gone. */
-  #cause: unknown;
-
-  constructor(conn: DenoConn) {
-    super();
-    this.#conn = conn;
-    this.local = fromDeno(conn.localAddr);
-    this.remote = fromDeno(conn.remoteAddr);
-    try {
-      conn.setNoDelay?.(true);
-      conn.setKeepAlive?.(true);
-    } catch {
-      // The peer is gone already (EINVAL on macOS), as the first read will say.
-    }
-  }
-
-  pull(receiver: PortReceiver): void {
-    if (this.#cause !== undefined) return receiver.fail(this.#failure());
-    if (this.#finReceived) return receiver.end();
-    this.#receiver = receiver;
-    if (this.#turn < TURN) return this.#read(receiver);
-    this.#turn = 0;
-    if (this.#alone) return this.#read(receiver);
-    this.#alone = true;
-    // An immediate would come before anything else is looked for.
-    setTimeout(() => {
-      if (this.#receiver === receiver) this.#read(receiver);
-    });
-  }
-
-  #read(receiver: PortReceiver): void {
-    const room = receiver.lend();
-    this.#conn.read(room).then((count) => this.#received(room, count), (cause) => this.#destroy(cause));
-  }
-
-  #received(room: Uint8Array<ArrayBuffer>, count: number | null): void {
-    const receiver = this.#receiver;
-    // It was destroyed meanwhile.
-    if (receiver === undefined) return;
-    this.#receiver = undefined;
-    if (count === null) {
-      this.#finReceived = true;
-      receiver.end(room);
-      this.#endHalf();
-      return;
-    }
-    this.#turn += count;
-    if (reading !== this) this.#alone = reading === undefined;
-    reading = this;
-    if (receiver.receive(count === room.length ? room : room.subarray(0, count))) this.pull(receiver);
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    if (this.#cause !== undefined) return Promise.reject(this.#failure());
-    return this.#conn.write(bytes).then(
-      (sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined,
-      (cause) => this.#broken(cause),
-    );
-  }
-
-  async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
-    try {
-      while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
-    } catch (cause) {
-      this.#broken(cause);
-    }
-  }
-
-  close(): Promise<void> | undefined {
-    // close(2) sends FIN as well.
-    if (this.#open === 1) return this.#endHalf();
-    return this.#conn.closeWrite().then(() => this.#endHalf(), (cause) => this.#broken(cause));
-  }
-
-  #endHalf(): undefined {
-    if (this.#open > 0 && --this.#open === 0) this.#conn.close();
-  }
-
-  destroy(): void {
-    this.#destroy(DESTROYED);
-  }
-
-  #broken(cause: unknown): never {
-    this.#destroy(cause);
-    throw this.#failure();
-  }
-
-  /** Frees the descriptor, and fails whatever is under way; later reads and writes meet the failure. */
-  #destroy(cause: unknown): void {
-    this.#cause ??= cause;
-    if (this.#open > 0) this.#conn.close();
-    this.#open = 0;
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.fail(this.#failure());
-  }
-
-  /** Made for whoever asks, which at most ends is nobody. */
-  #failure(): SocketError {
-    const message = `The connection with ${show(this.remote)} is gone`;
-    return socketError(message, { cause: this.#cause ?? DESTROYED, codes: CODES.stream });
-  }
-}
 
 // --- errors ---
 
@@ -399,30 +245,14 @@ const CODES = {
     other: "destination_unavailable",
   },
   resolve: { ETIMEOUT: "dns_timeout", other: "dns_error" },
-  stream: { other: "connection_terminated" },
 } satisfies Record<string, Codes>;
-
-type Codes = Readonly<Record<string, SocketErrorCode>>;
 
 /** The cause when somebody dials a name. */
 const NOT_AN_ADDRESS = { name: "NotAnAddress", message: "resolve the name first" };
 
-/** The cause when this side has ended a connection. */
-const DESTROYED = { name: "Destroyed", message: "it was aborted or cancelled here" };
-
-function socketError(
-  problem: string,
-  { cause, codes }: { cause: unknown; codes: Codes },
-): SocketError {
+function failure(problem: string, { cause, codes }: { cause: unknown; codes: Codes }): SocketError {
   const { name, code = name, message } = cause as Error & { code?: string };
   const permissions = problem.includes("unix:") ? "Deno needs -R -W beside -N" : "Deno needs -N";
-  const error = new Error(`${problem}: ${name === "NotCapable" ? permissions : message}`, { cause });
-  return Object.assign(error, { code: codes[code] ?? codes.other });
-}
-
-function show(address: Address): string {
-  if ("path" in address) return `"unix:${address.path}"`;
-  return address.host.includes(":")
-    ? `"[${address.host}]:${address.port}"`
-    : `"${address.host}:${address.port}"`;
+  const why = name === "NotCapable" ? permissions : message;
+  return socketError(problem, { code: codes[code] ?? codes.other, cause, why });
 }

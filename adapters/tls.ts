@@ -18,11 +18,12 @@ import type {
   TlsClientOptions,
   TlsServerOptions,
 } from "../src/runtime.ts";
+import { show } from "./addresses.ts";
 import { serverName } from "./client_hello.ts";
 import { PairPort } from "./pair_port.ts";
 import { Carrier } from "./tls_carrier.ts";
 import { secureContext } from "./tls_contexts.ts";
-import { show, tlsError, tlsFailure } from "./tls_errors.ts";
+import { tlsError, tlsFailure } from "./tls_errors.ts";
 import { TlsStream } from "./tls_stream.ts";
 
 /** The types of Node know of no such option of a `TLSSocket`; it has it all the same. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Address, SocketError, SocketErrorCode } from "../src/runtime.ts";
+import type { SocketError, SocketErrorCode } from "../src/runtime.ts";
+import { socketError } from "./socket_errors.ts";
 
 /** How OpenSSL, BoringSSL and rustls tell the alert that the peer has sent. */
 const ALERT = /(?:received fatal alert: |(?:tlsv1|tlsv13|sslv3)[ _](?:alert[ _])?)([a-z_ ]+)/i;
@@ -26,17 +27,10 @@ export function tlsError(
 ): SocketError {
   const { message = "the runtime has closed it" } = (cause ?? {}) as { message?: string };
   const [, alert] = code === "tls_alert_received" ? ALERT.exec(message) ?? [] : [];
-  const reason = alert === undefined
+  const why = alert === undefined
     ? message.trim()
     : `the peer sent the alert "${
       alert.replace(/\B(?=[A-Z][a-z])/g, " ").replaceAll("_", " ").trim().toLowerCase()
     }"`;
-  return Object.assign(new Error(`${problem}: ${reason}`, { cause }), { name: "SocketError", code });
-}
-
-/** An address for people. */
-export function show(address: Address): string {
-  if ("path" in address) return `"unix:${address.path}"`;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `"${host}:${address.port}"`;
+  return socketError(problem, { code, cause, why });
 }

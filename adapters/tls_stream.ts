@@ -22,9 +22,10 @@ import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
 import type { PortReceiver } from "../src/direct_port.ts";
 import type { Address, SocketError, SocketErrorCode } from "../src/runtime.ts";
+import { show } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import type { Carrier } from "./tls_carrier.ts";
-import { show, tlsError, tlsFailure } from "./tls_errors.ts";
+import { tlsError, tlsFailure } from "./tls_errors.ts";
 
 /** Whether this runtime's TLS can send behind the peer's close_notify. */
 const HALF_CLOSE = process.versions.bun === undefined;

@@ -1,0 +1,170 @@
+/**
+ * The sockets of Deno as byte streams.
+ *
+ * What it cannot do: send a reset. `Deno.Conn` has no SO_LINGER and is shut down before it is closed, so
+ * that `writable.abort()` sends FIN.
+ *
+ * @module
+ */
+
+import type { PortReceiver } from "../src/direct_port.ts";
+import type { Address, SocketError } from "../src/runtime.ts";
+import { show } from "./addresses.ts";
+import { PortStream } from "./port_stream.ts";
+import { socketError } from "./socket_errors.ts";
+
+/** An address as Deno has it. */
+export interface DenoAddress {
+  readonly transport: "tcp" | "unix";
+  readonly hostname?: string;
+  readonly port?: number;
+  /** Null for the unnamed socket of a client. */
+  readonly path?: string | null;
+  readonly reusePort?: boolean;
+}
+
+/** What there is of its connections. */
+export interface DenoConn {
+  readonly localAddr: DenoAddress;
+  readonly remoteAddr: DenoAddress;
+  read(buffer: ArrayBufferView): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+  setNoDelay?(on: boolean): void;
+  setKeepAlive?(on: boolean): void;
+}
+
+/** An address in the contract's form. */
+export function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Address {
+  return transport === "unix" ? { path: path ?? "" } : { host: hostname, port };
+}
+
+/** The cause when this side has ended a connection. */
+const DESTROYED = { name: "Destroyed", message: "it was aborted or cancelled here" };
+
+/**
+ * Bytes after which a connection lets the others have their turn, where there are any: as long as something can be done
+ * at once, Deno looks for what else has arrived only every now and then, 20 to 200 ms apart.
+ */
+const TURN = 2 * 1024 * 1024;
+
+/** The connection that was read last. */
+let reading: SocketStream | undefined;
+
+/** A connection of Deno's. */
+export class SocketStream extends PortStream {
+  readonly local: Address;
+  readonly remote: Address;
+  readonly #conn: DenoConn;
+  /** Whoever waits for the read under way. */
+  #receiver: PortReceiver | undefined;
+  /** Halves that have not ended; 0 once the descriptor is free. */
+  #open = 2;
+  #finReceived = false;
+  /** Bytes since its turn began, and whether others were read meanwhile. */
+  #turn = 0;
+  #alone = true;
+  /** Why it is gone. */
+  #cause: unknown;
+
+  constructor(conn: DenoConn) {
+    super();
+    this.#conn = conn;
+    this.local = fromDeno(conn.localAddr);
+    this.remote = fromDeno(conn.remoteAddr);
+    try {
+      conn.setNoDelay?.(true);
+      conn.setKeepAlive?.(true);
+    } catch {
+      // The peer is gone already (EINVAL on macOS), as the first read will say.
+    }
+  }
+
+  pull(receiver: PortReceiver): void {
+    if (this.#cause !== undefined) return receiver.fail(this.#failure());
+    if (this.#finReceived) return receiver.end();
+    this.#receiver = receiver;
+    if (this.#turn < TURN) return this.#read(receiver);
+    this.#turn = 0;
+    if (this.#alone) return this.#read(receiver);
+    this.#alone = true;
+    // An immediate would come before anything else is looked for.
+    setTimeout(() => {
+      if (this.#receiver === receiver) this.#read(receiver);
+    });
+  }
+
+  #read(receiver: PortReceiver): void {
+    const room = receiver.lend();
+    this.#conn.read(room).then((count) => this.#received(room, count), (cause) => this.#destroy(cause));
+  }
+
+  #received(room: Uint8Array<ArrayBuffer>, count: number | null): void {
+    const receiver = this.#receiver;
+    // It was destroyed meanwhile.
+    if (receiver === undefined) return;
+    this.#receiver = undefined;
+    if (count === null) {
+      this.#finReceived = true;
+      receiver.end(room);
+      this.#endHalf();
+      return;
+    }
+    this.#turn += count;
+    if (reading !== this) this.#alone = reading === undefined;
+    reading = this;
+    if (receiver.receive(count === room.length ? room : room.subarray(0, count))) this.pull(receiver);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#cause !== undefined) return Promise.reject(this.#failure());
+    return this.#conn.write(bytes).then(
+      (sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined,
+      (cause) => this.#broken(cause),
+    );
+  }
+
+  async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
+    try {
+      while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
+    } catch (cause) {
+      this.#broken(cause);
+    }
+  }
+
+  close(): Promise<void> | undefined {
+    // close(2) sends FIN as well.
+    if (this.#open === 1) return this.#endHalf();
+    return this.#conn.closeWrite().then(() => this.#endHalf(), (cause) => this.#broken(cause));
+  }
+
+  #endHalf(): undefined {
+    if (this.#open > 0 && --this.#open === 0) this.#conn.close();
+  }
+
+  destroy(): void {
+    this.#destroy(DESTROYED);
+  }
+
+  #broken(cause: unknown): never {
+    this.#destroy(cause);
+    throw this.#failure();
+  }
+
+  /** Frees the descriptor, and fails whatever is under way; later reads and writes meet the failure. */
+  #destroy(cause: unknown): void {
+    this.#cause ??= cause;
+    if (this.#open > 0) this.#conn.close();
+    this.#open = 0;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.fail(this.#failure());
+  }
+
+  /** Made for whoever asks, which at most ends is nobody. */
+  #failure(): SocketError {
+    const message = `The connection with ${show(this.remote)} is gone`;
+    return socketError(message, { code: "connection_terminated", cause: this.#cause ?? DESTROYED });
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Sockets of `node:net` as byte streams.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { Socket } from "node:net";
+import { setImmediate } from "node:timers";
+import type { PortReceiver } from "../src/direct_port.ts";
+import type { Address, SocketError } from "../src/runtime.ts";
+import { show, tcpAddress } from "./addresses.ts";
+import { PortStream } from "./port_stream.ts";
+import { type Codes, socketError } from "./socket_errors.ts";
+
+/** What `new Socket()` takes, undocumented, to own the handle of another. */
+interface AdoptionOptions {
+  handle: unknown;
+  pauseOnCreate: boolean;
+}
+
+/** Settles the write or the close in progress. */
+interface Pending {
+  resolve(): void;
+  reject(error: SocketError): void;
+}
+
+const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
+
+/** What the system's codes mean on a connection. */
+const CODES: Codes = {
+  ECONNABORTED: "connection_terminated",
+  ECONNRESET: "connection_terminated",
+  EHOSTUNREACH: "destination_ip_unroutable",
+  ENETUNREACH: "destination_ip_unroutable",
+  EPIPE: "connection_terminated",
+  ETIMEDOUT: "connection_timeout",
+};
+
+const NOTHING = new Uint8Array(0);
+
+/** Bytes that are read at once. */
+const READ_SIZE = 256 * 1024;
+
+/** Bytes after which a socket lets the others have their turn. */
+const TURN = 1024 * 1024;
+
+/** A read of so many bytes gets a socket a buffer of its own; one of fewer than `LITTLE` takes it away. */
+const MUCH = 32 * 1024;
+const LITTLE = 8 * 1024;
+
+/**
+ * Where sockets are read into that have little to say: Node fixes the buffer of a read when the one before it is done,
+ * and one for each socket would cost memory while they idle. Any of them may be read at any time, so that nothing may
+ * keep what is in it: what is written is a copy.
+ */
+const SHARED = new Uint8Array(READ_SIZE);
+
+/** Buffers of sockets that had much to say. A write that the kernel does not take at once keeps such a one. */
+const SPARE: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 16;
+
+/** The socket whose buffer is in other hands. */
+let delivering: SocketStream | undefined;
+
+/** Sockets that nobody waited for when they had something. */
+const RESTLESS: SocketStream[] = [];
+
+/** A socket that was accepted, whose handle is taken over, or one that is yet to be dialed. */
+export class SocketStream extends PortStream {
+  readonly socket: Socket;
+  local: Address = { path: "" };
+  remote: Address = { path: "" };
+  /** Whoever waits for a read. */
+  #receiver: PortReceiver | undefined;
+  #paused = true;
+  /** Bytes since its turn began. */
+  #turn = 0;
+  /** Where the read under way goes. */
+  #buffer: Uint8Array<ArrayBuffer> = SHARED;
+  /** Received before it was wanted. */
+  #unread: Uint8Array<ArrayBuffer> | undefined;
+  #finReceived = false;
+  #pending: Pending | undefined;
+  #over = false;
+  #cause: Error | undefined;
+
+  constructor(adoption?: AdoptionOptions) {
+    super();
+    const onread = { buffer: () => this.#buffer, callback: (length: number) => this.#receive(length) };
+    const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
+    this.socket = new Socket(options);
+    // Node heeds those options where it connects, not where it adopts.
+    if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
+    this.socket.on("end", () => this.#end());
+    this.socket.on("error", (cause) => this.#fail(cause));
+  }
+
+  /** Notes the addresses of a TCP connection; one that is already gone has none, is destroyed, and answers false. */
+  locate(): boolean {
+    const { localAddress, localPort, remoteAddress, remotePort } = this.socket;
+    if (localAddress === undefined || remoteAddress === undefined) {
+      this.socket.destroy();
+      return false;
+    }
+    this.local = tcpAddress(localAddress, localPort!);
+    this.remote = tcpAddress(remoteAddress, remotePort!);
+    return true;
+  }
+
+  pull(receiver: PortReceiver): void {
+    if (this.#over) return receiver.fail(this.#failure());
+    const unread = this.#unread;
+    this.#unread = undefined;
+    if (unread !== undefined && !receiver.receive(unread)) return;
+    // Node may have destroyed the socket by now, of which both halves have ended.
+    if (this.#finReceived) return receiver.end();
+    this.#receiver = receiver;
+    this.#resume();
+  }
+
+  /** Takes what is in the buffer; false makes Node stop reading. */
+  #receive(length: number): boolean {
+    const receiver = this.#receiver;
+    const bytes = this.#buffer.subarray(0, length);
+    if (receiver === undefined) {
+      this.#unread = bytes.slice();
+      this.#paused = true;
+      this.socket.pause();
+      return false;
+    }
+    this.#receiver = undefined;
+    delivering = this;
+    const wanted = receiver.receive(bytes);
+    delivering = undefined;
+    if (wanted) this.#goOn(receiver, length);
+    // Whether the reader goes on is known only after the microtasks; Node reads again later still.
+    else if (RESTLESS.push(this) === 1) setImmediate(settle);
+    if (length >= MUCH && this.#buffer === SHARED) this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
+    else if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
+    return true;
+  }
+
+  /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
+  #goOn(receiver: PortReceiver, length: number): void {
+    this.#receiver = receiver;
+    this.#turn += length;
+    if (this.#turn < TURN) return;
+    this.#turn = 0;
+    this.#paused = true;
+    this.socket.pause();
+    setImmediate(() => {
+      if (this.#receiver !== undefined) this.#resume();
+    });
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  /** Its own buffer, for somebody to keep; the next read goes to the shared one. */
+  #giveUp(): Uint8Array<ArrayBuffer> {
+    const own = this.#buffer;
+    this.#buffer = SHARED;
+    return own;
+  }
+
+  /** Stops reading when nobody waits. */
+  settle(): void {
+    if (this.#receiver !== undefined || this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  #end(): void {
+    if (this.socket.destroyed) return;
+    this.#finReceived = true;
+    if (this.#buffer !== SHARED) spare(this.#giveUp());
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.end();
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#over) return Promise.reject(this.#failure());
+    this.socket.write(bytes.buffer === SHARED.buffer ? Buffer.from(bytes) : bytes);
+    // The kernel has taken it all already: Node would say so only in the next tick.
+    if (this.socket.writableLength === 0 && this.socket.errored === null) return undefined;
+    const isLent = delivering !== undefined && bytes.buffer === delivering.#buffer.buffer &&
+      bytes.buffer !== SHARED.buffer;
+    const kept = isLent ? delivering!.#giveUp() : undefined;
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      // The callback of this one comes when the one before it is done.
+      this.socket.write(NOTHING, (error) => {
+        if (kept !== undefined) spare(kept);
+        if (!error) this.#resolve();
+      });
+    });
+  }
+
+  close(): Promise<void> | undefined {
+    // close(2) sends FIN as well.
+    if (this.#finReceived) return void this.socket.destroy();
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      this.socket.end((error?: Error | null) => {
+        if (!error) this.#resolve();
+      });
+    });
+  }
+
+  #resolve(): void {
+    this.#pending?.resolve();
+    this.#pending = undefined;
+  }
+
+  destroy({ reset }: { readonly reset: boolean }): void {
+    if (this.#over) return;
+    // libuv cannot reset while the FIN is on its way.
+    if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+    this.#fail();
+  }
+
+  #fail(cause?: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cause = cause;
+    this.#unread = undefined;
+    this.#pending?.reject(this.#failure());
+    this.#pending = undefined;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.fail(this.#failure());
+  }
+
+  /** Made for whoever asks, which at most ends is nobody. */
+  #failure(): SocketError {
+    const cause = this.#cause;
+    if (cause === undefined) {
+      return socketError("The connection was destroyed on this side", { code: "connection_terminated" });
+    }
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const problem = `The connection with ${show(this.remote)} failed`;
+    return socketError(problem, { code: CODES[code] ?? "proxy_internal_error", cause });
+  }
+}
+
+function spare(buffer: Uint8Array<ArrayBuffer>): void {
+  if (SPARE.length < MOST_SPARE) SPARE.push(buffer);
+}
+
+function settle(): void {
+  for (const stream of RESTLESS.splice(0)) stream.settle();
+}
