@@ -22,8 +22,6 @@ export interface PageFacts {
   /** The token that names this deployment. */
   readonly name: string;
   readonly totals: Totals;
-  /** Client connections under way. */
-  readonly open: number;
   readonly draining: boolean;
   /** Where clients of the proxy connect. */
   readonly listeners: readonly Listening[];
@@ -100,7 +98,7 @@ function reachableBy(host: string, { host: bound, port }: TcpAddress): TcpAddres
 
 // --- status ---
 
-function statusPage({ version, name, totals, open, draining, listeners }: PageFacts): string {
+function statusPage({ version, name, totals, draining, listeners }: PageFacts): string {
   const requests = Object.values(totals.requests).reduce((sum, n) => sum + n, 0);
   return `<!doctype html>
 <html lang="en">
@@ -125,9 +123,9 @@ ${
     table([
       ["Name", name],
       ["Version", version],
-      ["Started", totals.started.toISOString()],
+      ["Started", new Date(totals.started).toISOString()],
       ["Up", upTime(totals.uptime)],
-      ["Connections open", String(open)],
+      ["Connections open", String(totals.open)],
       ["Connections accepted", String(totals.connections)],
       ["Requests and tunnels ended", String(requests)],
       ["From clients to targets", bytes(totals.sent)],
@@ -178,7 +176,7 @@ function bytes(count: number): string {
 // --- metrics ---
 
 /** The text format of Prometheus, version 0.0.4. */
-function metricsText({ totals, open }: PageFacts): string {
+function metricsText({ totals }: PageFacts): string {
   const families: [
     name: string,
     type: "counter" | "gauge",
@@ -186,7 +184,7 @@ function metricsText({ totals, open }: PageFacts): string {
     values: [labels: string, n: number][],
   ][] = [
     ["sluice_uptime_seconds", "gauge", "Time since the start.", [["", totals.uptime]]],
-    ["sluice_connections_open", "gauge", "Client connections under way.", [["", open]]],
+    ["sluice_connections_open", "gauge", "Client connections under way.", [["", totals.open]]],
     ["sluice_connections_total", "counter", "Client connections accepted.", [["", totals.connections]]],
     [
       "sluice_requests_total",

@@ -6,6 +6,7 @@
 
 import type { Clock } from "./clock.ts";
 import type { Log } from "./observe/log.ts";
+import type { Totals } from "./observe/metrics.ts";
 import type { AccessRecord } from "./observe/record.ts";
 import type { Rule } from "./policy/rule.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
@@ -41,10 +42,11 @@ export interface ProxyOptions {
   readonly proxy?: string | readonly string[];
   /**
    * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
-   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. The pages tell what this
-   * one has done. See `Runtime.sharing`.
+   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. See `Runtime.sharing`.
    */
   readonly workers?: number;
+  /** What the others of these have done, which the pages tell together with what this one has. */
+  readonly others?: () => Totals | undefined;
   /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
   readonly noProxy?: string;
   /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */
@@ -100,6 +102,8 @@ export interface Proxy extends AsyncDisposable {
   readonly addresses: readonly Address[];
   /** Client connections under way. */
   readonly connections: number;
+  /** What it has done since it started. */
+  readonly totals: Totals;
   /** Serves a client on a stream that comes from elsewhere; settles when the connection is over. */
   handle(stream: ByteStream): Promise<void>;
   /**

@@ -18,7 +18,7 @@ import {
 import { Entrance, PLAIN_ENTRANCE, type Role } from "./entrance.ts";
 import { Fault } from "./faults.ts";
 import { SILENT_LOG } from "./observe/log.ts";
-import { Metrics } from "./observe/metrics.ts";
+import { Metrics, sumTotals, type Totals } from "./observe/metrics.ts";
 import { OwnAddresses } from "./policy/own_addresses.ts";
 import { Admission } from "./policy/admission.ts";
 import { Gate } from "./policy/attempts.ts";
@@ -95,6 +95,7 @@ class Server implements Proxy {
   readonly #admission: Admission;
   readonly #workers: number;
   readonly #metrics: Metrics;
+  readonly #others: () => Totals | undefined;
   readonly #connectPorts: readonly (number | string)[];
   #rules: Rules;
   #tokens: Tokens | undefined;
@@ -112,6 +113,7 @@ class Server implements Proxy {
     this.#workers = workers;
     this.#clock = clock;
     this.#metrics = new Metrics(clock);
+    this.#others = options.others ?? (() => undefined);
     this.#tokens = options.tokens && new Tokens(options.tokens);
     this.#connectPorts = options.connectPorts ?? [];
     this.#rules = this.#readRules(options.rules ?? []);
@@ -201,12 +203,16 @@ class Server implements Proxy {
     this.#tokens = new Tokens(tokens);
   }
 
+  get totals(): Totals {
+    return this.#metrics.totals();
+  }
+
   #facts(): PageFacts {
+    const others = this.#others();
     return {
       version: VERSION,
       name: this.#services.name,
-      totals: this.#metrics.totals(),
-      open: this.#connections.size,
+      totals: others ? sumTotals(this.totals, others) : this.totals,
       draining: this.#closed !== undefined,
       listeners: this.#listeners
         .filter(({ entrance }) => entrance.role === "proxy")
@@ -257,6 +263,7 @@ class Server implements Proxy {
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const onEnd = (): void => {
       this.#connections.delete(connection);
+      this.#metrics.disconnected();
       release();
       if (this.#connections.size === 0) this.#onEmpty();
     };

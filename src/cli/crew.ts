@@ -6,8 +6,9 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
+import { sumTotals, type Totals } from "../observe/metrics.ts";
 import type { Address } from "../runtime.ts";
-import type { Assignment, Order } from "./worker.ts";
+import type { Assignment, Order, Report } from "./worker.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
 /** What a {@link Crew} needs. */
@@ -47,6 +48,8 @@ interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
   listening: boolean;
+  /** What it had done when it told so last. */
+  totals: Totals | undefined;
 }
 
 /** Workers that are started together, replaced when they die, and stopped together. */
@@ -57,6 +60,8 @@ export class Crew {
   /** How many have died in a row, by number. */
   readonly #deaths = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
+  /** What those have done that are gone. */
+  #past: Totals | undefined;
   #stopping = false;
   #failed = false;
   #onEmpty = (): void => {};
@@ -120,13 +125,16 @@ export class Crew {
     const member: Member = {
       began: this.#clock.now(),
       listening: false,
+      totals: undefined,
       handle: start(assign(number, this.#addresses), {
-        onReport: ({ listening }) => {
+        onReport: (report: Report) => {
+          if ("totals" in report) return this.#told(member, report.totals);
           member.listening = true;
-          onListening?.(listening);
+          onListening?.(report.listening);
         },
         onExit: (ending) => {
           this.#members.delete(number);
+          if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
           if (this.#stopping) this.#left(member, ending);
           else if (onFailure && !member.listening) onFailure(new StartError(member.handle.label, ending));
           else this.#replace(number, { member, ending });
@@ -134,6 +142,16 @@ export class Crew {
       }),
     };
     this.#members.set(number, member);
+  }
+
+  /** A worker that tells what it has done is told in return what all the others have. */
+  #told(member: Member, totals: Totals): void {
+    member.totals = totals;
+    let others = this.#past;
+    for (const other of this.#members.values()) {
+      if (other !== member && other.totals) others = sumUp(others, other.totals);
+    }
+    if (others) member.handle.send({ others });
   }
 
   #left({ listening }: Member, ending: number | string): void {
@@ -152,6 +170,10 @@ export class Crew {
       if (!this.#stopping) this.#start(number);
     });
   }
+}
+
+function sumUp(a: Totals | undefined, b: Totals): Totals {
+  return a ? sumTotals(a, b) : b;
 }
 
 function describe(ending: number | string): string {

@@ -42,6 +42,7 @@ export async function serve(
   const proxy = await listen({
     ...settings,
     ...post?.settings,
+    others: () => post?.others,
     authenticate: users && ((request, signal) => users!.verify(request, signal)),
     onRecord: file === "off"
       ? undefined
@@ -50,6 +51,7 @@ export async function serve(
     runtime,
   });
   control.listening(proxy.addresses);
+  post?.tell(() => proxy.totals);
   onReload(control, async () => {
     const [rules, renewed] = await Promise.all([readRules(options), readUsers(options)]);
     const tokens = command === "serve" ? [] : await readTokens(options, runtime);

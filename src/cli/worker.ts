@@ -6,7 +6,9 @@
  */
 
 import process from "node:process";
+import { setInterval } from "node:timers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { Totals } from "../observe/metrics.ts";
 import type { Address, Runtime } from "../runtime.ts";
 import type { ProxyOptions } from "../proxy.ts";
 
@@ -16,13 +18,14 @@ import type { ProxyOptions } from "../proxy.ts";
  */
 export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name">;
 
-/** What a worker is told later. */
-export type Order = { readonly stop: string } | { readonly reload: true };
+/** What a worker is told later: what to do, or what the other workers have done. */
+export type Order = { readonly stop: string } | { readonly reload: true } | { readonly others: Totals };
 
-/** What a worker tells: that it accepts, and where. */
-export interface Report {
-  readonly listening: readonly Address[];
-}
+/** What a worker tells: that it accepts, and where; and every now and then what it has done. */
+export type Report = { readonly listening: readonly Address[] } | { readonly totals: Totals };
+
+/** How often a worker tells what it has done, in milliseconds. */
+const TELLING = 1_000;
 
 /** The environment variable of a process in which its {@link Assignment} is. */
 export const ASSIGNMENT_VARIABLE = "SLUICE_WORKER";
@@ -40,6 +43,10 @@ export interface Control {
 /** A worker's end of the wire. */
 export interface Post extends Control {
   readonly settings: Assignment;
+  /** What the other workers have done, as far as is known. */
+  readonly others: Totals | undefined;
+  /** Tells what this one has done, from now on. */
+  tell(totals: () => Totals): void;
 }
 
 /**
@@ -59,7 +66,9 @@ function processPost(runtime: Runtime): Post | undefined {
   // JSON has no undefined, which takes the listener for the pages away.
   return new WirePost({ admin: undefined, ...JSON.parse(text) }, {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
-    send: (report) => process.send!(report),
+    send(report) {
+      if (process.connected) process.send!(report);
+    },
   });
 }
 
@@ -80,6 +89,7 @@ interface Wire {
 class WirePost implements Post {
   readonly settings: Assignment;
   readonly stop: Promise<string>;
+  others: Totals | undefined;
   readonly #wire: Wire;
   #reload = (): void => {};
 
@@ -87,7 +97,11 @@ class WirePost implements Post {
     this.settings = settings;
     this.#wire = wire;
     this.stop = new Promise((resolve) => {
-      wire.onOrder((order) => "stop" in order ? resolve(order.stop) : this.#reload());
+      wire.onOrder((order) => {
+        if ("stop" in order) resolve(order.stop);
+        else if ("others" in order) this.others = order.others;
+        else this.#reload();
+      });
     });
   }
 
@@ -97,5 +111,9 @@ class WirePost implements Post {
 
   listening(listening: readonly Address[]): void {
     this.#wire.send({ listening });
+  }
+
+  tell(totals: () => Totals): void {
+    setInterval(() => this.#wire.send({ totals: totals() }), TELLING).unref();
   }
 }

@@ -9,12 +9,14 @@ import type { FaultCode } from "../faults.ts";
 import type { Protocol } from "../protocols/handshake.ts";
 import type { AccessRecord, Ending } from "./record.ts";
 
-/** Totals since the start. Bytes are those of bodies and tunnels. */
+/** Totals since the start, as JSON can carry them. Bytes are those of bodies and tunnels. */
 export interface Totals {
-  /** When the proxy started. */
-  readonly started: Date;
+  /** When the proxy started, in milliseconds since 1970. */
+  readonly started: number;
   /** Seconds since then. */
   readonly uptime: number;
+  /** Client connections under way. */
+  readonly open: number;
   /** Client connections accepted. */
   readonly connections: number;
   /** Requests and tunnels that have ended, by what the client spoke. */
@@ -32,25 +34,32 @@ export interface Totals {
 /** Counts. Nothing that a stranger chooses (a name, a target) is a key, so that nobody can make it grow. */
 export class Metrics {
   readonly #clock: Clock;
-  readonly #started: Date;
+  readonly #started: number;
   readonly #began: number;
   readonly #requests: Partial<Record<Protocol, number>> = {};
   readonly #endings: Partial<Record<Ending, number>> = {};
   readonly #faults: Partial<Record<FaultCode, number>> = {};
   #connections = 0;
+  #open = 0;
   #sent = 0;
   #received = 0;
 
   /** Starts at zero. */
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#started = clock.date();
+    this.#started = clock.date().getTime();
     this.#began = clock.now();
   }
 
   /** A client was accepted. */
   connected(): void {
     this.#connections++;
+    this.#open++;
+  }
+
+  /** A client's connection is over. */
+  disconnected(): void {
+    this.#open--;
   }
 
   /** A request or tunnel has ended. */
@@ -67,6 +76,7 @@ export class Metrics {
     return {
       started: this.#started,
       uptime: (this.#clock.now() - this.#began) / 1_000,
+      open: this.#open,
       connections: this.#connections,
       requests: { ...this.#requests },
       endings: { ...this.#endings },
@@ -75,6 +85,29 @@ export class Metrics {
       received: this.#received,
     };
   }
+}
+
+/** What several have done together: proxies side by side, or one after the other. */
+export function sumTotals(a: Totals, b: Totals): Totals {
+  return {
+    started: Math.min(a.started, b.started),
+    uptime: Math.max(a.uptime, b.uptime),
+    open: a.open + b.open,
+    connections: a.connections + b.connections,
+    requests: sumCounts(a.requests, b.requests),
+    endings: sumCounts(a.endings, b.endings),
+    faults: sumCounts(a.faults, b.faults),
+    sent: a.sent + b.sent,
+    received: a.received + b.received,
+  };
+}
+
+type Counts<K extends string> = Readonly<Partial<Record<K, number>>>;
+
+function sumCounts<K extends string>(a: Counts<K>, b: Counts<K>): Counts<K> {
+  const sum: Partial<Record<K, number>> = { ...a };
+  for (const [key, n] of Object.entries(b) as [K, number][]) sum[key] = (sum[key] ?? 0) + n;
+  return sum;
 }
 
 function count<K extends string>(counts: Partial<Record<K, number>>, key: K): void {

@@ -97,6 +97,25 @@ testRows(
   READ,
 );
 
+/** The bytes from targets to clients, as the proxy's own page tells them. */
+async function receivedBytes(proxy: ProxyProcess): Promise<number> {
+  using client = await proxy.connect();
+  await client.send(`GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\nConnection: close\r\n\r\n`);
+  const { text } = await client.message();
+  return Number(/^sluice_received_bytes_total (\d+)$/m.exec(text)?.[1]);
+}
+
+testRows("--workers: whichever of them is asked, it tells what all of them have done", async (row) => {
+  await using origin = await httpOrigin();
+  await using proxy = await ProxyProcess.start(row, WORKERS);
+  for (let left = MANY; left > 0; left--) await get(proxy, `http://${origin.authority}/`);
+  const all = MANY * "ok".length;
+  await eventually(async () => {
+    for (let left = MANY; left > 0; left--) if (await receivedBytes(proxy) !== all) return false;
+    return true;
+  }, `They do not all tell of ${all} bytes`);
+}, READ);
+
 testRows(
   "--workers: one that is killed is replaced, and the connections of the others go on",
   async (row) => {

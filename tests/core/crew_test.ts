@@ -4,6 +4,7 @@ import type { Assignment, Order } from "../../src/cli/worker.ts";
 import type { WorkerEvents } from "../../src/cli/worker_start.ts";
 import { formatAddress } from "../../src/endpoint.ts";
 import { LineLog } from "../../src/observe/log.ts";
+import type { Totals } from "../../src/observe/metrics.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 8899 };
@@ -20,6 +21,9 @@ class FakeWorker {
 
   listen(): void {
     this.events.onReport({ listening: [ADDRESS] });
+  }
+  tell(totals: Totals): void {
+    this.events.onReport({ totals });
   }
   end(ending: number | string): void {
     this.events.onExit(ending);
@@ -139,4 +143,28 @@ Deno.test("nobody is replaced once the crew stops, and one that does not end in 
   assertEquals(stage.workers[2].orders, [{ stop: "SIGINT" }, "kill"]);
   stage.workers[2].end("SIGKILL");
   assertEquals(await stopped, false);
+});
+
+/** What a worker has done that has had so many connections, of which one is open. */
+function totals(connections: number): Totals {
+  const nothing = { requests: {}, endings: {}, faults: {}, sent: 0, received: 0 };
+  return { started: 0, uptime: connections, open: 1, connections, ...nothing };
+}
+
+Deno.test("a worker that tells what it has done is told what the others have, also those that are gone", async () => {
+  const stage = await Stage.start();
+  const [first, second, third] = stage.workers;
+  first.tell(totals(1));
+  second.tell(totals(20));
+  first.tell(totals(2));
+  third.tell(totals(300));
+  assertEquals([first, second, third].map(({ orders }) => orders), [
+    [{ others: totals(20) }],
+    [{ others: totals(1) }],
+    [{ others: { ...totals(22), uptime: 20, open: 2 } }],
+  ]);
+  second.end("SIGKILL");
+  stage.clock.advance(0);
+  stage.workers[3].tell(totals(4));
+  assertEquals(stage.workers[3].orders, [{ others: { ...totals(322), uptime: 300, open: 2 } }]);
 });

@@ -6,8 +6,9 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
     version: "1.2.3",
     name: "proxy-1",
     totals: {
-      started: new Date(0),
+      started: 0,
       uptime: 93_784.5,
+      open: 1,
       connections: 7,
       requests: { http: 2, socks5: 3 },
       endings: { "completed": 4, "timed out": 1 },
@@ -15,7 +16,6 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
       sent: 1_536,
       received: 3 * 1024 ** 3,
     },
-    open: 1,
     draining: false,
     listeners: [listener("auto", 8899)],
     ...options,
