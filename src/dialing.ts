@@ -139,7 +139,7 @@ export async function dial(
     return { channel, chain: [], address: channel.remote, key: undefined, route: "handler" };
   }
   const controller = new AbortController();
-  session.onCut = (fault) => controller.abort(fault);
+  session.cuttable = { cut: (fault) => controller.abort(fault) };
   const routed = await failover.dial(way.alternatives, {
     kind: request.kind,
     target: request.target,

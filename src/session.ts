@@ -37,6 +37,12 @@ export interface SessionOptions {
   readonly onEnd: () => void;
 }
 
+/** What can be broken off. */
+export interface Cuttable {
+  /** Makes whoever waits for it reject with the fault. */
+  cut(fault: Fault): void;
+}
+
 /** Counts what moves for a record, and keeps the idle deadline away meanwhile. */
 export class Traffic implements RelayObserver, ExchangeObserver {
   readonly #session: Session;
@@ -86,8 +92,12 @@ export class Session implements Timed {
   readonly #onEnd: () => void;
   /** See `Timed`. */
   expiresAt = Infinity;
-  /** Makes whatever the current step waits for reject with the fault; the client's connection is cut where undefined. */
-  onCut: ((fault: Fault) => void) | undefined;
+  /**
+   * What has to be cut so that whatever the current step waits for rejects; the client's connection where undefined.
+   * An object for each request, not a function: a closure in this place has V8 take a quarter of all that requests leave
+   * for alive until it looks at everything, and copy it meanwhile.
+   */
+  cuttable: Cuttable | undefined;
   #deadline: Deadline = "none";
   #late: FaultCode = "client_timeout";
   #waiting = false;
@@ -126,7 +136,7 @@ export class Session implements Timed {
   /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
   async secure(tls: Omit<TlsServerOptions, "signal">): Promise<void> {
     const controller = new AbortController();
-    this.onCut = (fault) => controller.abort(fault);
+    this.cuttable = { cut: (fault) => controller.abort(fault) };
     const stream = await this.services.runtime.acceptTls!(channelStream(this.client), {
       ...tls,
       signal: controller.signal,
@@ -141,7 +151,7 @@ export class Session implements Timed {
 
   /** Begins a step: `deadline` runs, unless it does so already, and `late` is the fault when it has passed. */
   enter(deadline: Deadline, late: FaultCode): void {
-    this.onCut = undefined;
+    this.cuttable = undefined;
     this.#waiting = false;
     this.#late = late;
     if (deadline !== "header" || this.#deadline !== "header") this.setDeadline(deadline);
@@ -171,7 +181,7 @@ export class Session implements Timed {
 
   /** Breaks off what the current step waits for. */
   cut(fault: Fault): void {
-    if (this.onCut) this.onCut(fault);
+    if (this.cuttable) this.cuttable.cut(fault);
     else if (this.#filling) this.client.reader.interrupt(fault);
     else this.client.cut(fault);
   }
@@ -197,11 +207,11 @@ export class Session implements Timed {
   async interruptible<T>(promise: Promise<T>): Promise<T> {
     try {
       return await new Promise<T>((resolve, reject) => {
-        this.onCut = reject;
+        this.cuttable = { cut: reject };
         promise.then(resolve, reject);
       });
     } finally {
-      this.onCut = undefined;
+      this.cuttable = undefined;
     }
   }
 

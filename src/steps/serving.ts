@@ -83,16 +83,18 @@ export const SERVING = {
       keepAlive: () => session.keepAlive,
       observer: new Traffic(session, recording),
     });
-    session.onCut = (fault) => exchange.cut(fault);
+    session.cuttable = exchange;
     return exchange.run().then((end) => concluded(session, here, origin, { exchange, end }));
   },
 
   async relaying(session, { recording, reached, reply }) {
     const { client, services } = session;
     const { channel: target } = reached;
-    session.onCut = (fault) => {
-      client.cut(fault);
-      target.cut(fault);
+    session.cuttable = {
+      cut(fault) {
+        client.cut(fault);
+        target.cut(fault);
+      },
     };
     const held = services.lifelines.hold(reached, session, recording);
     try {
