@@ -88,7 +88,7 @@ function open(client: BunSocket): void {
 
 function data(client: BunSocket, bytes: Uint8Array): void {
   if (client.data.peer) HANDLERS.data(client, bytes);
-  else dial(client, bytes);
+  else dial(client, bytes).catch(() => client.end());
 }
 
 Bun.listen({ ...LOOPBACK, port, socket: { ...HANDLERS, open, data } });

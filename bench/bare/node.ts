@@ -34,7 +34,7 @@ function relay(client: Socket, first: Uint8Array): void {
     onread: { buffer, callback },
   });
   origin.on("end", () => client.end()).on("error", () => client.destroy());
-  client.on("error", () => origin.destroy());
+  client.on("close", () => origin.destroy());
   origin.once("connect", () => {
     if (asks) client.write("HTTP/1.1 200 OK\r\n\r\n");
     else origin.write(first);
@@ -44,5 +44,7 @@ function relay(client: Socket, first: Uint8Array): void {
 
 // Whatever waits to be sent is waited for, since the buffer holds it.
 createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 1 }, (client) => {
+  // The load client resets what it leaves behind.
+  client.on("error", () => client.destroy());
   client.once("data", (first) => relay(client.pause(), first as Uint8Array));
 }).listen(port, "127.0.0.1");
