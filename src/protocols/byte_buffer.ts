@@ -81,10 +81,11 @@ export class ByteBuffer {
    * gives; undefined while there is not even one. Lines end with LF, and with CR before it or not.
    */
   takeLines(): Uint8Array | undefined {
+    const block = this.#block;
     let start = this.#start;
     for (let i = Math.max(start, this.#searched); i < this.#end; i++) {
-      if (this.#block[i] !== LF) continue;
-      const empty = i === start || (i === start + 1 && this.#block[start] === CR);
+      if (block[i] !== LF) continue;
+      const empty = i === start || (i === start + 1 && block[start] === CR);
       start = i + 1;
       if (empty) break;
     }

@@ -5,7 +5,11 @@
  */
 
 import { malformed } from "../faults.ts";
-import { HTAB, isBlank, isToken, listElements, SP } from "./http1_syntax.ts";
+import { knownName, nextSlot } from "./http1_names.ts";
+import { HTAB, isBlank, isToken, listElements, lowerTokenByte, SP } from "./http1_syntax.ts";
+
+const COLON = 0x3A;
+const CRLF = "\r\n";
 
 /** One field line. The name keeps its case, the value its octets. */
 export interface FieldLine {
@@ -13,15 +17,20 @@ export interface FieldLine {
   readonly value: string;
 }
 
-/** The strings of a line in a section: the name in lower case, the name, the value. */
-const STRIDE = 3;
+/** Where a line stands, as `Name: value`, in a text that may have others before and behind it. */
+export interface Place {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
 
 const NO_VALUES: readonly string[] = [];
 
 /** A header or trailer section. Lines keep their order, and lines of the same name are never merged. */
 export class Fields implements Iterable<FieldLine> {
-  /** One array for all lines: three would cost a small message more than its lines. */
-  readonly #strings: string[] = [];
+  /** The names of the lines in lower case. */
+  readonly #keys: string[] = [];
+  readonly #places: Place[] = [];
 
   /** Makes a section of the given lines. */
   constructor(lines: Iterable<FieldLine> = []) {
@@ -30,55 +39,62 @@ export class Fields implements Iterable<FieldLine> {
 
   /** How many lines there are. */
   get length(): number {
-    return this.#strings.length / STRIDE;
+    return this.#keys.length;
   }
 
   /** Adds a line at the end. */
   append(name: string, value: string): void {
-    this.#push(name, value, name.toLowerCase());
+    this.#push(name.toLowerCase(), `${name}: ${value}`);
   }
 
-  #push(name: string, value: string, key: string): void {
-    this.#strings.push(key, name, value);
+  #push(key: string, text: string): void {
+    this.place(key, { text, start: 0, end: text.length });
   }
 
-  /** Where the next line of a name begins; -1 if there is none. */
-  #find(key: string, from = 0): number {
-    for (let i = from; i < this.#strings.length; i += STRIDE) if (this.#strings[i] === key) return i;
-    return -1;
+  /** Adds a line that stands in a text already, by its name in lower case. */
+  place(key: string, place: Place): void {
+    this.#keys.push(key);
+    this.#places.push(place);
   }
 
   /** Adds to the value of the last line, as an obs-fold does. */
-  extendLast(value: string): void {
-    const last = this.#strings.length - 1;
-    const before = this.#strings[last];
-    this.#strings[last] = before && value ? `${before} ${value}` : before || value;
+  extendLast(more: string): void {
+    if (more === "") return;
+    const key = this.#keys.pop()!;
+    const { text, start, end } = this.#places.pop()!;
+    const isEmpty = end - start === key.length + ": ".length;
+    this.#push(key, `${text.slice(start, end)}${isEmpty ? "" : " "}${more}`);
   }
 
   /** Whether there is such a line. Names are given in lower case, here and below. */
   has(key: string): boolean {
-    return this.#find(key) >= 0;
+    return this.#keys.indexOf(key) >= 0;
   }
 
   /** The value of the first such line. */
   get(key: string): string | undefined {
-    const at = this.#find(key);
-    return at < 0 ? undefined : this.#strings[at + 2];
+    const index = this.#keys.indexOf(key);
+    return index < 0 ? undefined : this.#value(index);
   }
 
   /** The values of all such lines. */
   all(key: string): readonly string[] {
-    let at = this.#find(key);
-    if (at < 0) return NO_VALUES;
-    const values = [this.#strings[at + 2]];
-    while ((at = this.#find(key, at + STRIDE)) >= 0) values.push(this.#strings[at + 2]);
+    let index = this.#keys.indexOf(key);
+    if (index < 0) return NO_VALUES;
+    const values = [this.#value(index)];
+    while ((index = this.#keys.indexOf(key, index + 1)) >= 0) values.push(this.#value(index));
     return values;
+  }
+
+  #value(index: number): string {
+    const { text, start, end } = this.#places[index];
+    return text.slice(start + this.#keys[index].length + ": ".length, end);
   }
 
   /** The list elements of all such lines, in lower case. */
   tokens(key: string): readonly string[] {
     const values = this.all(key);
-    return values.length === 0 ? NO_VALUES : values.flatMap(listElements).map((token) => token.toLowerCase());
+    return values.length === 0 ? NO_VALUES : listElements(values.join(",").toLowerCase());
   }
 
   /** The values of all such lines, the empty ones aside, and an element behind them, as one list (RFC 9110 section 5.3). */
@@ -90,26 +106,33 @@ export class Fields implements Iterable<FieldLine> {
   /** The lines whose lower-case name passes. */
   filter(keep: (key: string) => boolean): Fields {
     const kept = new Fields();
-    const strings = this.#strings;
-    for (let i = 0; i < strings.length; i += STRIDE) {
-      if (keep(strings[i])) kept.#push(strings[i + 1], strings[i + 2], strings[i]);
-    }
+    this.#keys.forEach((key, i) => keep(key) && kept.place(key, this.#places[i]));
     return kept;
   }
 
   /** The section as it goes onto the wire, each line with its CRLF: all of them, or those whose lower-case name passes. */
   toString(passes: (key: string) => boolean = () => true): string {
-    let text = "";
-    const strings = this.#strings;
-    for (let i = 0; i < strings.length; i += STRIDE) {
-      if (passes(strings[i])) text += `${strings[i + 1]}: ${strings[i + 2]}\r\n`;
+    let written = "";
+    // Lines that arrived one CRLF behind the other are copied together.
+    let [from, to] = [0, 0];
+    let source = "";
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (!passes(this.#keys[i])) continue;
+      const { text, start, end } = this.#places[i];
+      if (start !== to + CRLF.length || text !== source) {
+        if (to > 0) written += source.slice(from, to) + CRLF;
+        source = text;
+        from = start;
+      }
+      to = end;
     }
-    return text;
+    return to > 0 ? written + source.slice(from, to) + CRLF : written;
   }
 
   *[Symbol.iterator](): Iterator<FieldLine> {
-    for (let i = 0; i < this.#strings.length; i += STRIDE) {
-      yield { name: this.#strings[i + 1], value: this.#strings[i + 2] };
+    for (let i = 0; i < this.#keys.length; i++) {
+      const { text, start } = this.#places[i];
+      yield { name: text.slice(start, start + this.#keys[i].length), value: this.#value(i) };
     }
   }
 }
@@ -119,13 +142,44 @@ export interface FieldLineOptions {
   readonly mend: boolean;
 }
 
+/** Whole lines that have arrived. */
+export interface ReceivedLines {
+  readonly octets: Uint8Array;
+  /** The same as text. */
+  readonly text: string;
+}
+
 /**
- * Reads one field line, its octets as text and without its line end, into a section.
+ * Reads one field line, from `start` to its line end at `end`, into a section.
  *
  * In a request white space before the colon and obs-fold are refused (RFC 9112 sections 5.1 and 5.2: both have been
  * used for smuggling); in a response the one is removed and the other becomes a space.
  */
-export function readFieldLine(text: string, into: Fields, { mend }: FieldLineOptions): void {
+export function readFieldLine(
+  { octets, text }: ReceivedLines,
+  { start, end }: { readonly start: number; readonly end: number },
+  into: Fields,
+  { mend }: FieldLineOptions,
+): void {
+  let nameEnd = start;
+  let slot = 0;
+  for (let lower; (lower = lowerTokenByte(octets[nameEnd])) > 0; nameEnd++) slot = nextSlot(slot, lower);
+  if (nameEnd > start && isPlainValue(octets, nameEnd, end)) {
+    const key = knownName(octets, { start, end: nameEnd, slot }) ?? text.slice(start, nameEnd).toLowerCase();
+    into.place(key, { text, start, end });
+  } else readUnusualLine(text.slice(start, end), into, mend);
+}
+
+/** Whether a name has behind it just what we would write there: a colon, a space, and a value that is in order. */
+function isPlainValue(octets: Uint8Array, from: number, end: number): boolean {
+  const first = from + ": ".length;
+  if (octets[from] !== COLON || octets[from + 1] !== SP || first >= end) return false;
+  if (isBlank(octets[first]) || isBlank(octets[end - 1])) return false;
+  for (let i = first; i < end; i++) if (isControl(octets[i])) return false;
+  return true;
+}
+
+function readUnusualLine(text: string, into: Fields, mend: boolean): void {
   if (isBlank(text.charCodeAt(0))) {
     if (!mend || into.length === 0) throw malformed("A field line begins with white space");
     into.extendLast(fieldValue(text, 0));
@@ -143,12 +197,16 @@ function fieldValue(text: string, from: number): string {
   while (from < to && isBlank(text.charCodeAt(from))) from++;
   for (let i = from; i < to; i++) {
     const code = text.charCodeAt(i);
-    // RFC 9110 section 5.5: CR, LF and NUL are dangerous, the other controls are invalid. obs-text is opaque.
-    if ((code < SP && code !== HTAB) || code === 0x7F) {
+    if (isControl(code)) {
       throw malformed(`A field value has the control character 0x${code.toString(16).padStart(2, "0")}`);
     }
   }
   return text.slice(from, to);
+}
+
+/** RFC 9110 section 5.5: CR, LF and NUL are dangerous, the other controls are invalid. obs-text is opaque. */
+function isControl(code: number): boolean {
+  return (code < SP && code !== HTAB) || code === 0x7F;
 }
 
 function trimmedEnd(text: string, end: number): number {

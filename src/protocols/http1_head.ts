@@ -9,8 +9,8 @@
 
 import { Fault, malformed } from "../faults.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import { Fields, readFieldLine } from "./http1_fields.ts";
-import { CR, fromOctets, isToken } from "./http1_syntax.ts";
+import { Fields, readFieldLine, type ReceivedLines } from "./http1_fields.ts";
+import { CR, fromOctets, isToken, LF } from "./http1_syntax.ts";
 
 /** The versions that are understood. A later 1.x is treated as 1.1 (RFC 9110 section 2.5). */
 export type Version = "1.0" | "1.1";
@@ -75,6 +75,9 @@ export interface SectionRules {
   readonly tooLarge: (limit: number) => Fault;
 }
 
+/** What is read of lines when all of them have been. */
+const NO_LINES: ReceivedLines = { octets: EMPTY_LINE, text: "" };
+
 /**
  * Reads lines up to the empty one, within a limit that covers them all. They become text together: for each of them
  * that would cost as much as for all.
@@ -85,7 +88,7 @@ export class SectionReader {
   readonly #limit: number;
   #left: number;
   /** Whole lines, of which those from `#at` on are to be read. */
-  #lines = "";
+  #lines = NO_LINES;
   #at = 0;
 
   /** `limit` is the most octets that the lines may have, with their line ends. */
@@ -96,30 +99,50 @@ export class SectionReader {
 
   /** One line without its line end (see {@link takeLine}), counted against the limit. */
   line(buffer: ByteBuffer, tooLong = this.#rules.tooLarge): string | undefined {
-    if (this.#at === this.#lines.length) {
-      const lines = buffer.takeLines();
-      if (!lines && buffer.length > this.#left) throw tooLong(this.#limit);
-      if (!lines) return undefined;
-      this.#lines = fromOctets(lines);
-      this.#at = 0;
-    }
+    if (!this.#takeLines(buffer, tooLong)) return undefined;
     const start = this.#at;
-    const end = this.#lines.indexOf("\n", start);
-    this.#at = end + 1;
-    this.#left -= this.#at - start;
-    if (this.#left < 0) throw tooLong(this.#limit);
-    const cr = end > start && this.#lines.charCodeAt(end - 1) === CR;
-    if (!cr && !this.#rules.mend) throw bareLineFeed();
-    return this.#lines.slice(start, cr ? end - 1 : end);
+    return this.#lines.text.slice(start, this.#passLine(tooLong));
   }
 
   /** Field lines up to and with the empty line behind them; true when it has come. */
   read(buffer: ByteBuffer): boolean {
-    for (let line = this.line(buffer); line !== undefined; line = this.line(buffer)) {
-      if (line === "") return true;
-      readFieldLine(line, this.fields, this.#rules);
+    const { tooLarge } = this.#rules;
+    while (this.#takeLines(buffer, tooLarge)) {
+      const start = this.#at;
+      const end = this.#passLine(tooLarge);
+      if (start === end) {
+        this.#lines = NO_LINES;
+        this.#at = 0;
+        return true;
+      }
+      readFieldLine(this.#lines, { start, end }, this.fields, this.#rules);
     }
     return false;
+  }
+
+  /** Sees to it that there is a line to be read; false while its end has not arrived. */
+  #takeLines(buffer: ByteBuffer, tooLong: SectionRules["tooLarge"]): boolean {
+    if (this.#at < this.#lines.octets.length) return true;
+    const octets = buffer.takeLines();
+    if (!octets && buffer.length > this.#left) throw tooLong(this.#limit);
+    if (!octets) return false;
+    this.#lines = { octets, text: fromOctets(octets) };
+    this.#at = 0;
+    return true;
+  }
+
+  /** Goes on behind the next line, and returns where its line end begins. */
+  #passLine(tooLong: SectionRules["tooLarge"]): number {
+    const { octets } = this.#lines;
+    const start = this.#at;
+    let end = start;
+    while (octets[end] !== LF) end++;
+    this.#at = end + 1;
+    this.#left -= this.#at - start;
+    if (this.#left < 0) throw tooLong(this.#limit);
+    const cr = end > start && octets[end - 1] === CR;
+    if (!cr && !this.#rules.mend) throw bareLineFeed();
+    return cr ? end - 1 : end;
   }
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Fields, readFieldLine } from "../../src/protocols/http1_fields.ts";
+import { toOctets } from "../../src/protocols/http1_syntax.ts";
 import { faultOf, type Lines, linesOf, visible } from "../support/http1.ts";
 
 function fields(lines: Lines): Fields {
@@ -52,7 +53,7 @@ Deno.test("Fields.filter() leaves the section as it was", () => {
 
 function read(line: string, { mend = false, after = [] as Lines } = {}): Lines {
   const section = fields(after);
-  readFieldLine(line, section, { mend });
+  readFieldLine({ octets: toOctets(line), text: line }, { start: 0, end: line.length }, section, { mend });
   return linesOf(section);
 }
 
