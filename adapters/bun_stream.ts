@@ -22,6 +22,7 @@ import type { Address, SocketError } from "../src/runtime.ts";
 import { tcpAddress } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";
+import { Turns } from "./turns.ts";
 
 /** What there is of Bun's socket. */
 export interface BunSocket {
@@ -55,8 +56,7 @@ interface PendingWrite {
 /** Milliseconds of silence before the first keep-alive probe. */
 const KEEP_ALIVE_DELAY = 15_000;
 
-/** Bytes after which a socket lets the others have their turn. */
-const TURN = 1024 * 1024;
+const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
 /** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
@@ -123,6 +123,7 @@ export class SocketStream extends PortStream {
 
   #receive(chunk: Uint8Array<ArrayBuffer>): void {
     if (this.#why !== undefined) return;
+    TURNS.heard(chunk.byteLength);
     const receiver = this.#receiver;
     if (receiver === undefined) {
       (this.#unread ??= []).push(chunk);
@@ -138,7 +139,7 @@ export class SocketStream extends PortStream {
   #goOn(receiver: PortReceiver, length: number): void {
     this.#receiver = receiver;
     this.#turn += length;
-    if (this.#turn < TURN || this.#why !== undefined) return;
+    if (this.#why !== undefined || !TURNS.isOver(this.#turn)) return;
     this.#turn = 0;
     this.#paused = true;
     this.#socket.pause();

@@ -12,6 +12,7 @@ import type { Address, SocketError } from "../src/runtime.ts";
 import { show } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";
+import { Turns } from "./turns.ts";
 
 /** An address as Deno has it. */
 export interface DenoAddress {
@@ -44,10 +45,10 @@ export function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddre
 const DESTROYED = { name: "Destroyed", message: "it was aborted or cancelled here" };
 
 /**
- * Bytes after which a connection lets the others have their turn, where there are any: as long as something can be done
- * at once, Deno looks for what else has arrived only every now and then, 20 to 200 ms apart.
+ * Only where there are others: as long as something can be done at once, Deno looks for what else has arrived only every
+ * now and then, 20 to 200 ms apart. A pause is 1 to 3 ms long, so that turns are longer than elsewhere.
  */
-const TURN = 2 * 1024 * 1024;
+const TURNS = new Turns({ long: 2 * 1024 * 1024, short: 512 * 1024 });
 
 /** The connection that was read last. */
 let reading: SocketStream | undefined;
@@ -85,7 +86,7 @@ export class SocketStream extends PortStream {
     if (this.#cause !== undefined) return receiver.fail(this.#failure());
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
-    if (this.#turn < TURN) return this.#read(receiver);
+    if (!TURNS.isOver(this.#turn)) return this.#read(receiver);
     this.#turn = 0;
     if (this.#alone) return this.#read(receiver);
     this.#alone = true;
@@ -111,6 +112,7 @@ export class SocketStream extends PortStream {
       this.#endHalf();
       return;
     }
+    TURNS.heard(count);
     this.#turn += count;
     if (reading !== this) this.#alone = reading === undefined;
     reading = this;

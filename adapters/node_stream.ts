@@ -12,6 +12,7 @@ import type { Address, SocketError } from "../src/runtime.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import { type Codes, socketError } from "./socket_errors.ts";
+import { Turns } from "./turns.ts";
 
 /** What `new Socket()` takes, undocumented, to own the handle of another. */
 interface AdoptionOptions {
@@ -42,8 +43,7 @@ const NOTHING = new Uint8Array(0);
 /** Bytes that are read at once. */
 const READ_SIZE = 256 * 1024;
 
-/** Bytes after which a socket lets the others have their turn. */
-const TURN = 1024 * 1024;
+const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
 /** A read of so many bytes gets a socket a buffer of its own; one of fewer than `LITTLE` takes it away. */
 const MUCH = 32 * 1024;
@@ -121,6 +121,7 @@ export class SocketStream extends PortStream {
 
   /** Takes what is in the buffer; false makes Node stop reading. */
   #receive(length: number): boolean {
+    TURNS.heard(length);
     const receiver = this.#receiver;
     const bytes = this.#buffer.subarray(0, length);
     if (receiver === undefined) {
@@ -145,7 +146,7 @@ export class SocketStream extends PortStream {
   #goOn(receiver: PortReceiver, length: number): void {
     this.#receiver = receiver;
     this.#turn += length;
-    if (this.#turn < TURN) return;
+    if (!TURNS.isOver(this.#turn)) return;
     this.#turn = 0;
     this.#paused = true;
     this.socket.pause();
