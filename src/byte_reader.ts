@@ -79,6 +79,11 @@ export class ByteReader implements PortReceiver {
     return this.#ended;
   }
 
+  /** Whether somebody waits for more bytes. */
+  get waiting(): boolean {
+    return this.#filling !== undefined;
+  }
+
   /**
    * Waits for more bytes behind those in the buffer. False when the peer has sent its last one; throws a `Fault`
    * on a reset, or the one given to {@link ByteReader.cut}. Called again while it waits, it waits for the same

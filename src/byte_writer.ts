@@ -58,6 +58,7 @@ export class ByteWriter {
 
   /** The first piece, with the small ones behind it. */
   #nextPiece(): Uint8Array {
+    if (this.#pieces.length === 1) return this.#pieces.pop()!;
     let count = 0;
     let length = 0;
     while (count < this.#pieces.length && length + this.#pieces[count].length <= WORTH_COPYING) {
@@ -70,8 +71,7 @@ export class ByteWriter {
       joined.set(this.#pieces[i], offset);
       offset += this.#pieces[i].length;
     }
-    if (count === this.#pieces.length) this.#pieces.length = 0;
-    else this.#pieces.splice(0, count);
+    this.#pieces = this.#pieces.slice(count);
     return joined;
   }
 

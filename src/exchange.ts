@@ -208,7 +208,7 @@ export class Exchange implements Watcher {
       this.#head = new ResponseHeadReader(maxHeaderSize);
       if (request.head.version === "1.0") continue;
       client.writer.put(
-        forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: date() }),
+        forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
       );
     }
   }
@@ -220,7 +220,7 @@ export class Exchange implements Watcher {
     this.#headSent = true;
     observer.answered(101);
     await client.writer.write(
-      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: date() }),
+      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
     );
     return { how: "upgraded" };
   }
@@ -234,7 +234,7 @@ export class Exchange implements Watcher {
       (this.#upload === "done" || this.#upload === "taken") && keepAlive();
     this.#headSent = true;
     observer.answered(head.status);
-    client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date: date() }));
+    client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date }));
     return pumpBody(origin.reader, client.writer, {
       reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize }),
       writer: bodyWriter(framingDown),

@@ -102,7 +102,6 @@ export class Session implements Timed {
   #late: FaultCode = "client_timeout";
   #waiting = false;
   #draining = false;
-  #filling = false;
   #association: Association | undefined;
   #release: (() => void) | undefined;
 
@@ -159,12 +158,13 @@ export class Session implements Timed {
 
   /** Starts a deadline in place of the one that runs. */
   setDeadline(deadline: Deadline): void {
+    const before = this.expiresAt;
     this.#deadline = deadline;
     this.#waiting = false;
     this.expiresAt = deadline === "none"
       ? Infinity
       : this.services.clock.now() + this.services.timeouts[deadline];
-    this.services.deadlines.watch(this);
+    if (this.expiresAt < before) this.services.deadlines.watch(this);
   }
 
   /** The client owes nothing and is owed nothing: it may be let go when the proxy drains. */
@@ -182,7 +182,7 @@ export class Session implements Timed {
   /** Breaks off what the current step waits for. */
   cut(fault: Fault): void {
     if (this.cuttable) this.cuttable.cut(fault);
-    else if (this.#filling) this.client.reader.interrupt(fault);
+    else if (this.client.reader.waiting) this.client.reader.interrupt(fault);
     else this.client.cut(fault);
   }
 
@@ -193,14 +193,9 @@ export class Session implements Timed {
   }
 
   /** Waits for more of what the client says, as `fill()` of its reader; a cut ends the wait and not the connection. */
-  async fill(): Promise<boolean> {
-    if (this.#waiting && this.#draining) throw new Fault("proxy_shutdown");
-    this.#filling = true;
-    try {
-      return await this.client.reader.fill();
-    } finally {
-      this.#filling = false;
-    }
+  fill(): Promise<boolean> {
+    if (this.#waiting && this.#draining) return Promise.reject(new Fault("proxy_shutdown"));
+    return this.client.reader.fill();
   }
 
   /** Waits for a promise that nothing else can cut. What it settles with after a cut is nobody's any more. */

@@ -114,7 +114,7 @@ export interface ForwardedResponseOptions {
   readonly persistent: boolean;
   readonly name: string;
   /** For a response that has no Date (RFC 9110 section 6.6.1). */
-  readonly date: Date;
+  readonly date: () => Date;
 }
 
 /** The head that the client gets. */
@@ -122,7 +122,9 @@ export function forwardedResponse(head: ResponseHead, options: ForwardedResponse
   const { status, reason, fields, version } = head;
   const passes = endToEnd(fields);
   let text = `HTTP/1.1 ${status} ${reason}\r\n${fields.toString(passes)}`;
-  if (status >= 200 && !(fields.has("date") && passes("date"))) text += `Date: ${httpDate(options.date)}\r\n`;
+  if (status >= 200 && !(fields.has("date") && passes("date"))) {
+    text += `Date: ${httpDate(options.date())}\r\n`;
+  }
   text += `Via: ${via(fields, version, options.name)}\r\n`;
   // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6), unless
   // Transfer-Encoding overrides it (RFC 9112 section 6.3).

@@ -188,17 +188,21 @@ function uriTooLong(): Fault {
 }
 
 function requestLine(line: string): StartLine {
-  const [method, target, version, ...rest] = line.split(" ");
+  const [first, second] = [line.indexOf(" "), line.indexOf(" ", line.indexOf(" ") + 1)];
+  const method = first < 0 ? line : line.slice(0, first);
   if (!isToken(method)) throw malformed("The request line does not begin with a method");
   if (method.length > MAX_METHOD) {
     throw malformed(`The method is longer than ${MAX_METHOD} bytes`, { status: 501 });
   }
-  if (rest.length > 0 || version === undefined) throw malformed("The request line is not of three parts");
+  if (second <= first || line.indexOf(" ", second + 1) >= 0) {
+    throw malformed("The request line is not of three parts");
+  }
+  const target = line.slice(first + 1, second);
   // RFC 3986 section 2: printable US-ASCII only. White space in a target is never mended (RFC 9112 section 3.2).
   if (!/^[\x21-\x7E]+$/.test(target)) {
     throw malformed("The request target has characters that a URI cannot have");
   }
-  return { method, target, version: httpVersion(version) };
+  return { method, target, version: httpVersion(line.slice(second + 1)) };
 }
 
 /** RFC 9112 section 2.3: `HTTP/` and two digits, case-sensitive. */

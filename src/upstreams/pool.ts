@@ -22,7 +22,7 @@ interface Kept {
   readonly channel: Channel;
 }
 
-class Idle<K extends Kept> implements Timed, Watcher {
+class Idle<K extends Kept> implements Watcher {
   readonly key: string;
   readonly kept: K;
   readonly expiresAt: number;
@@ -35,18 +35,16 @@ class Idle<K extends Kept> implements Timed, Watcher {
     this.#pool = pool;
   }
 
-  expire(): void {
-    this.#pool.discard(this);
-  }
-
   /** An origin that ends, or speaks unasked, is of no more use. */
   stirred(): void {
-    queueMicrotask(() => this.expire());
+    queueMicrotask(() => this.#pool.discard(this));
   }
 }
 
 /** Keeps idle connections by key, the one used last first. */
-export class OriginPool<K extends Kept = Kept> {
+export class OriginPool<K extends Kept = Kept> implements Timed {
+  /** See `Timed`: when the first of them has waited too long. It may be gone by then, and not worth moving this. */
+  expiresAt = Infinity;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #byKey = new Map<string, Idle<K>[]>();
@@ -81,11 +79,30 @@ export class OriginPool<K extends Kept = Kept> {
     const idles = this.#byKey.get(key) ?? [];
     if (idles.length >= MAX_PER_ORIGIN || this.#count >= MAX_IDLE) return channel.drop(DONE);
     const idle = new Idle(key, kept, { pool: this, expiresAt: this.#clock.now() + IDLE_TIMEOUT });
-    idles.push(idle);
-    this.#byKey.set(key, idles);
+    if (idles.push(idle) === 1) this.#byKey.set(key, idles);
     this.#count++;
-    this.#deadlines.watch(idle);
+    this.#expectAt(idle.expiresAt);
     channel.reader.watch(idle);
+  }
+
+  #expectAt(time: number): void {
+    if (time >= this.expiresAt) return;
+    this.expiresAt = time;
+    this.#deadlines.watch(this);
+  }
+
+  /** See `Timed`. */
+  expire(): void {
+    const now = this.#clock.now();
+    const idles = [...this.#byKey.values()].flat();
+    for (const idle of idles) if (idle.expiresAt <= now) this.discard(idle);
+    this.#rest();
+    for (const { expiresAt } of idles) if (expiresAt > now) this.#expectAt(expiresAt);
+  }
+
+  #rest(): void {
+    this.expiresAt = Infinity;
+    this.#deadlines.forget(this);
   }
 
   /** Drops a connection that nobody has taken; for what is kept here. */
@@ -95,20 +112,18 @@ export class OriginPool<K extends Kept = Kept> {
 
   /** Drops them all. */
   clear(): void {
-    for (const idles of [...this.#byKey.values()]) {
-      for (const idle of [...idles]) this.discard(idle);
-    }
+    for (const idle of [...this.#byKey.values()].flat()) this.discard(idle);
+    this.#rest();
   }
 
   #remove(idle: Idle<K>): boolean {
     const { key } = idle;
     const idles = this.#byKey.get(key);
-    const index = idles?.indexOf(idle) ?? -1;
+    const index = idles?.lastIndexOf(idle) ?? -1;
     if (!idles || index < 0) return false;
     idles.splice(index, 1);
     if (idles.length === 0) this.#byKey.delete(key);
     this.#count--;
-    this.#deadlines.forget(idle);
     idle.kept.channel.reader.unwatch();
     return true;
   }

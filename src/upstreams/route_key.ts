@@ -31,7 +31,7 @@ export function routeKey(chain: Chain, target: TcpAddress): string | undefined {
 
 /** Whether the last upstream is sent names, and not the addresses that they resolve to here. */
 export function resolvesRemotely(chain: Chain): boolean {
-  const last = chain[chain.length - 1];
+  const last = chain.at(-1);
   return last !== undefined && last.scheme !== "socks4" && last.scheme !== "socks5";
 }
 

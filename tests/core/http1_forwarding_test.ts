@@ -277,7 +277,7 @@ Deno.test("B7: what was sent on is known again as a loop", () => {
 });
 
 const DATE = new Date(Date.UTC(1994, 10, 15, 8, 12, 31));
-const TO_CLIENT = { persistent: true, name: "proxy", date: DATE };
+const TO_CLIENT = { persistent: true, name: "proxy", date: () => DATE };
 
 interface ResponseParts {
   readonly start?: string;

@@ -273,7 +273,7 @@ class Responses implements Parser {
       ? { kind: this.#chunks ? "chunked" : "close" }
       : this.#framing;
     const content = this.#content!;
-    const options = { framing, persistent: framing.kind !== "close", name: NAME, date: new Date(0) };
+    const options = { framing, persistent: framing.kind !== "close", name: NAME, date: () => new Date(0) };
     const bytes = fromLatin1(forwardedResponse(head, options)) + content.written(framing, trailers);
     this.#done = status >= 200 || status === 101;
     this.#reader = new ResponseHeadReader(this.#maxHead);
