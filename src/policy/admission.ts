@@ -7,9 +7,9 @@
 import type { Clock } from "../clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import { formatAuthority, parseIp, unmapped } from "../protocols/host.ts";
+import { parseIp, unmapped } from "../protocols/host.ts";
 import type { Address } from "../runtime.ts";
-import { sourceOf } from "./attempts.ts";
+import { sourceOfHost } from "./attempts.ts";
 import { blockContains, type IpBlock, needIpBlock } from "./ip_block.ts";
 
 /** What an admission goes by. */
@@ -49,7 +49,7 @@ export class Admission {
 
   /** Counts a connection in; `release` counts it out. `refusal` is why it is one too many. Undefined is nobody's client. */
   enter(client: Address | undefined): { readonly refusal: Fault | undefined; readonly release: () => void } {
-    const source = client && "host" in client ? sourceOf(formatAuthority(client)) : undefined;
+    const source = client && "host" in client ? sourceOfHost(client.host) : undefined;
     const fromSource = source === undefined ? 0 : this.#sources.get(source) ?? 0;
     const refusal = this.surplus > 0
       ? this.#overload()

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import { Fault } from "../faults.ts";
-import { formatIpv4, formatIpv6, parseIp, unmapped } from "../protocols/host.ts";
+import { formatIpv4, formatIpv6, parseIpv6, unmapped } from "../protocols/host.ts";
 import type { Authenticate } from "../services.ts";
 
 /** How much may be tried, by which clock. */
@@ -252,8 +252,13 @@ export class Gate {
  * customer has at least (RFC 6177 section 2), or `unix:`. Takes `HOST:PORT` and `unix:`.
  */
 export function sourceOf(client: string): string {
-  const host = client.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  const ip = parseIp(host);
+  return sourceOfHost(client.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"));
+}
+
+/** The same of an address without its port. */
+export function sourceOfHost(host: string): string {
+  // What has no colon is an IPv4 address, of which there is one spelling.
+  const ip = host.includes(":") ? parseIpv6(host) : undefined;
   if (!ip) return host;
   const bytes = unmapped(ip);
   return bytes.length === 4 ? formatIpv4(bytes) : `${formatIpv6(bytes.fill(0, 8))}/64`;

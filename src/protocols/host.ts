@@ -43,7 +43,11 @@ export function parseIp(text: string): Uint8Array | undefined {
 /** The four octets of a dotted IPv4 address in its plain spelling; undefined for anything else. */
 export function parseIpv4(text: string): Uint8Array | undefined {
   const match = IPV4.exec(text);
-  return match ? Uint8Array.from(match.slice(1), Number) : undefined;
+  if (!match) return undefined;
+  // Each connection asks for several, and `Uint8Array.from()` would take several times as long.
+  const octets = new Uint8Array(4);
+  for (let i = 0; i < octets.length; i++) octets[i] = Number(match[i + 1]);
+  return octets;
 }
 
 /** Four octets, dotted. */
