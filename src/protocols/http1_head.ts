@@ -188,7 +188,8 @@ function uriTooLong(): Fault {
 }
 
 function requestLine(line: string): StartLine {
-  const [first, second] = [line.indexOf(" "), line.indexOf(" ", line.indexOf(" ") + 1)];
+  const first = line.indexOf(" ");
+  const second = line.indexOf(" ", first + 1);
   const method = first < 0 ? line : line.slice(0, first);
   if (!isToken(method)) throw malformed("The request line does not begin with a method");
   if (method.length > MAX_METHOD) {
