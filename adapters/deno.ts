@@ -25,7 +25,8 @@ import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
 
-interface DenoListener {
+/** What there is of Deno's listeners. */
+export interface DenoListener {
   readonly addr: DenoAddress;
   accept(): Promise<DenoConn>;
   close(): void;
@@ -155,17 +156,27 @@ class DenoRuntime implements Runtime {
   }
 }
 
-/** Milliseconds between a failed accept and the next one. */
-const ACCEPT_BACKOFF = 50;
+/**
+ * The errors of accept(2) that come again at once: the process or the machine has run out. Every other one is about one
+ * client that has left: a reset before it was accepted is ENOTCONN here. Deno has taken that client off the queue.
+ */
+const EXHAUSTED = /^(?:EMFILE|ENFILE|ENOBUFS|ENOMEM)$/;
 
-class SocketListener implements Listener {
+/** How long a listener waits when there are no descriptors left, in milliseconds. */
+const EXHAUSTION_PAUSE = 50;
+
+/** A listener of Deno's. `pause` waits for descriptors; tests count its calls. */
+export class SocketListener implements Listener {
   readonly address: Address;
-  #listener: DenoListener;
+  readonly #listener: DenoListener;
+  readonly #pause: () => Promise<void>;
   #accepting: Promise<DenoConn> | undefined;
   #closed = false;
 
-  constructor(listener: DenoListener) {
+  /** Takes the listener over. */
+  constructor(listener: DenoListener, pause: () => Promise<void> = pauseForDescriptors) {
     this.#listener = listener;
+    this.#pause = pause;
     this.address = fromDeno(listener.addr);
   }
 
@@ -175,8 +186,8 @@ class SocketListener implements Listener {
       try {
         this.#accepting = this.#listener.accept();
         conn = await this.#accepting;
-      } catch {
-        if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, ACCEPT_BACKOFF));
+      } catch (error) {
+        if (!this.#closed && EXHAUSTED.test((error as { code?: string }).code ?? "")) await this.#pause();
         continue;
       }
       yield new SocketStream(conn);
@@ -189,6 +200,10 @@ class SocketListener implements Listener {
     // A pending accept holds the socket until it has failed.
     await this.#accepting?.catch(ignore);
   }
+}
+
+function pauseForDescriptors(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, EXHAUSTION_PAUSE));
 }
 
 function toDeno(address: Address): DenoAddress {
