@@ -65,7 +65,7 @@ const MAX_PATH_BYTES = 107;
  * ```
  */
 export function parseEndpoint(text: string): Endpoint {
-  const [, given, rest, query] = /^(?:([^:/?]*):\/\/)?([^?]*)(?:\?(.*))?$/s.exec(text)!;
+  const [, given, rest, query] = /^(?:([^:/?]*):\/\/)?([^?]*)(?:\?(.*))?$/s.exec(lowerScheme(text))!;
   const scheme = given?.replace(/\+tls$/, "") ?? "auto";
   const parameters = new Parameters(query, PARAMETERS, (why) => invalid(text, why));
   if (scheme === "unix") {
@@ -83,6 +83,11 @@ export function parseEndpoint(text: string): Endpoint {
   const address = parseAddress(given === undefined ? rest : rest.replace(/\/$/, ""), text);
   const tls = given?.endsWith("+tls") ?? false;
   return { scheme, address, ...readParameters(parameters, { address, tls, text }) };
+}
+
+/** An endpoint with its scheme, and a `unix:` behind it, in small letters: case means nothing there (RFC 3986 section 3.1). */
+export function lowerScheme(text: string): string {
+  return text.replace(/^(?:[^:/?@]*:\/\/)?(?:unix:)?/i, (scheme) => scheme.toLowerCase());
 }
 
 function readParameters(
@@ -156,7 +161,8 @@ function parseAddress(text: string, whole: string): Address {
 
 function parseListenHost(host: string, whole: string): string {
   if (host === "") return LOOPBACK;
-  if (host === "localhost" || parseIpv4(host)) return host;
+  if (/^localhost$/i.test(host)) return "localhost";
+  if (parseIpv4(host)) return host;
   const ipv6 = /^\[(.*)\]$/s.exec(host)?.[1];
   const bytes = ipv6 === undefined ? undefined : parseIpv6(ipv6);
   if (bytes) return formatIpv6(bytes);

@@ -59,11 +59,12 @@ function verdict({ verdict, rule }: Decision, target: string): string {
 function readRequest(text: string, { as, from, protocol }: Options): RuleRequest {
   const [, scheme, authority] = /^(?:([a-z]+):\/\/)?([^/?#]*)/i.exec(text) ?? [];
   try {
-    const { host, port = PORTS[scheme?.toLowerCase() ?? ""] } = parseAuthority(authority);
+    const plain = scheme?.toLowerCase() ?? "";
+    const { host, port = PORTS[plain] } = parseAuthority(authority);
     if (port === undefined) {
       throw new UsageError(`Invalid target "${text}": give a port, as in "${authority}:443"`);
     }
-    const usual = scheme === "http" || scheme === "ws" ? "http" : "connect";
+    const usual = plain === "http" || plain === "ws" ? "http" : "connect";
     return { host, port, protocol: protocol ?? usual, user: as, client: from };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -158,7 +158,7 @@ function onPort(values: string): Condition {
 
 function inProtocol(values: string): Condition {
   const protocols = values.split(",").map((value): RuleProtocol => {
-    const protocol = RULE_PROTOCOLS.find((protocol) => protocol === value);
+    const protocol = RULE_PROTOCOLS.find((protocol) => protocol === value.toLowerCase());
     if (protocol) return protocol;
     const meant = value === "https" ? "connect" : suggest(value, RULE_PROTOCOLS);
     const advice = meant ? `did you mean "${meant}"?` : `use one of ${RULE_PROTOCOLS.join(", ")}`;

@@ -125,7 +125,7 @@ export function unmapped(bytes: Uint8Array): Uint8Array {
  * (RFC 4291 section 2.5.3), or `localhost`.
  */
 export function isLoopback(host: string): boolean {
-  if (host === "localhost") return true;
+  if (host.toLowerCase() === "localhost") return true;
   const bytes = parseIp(host);
   if (!bytes) return false;
   const octets = unmapped(bytes);

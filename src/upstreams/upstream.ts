@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAddress } from "../endpoint.ts";
+import { formatAddress, lowerScheme } from "../endpoint.ts";
 import { Parameters } from "../parameters.ts";
 import { isLoopback, parseHost, parseIpv6 } from "../protocols/host.ts";
 import type { Credentials } from "../protocols/handshake.ts";
@@ -92,7 +92,7 @@ type Invalid = (why: string) => UsageError;
  * ```
  */
 export function parseChain(text: string): Chain {
-  if (text === "direct") return [];
+  if (isDirect(text)) return [];
   const invalid = (why: string) => new UsageError(`Invalid upstream "${redact(text)}": ${why}`);
   const chain = text.split(",").map((part) => parseUpstream(part, invalid));
   if (chain.length > 1 && chain.some(({ scheme }) => scheme === "unix")) {
@@ -105,8 +105,8 @@ export function parseChain(text: string): Chain {
 }
 
 function parseUpstream(text: string, invalid: Invalid): Upstream {
-  if (text === "direct") throw invalid(`"direct" stands alone`);
-  const [, given, rest, query] = /^(?:([^:/?@]*):\/\/)?([^?]*)(?:\?(.*))?$/s.exec(text)!;
+  if (isDirect(text)) throw invalid(`"direct" stands alone`);
+  const [, given, rest, query] = /^(?:([^:/?@]*):\/\/)?([^?]*)(?:\?(.*))?$/s.exec(lowerScheme(text))!;
   const parameters = new Parameters(query, PARAMETERS, invalid);
   const bare = given === undefined && rest.startsWith("unix:");
   const scheme = bare ? "unix" : given ?? "http";
@@ -129,13 +129,17 @@ function parseUpstream(text: string, invalid: Invalid): Upstream {
   };
 }
 
+function isDirect(text: string): boolean {
+  return text.toLowerCase() === "direct";
+}
+
 function isScheme(scheme: string): scheme is UpstreamScheme {
   return Object.hasOwn(PORTS, scheme);
 }
 
 /** The path of a Unix socket behind a user may have at signs too. */
 function userEnd(rest: string): number {
-  const unix = rest.indexOf("@unix:");
+  const unix = rest.search(/@unix:/i);
   return unix < 0 ? rest.lastIndexOf("@") : unix;
 }
 
@@ -169,7 +173,7 @@ function decode(text: string, invalid: Invalid): string {
 }
 
 function readAddress(text: string, defaultPort: number | undefined, invalid: Invalid): Address {
-  if (text.startsWith("unix:")) return readPath(text.slice("unix:".length), invalid);
+  if (/^unix:/i.test(text)) return readPath(text.slice("unix:".length), invalid);
   const [, bracketed, bare, port] = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]/]*))(?::([0-9]{1,5}))?\/?$/.exec(text) ??
     [];
   if (parseIpv6(text)) throw invalid(`an IPv6 address goes into brackets, as in "http://[::1]:8080"`);

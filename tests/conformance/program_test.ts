@@ -85,6 +85,31 @@ testRows("an address in use is told in one line on standard error, with exit cod
   assert(diagnostics[0].includes(origin.authority), diagnostics[0]);
 });
 
+testRows(
+  "schemes and localhost are the same in capitals: of listeners, upstreams, routes and rules",
+  async (row) => {
+    await using next = await Origin.listen();
+    await using proxy = await ProxyProcess.start(row, [
+      ...["--listen", "HTTP://127.0.0.1:0", "--listen", "LOCALHOST:0", "--listen", "Http://LocalHost:0"],
+      ...["--proxy", `SOCKS5H://${next.authority}`, "--deny", "denied.test protocol=HTTP"],
+      ...["--route", `route.test via HTTP://${next.authority}`, "--route", "direct.test via DIRECT"],
+    ]);
+    for (const address of proxy.addresses) {
+      using client = await proxy.connect(address);
+      await client.send(request("GET", "http://denied.test/"));
+      assertEquals((await client.message()).status, 403);
+    }
+    using client = await proxy.connect();
+    await client.send(request("GET", "http://route.test/"));
+    using sent = await next.accept();
+    assertMatch(await sent.readUntil("\r\n"), /^GET http:\/\/route\.test\/ /);
+    using other = await proxy.connect();
+    await other.send(request("GET", "http://other.test/"));
+    using greeted = await next.accept();
+    assertEquals([...await greeted.read(1)], [5]);
+  },
+);
+
 testRows("every listener has a line, and one with a scheme speaks that protocol alone", async (row) => {
   await using proxy = await ProxyProcess.start(row, [
     "--listen",

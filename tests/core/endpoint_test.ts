@@ -39,9 +39,17 @@ const ENDPOINTS: [text: string, endpoint: Endpoint][] = [
   ["unix:/run/a://b", unix("/run/a://b")],
   ["socks5://unix:/run/s", unix("/run/s", "socks5")],
   ["line://:1080", tcp("127.0.0.1", 1080, "line")],
+  ["HTTP://127.0.0.1:3128", tcp("127.0.0.1", 3128, "http")],
+  ["LocalHost:80", tcp("localhost", 80)],
+  ["UNIX:/run/Sluice.sock", unix("/run/Sluice.sock")],
+  ["Socks5://Unix:/run/S", unix("/run/S", "socks5")],
 ];
 
 const PARAMETERS: [text: string, endpoint: Endpoint][] = [
+  [
+    "HTTP+TLS://:443?cert=A&key=B",
+    { ...tcp("127.0.0.1", 443, "http"), tls: { certificates: [{ cert: "A", key: "B" }] } },
+  ],
   [
     "http+tls://:443?cert=/etc/a.pem&key=/etc/a.key",
     { ...tcp("127.0.0.1", 443, "http"), tls: { certificates: [{ cert: "/etc/a.pem", key: "/etc/a.key" }] } },

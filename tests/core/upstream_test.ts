@@ -41,6 +41,19 @@ const CHAINS: [text: string, chain: Chain, route: string][] = [
     [{ ...at("socks4", "a", 1080), credentials: { user: "ann", password: "" } }],
     "socks4://a:1080",
   ],
+  ["DIRECT", [], "direct"],
+  ["HTTP://Proxy.example", [at("http", "Proxy.example", 80)], "http://Proxy.example:80"],
+  [
+    "SOCKS5H://Ann:PW@a",
+    [{ ...at("socks5h", "a", 1080), credentials: { user: "Ann", password: "PW" } }],
+    "socks5h://a:1080",
+  ],
+  ["UNIX:/run/O.sock", [{ scheme: "unix", address: { path: "/run/O.sock" } }], "unix:/run/O.sock"],
+  [
+    "Http://Ann:PW@UNIX:/run/P",
+    [{ scheme: "http", address: { path: "/run/P" }, credentials: { user: "Ann", password: "PW" } }],
+    "http://unix:/run/P",
+  ],
   ["unix:/run/o@b.sock", [{ scheme: "unix", address: { path: "/run/o@b.sock" } }], "unix:/run/o@b.sock"],
   ["unix:///run/o.sock", [{ scheme: "unix", address: { path: "/run/o.sock" } }], "unix:/run/o.sock"],
   [
