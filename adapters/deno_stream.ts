@@ -9,7 +9,7 @@
 
 import type { PortReceiver } from "../src/direct_port.ts";
 import type { Address, SocketError } from "../src/runtime.ts";
-import { show } from "./addresses.ts";
+import { show, tcpAddress } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";
 import { Turns } from "./turns.ts";
@@ -38,7 +38,7 @@ export interface DenoConn {
 
 /** An address in the contract's form. */
 export function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddress): Address {
-  return transport === "unix" ? { path: path ?? "" } : { host: hostname, port };
+  return transport === "unix" ? { path: path ?? "" } : tcpAddress(hostname, port);
 }
 
 /** The cause when this side has ended a connection. */

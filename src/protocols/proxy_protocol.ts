@@ -11,7 +11,7 @@
 import { type Fault, malformed } from "../faults.ts";
 import type { Address, TcpAddress } from "../runtime.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import { formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6 } from "./host.ts";
+import { formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6, unmapped } from "./host.ts";
 import { fromOctets, toOctets } from "./http1_syntax.ts";
 
 /** What a header says. */
@@ -132,11 +132,16 @@ function addressLength(family: number): number {
 }
 
 function endsOf(source: Uint8Array, from: number, destination: Uint8Array, to: number): ProxyHeader["ends"] {
-  const format = source.length === 4 ? formatIpv4 : formatIpv6;
   return {
-    source: { host: format(source), port: from },
-    destination: { host: format(destination), port: to },
+    source: { host: formatIp(source), port: from },
+    destination: { host: formatIp(destination), port: to },
   };
+}
+
+/** A load balancer that listens on `[::]` maps IPv4 clients into IPv6; records, rules and limits know them as IPv4. */
+function formatIp(given: Uint8Array): string {
+  const ip = unmapped(given);
+  return ip.length === 4 ? formatIpv4(ip) : formatIpv6(ip);
 }
 
 function bad(why: string): Fault {
