@@ -18,13 +18,13 @@ import type { ByteStream, TcpAddress } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { streamPair } from "./stream_pair.ts";
-import type { Routed } from "./upstreams/chain.ts";
+import { judgeNamed, type Routed } from "./upstreams/chain.ts";
 import type { Road } from "./upstreams/lifeline.ts";
 import { resolvesRemotely, routeKey } from "./upstreams/route_key.ts";
 import type { Way } from "./upstreams/router.ts";
 
 /** A connection that leads to the target, and how. */
-export interface Reached extends Pick<Routed, "proxy">, Road {
+export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly channel: Channel;
   /** What is behind the connection: requests with the same one may share it. Undefined where none may. */
   readonly key: string | undefined;
@@ -116,7 +116,7 @@ export function takeKept(
       return undefined;
     }
     try {
-      if (chain.length === 0) judge(services, question, kept.channel.remote as TcpAddress, kept.channel);
+      judgeKept(services, question, kept);
       return kept;
     } catch {
       // Good for others, and perhaps another address of the target is good for this one: dialing will tell.
@@ -124,6 +124,13 @@ export function takeKept(
     }
   }
   return undefined;
+}
+
+/** What is judged at dialing is judged again for each request that takes the connection: rules differ by user. */
+function judgeKept(services: Services, question: RuleRequest, { chain, channel, resolved }: Reached): void {
+  if (chain.length === 0) return judge(services, question, channel.remote as TcpAddress, channel);
+  judgeNamed(chain, question, (address) => judge(services, question, address));
+  if (resolved) judge(services, question, resolved);
 }
 
 /** Connects to the target of a request. */
@@ -159,11 +166,11 @@ export async function dial(
     readFile: (path) => secrets.read(path),
     reserve,
   });
-  const { channel, address, dnsTime, dialTime, proxy, route, chain } = routed;
+  const { channel, address, dnsTime, dialTime, proxy, resolved, route, chain } = routed;
   recording.dialed = formatAddress(address);
   recording.dnsTime = dnsTime;
   recording.dialTime = dialTime;
-  return { channel, proxy, route, chain, address, key: routeKey(chain, request.target) };
+  return { channel, proxy, resolved, route, chain, address, key: routeKey(chain, request.target) };
 }
 
 /** Lets a function take the place of the target. */

@@ -66,6 +66,17 @@ export interface Routed extends Omit<Dialed, "address"> {
    * it.
    */
   readonly proxy?: { readonly authorization: string | undefined };
+  /** The address that the last upstream was asked for, where this proxy has resolved the target's name. */
+  readonly resolved?: TcpAddress;
+}
+
+/**
+ * Judges what a client names before anything is dialed through a chain: an address. A name is judged by the rules
+ * alone, and its addresses where this proxy resolves it.
+ */
+export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: TcpAddress) => void): void {
+  // Whatever is at the end of a Unix socket was chosen by the operator.
+  if (chain[0].scheme !== "unix" && parseIp(target.host)) judge(target);
 }
 
 /**
@@ -78,8 +89,7 @@ export interface Routed extends Omit<Dialed, "address"> {
 export async function dialChain(chain: Chain, request: RouteRequest, options: ChainOptions): Promise<Routed> {
   const { target } = request;
   if (chain.length === 0) return await dialDirect(target, options);
-  // Whatever is at the end of a Unix socket was chosen by the operator.
-  if (chain[0].scheme !== "unix" && parseIp(target.host)) options.judge(target);
+  judgeNamed(chain, target, options.judge);
   const spare = spareFor(chain[0], request, options);
   try {
     return await new Passage(request, options, spare).go(chain);
@@ -114,6 +124,7 @@ class Passage {
   readonly #options: ChainOptions;
   readonly #spare: Spare | undefined;
   #channel: Channel | undefined;
+  #resolved: TcpAddress | undefined;
 
   constructor(request: RouteRequest, options: ChainOptions, spare?: Spare) {
     this.#request = request;
@@ -162,6 +173,7 @@ class Passage {
         dnsTime,
         dialTime: clock.now() - start - dnsTime,
         ...proxy && { proxy },
+        ...this.#resolved && { resolved: this.#resolved },
       };
     } catch (error) {
       const own = !signal.aborted || signal.reason instanceof UpstreamFault;
@@ -265,8 +277,12 @@ class Passage {
     );
     for (const host of scheme === "socks4" ? hosts.filter(parseIpv4) : hosts) {
       try {
-        if (!given && asked === "target") judge({ host, port });
-        return { host, port };
+        const address = { host, port };
+        if (!given && asked === "target") {
+          judge(address);
+          this.#resolved = address;
+        }
+        return address;
       } catch (error) {
         fault = toFault(error);
       }
