@@ -88,6 +88,8 @@ export class Session implements Timed {
   readonly entrance: Entrance;
   /** What its handshakes are held to. */
   readonly terms: Terms;
+  /** Whether one of its requests was let through: by users, rules and limits. A stranger may not idle as long. */
+  known = false;
   readonly #surplus: Fault | undefined;
   readonly #onEnd: () => void;
   /** See `Timed`. */

@@ -6,13 +6,16 @@
 
 /** How long things may take, in milliseconds. */
 export interface Timeouts {
-  /** From the first byte to the end of the request's head, however it trickles. */
+  /**
+   * From the first byte to the end of the request's head, however it trickles. A client of which no request was allowed
+   * yet has as long, too, until its next request begins.
+   */
   readonly header: number;
   /** Resolving a name: a part of `connect`. */
   readonly dns: number;
   /** Resolving and connecting to the target, all attempts together. */
   readonly connect: number;
-  /** Without a byte moving in either direction: an open tunnel, a transfer, a kept-alive client. */
+  /** Without a byte moving in either direction: an open tunnel, a transfer, a kept-alive client that was let in. */
   readonly idle: number;
   /** The same once one side of a tunnel has ended. */
   readonly halfClosed: number;

@@ -40,7 +40,8 @@ export const RUNNING_FLAGS = {
   "header-timeout": {
     group: "Timeouts",
     value: "TIME",
-    help: "Until a client's request head is complete",
+    help:
+      "Until a client's request head is complete; and until the next request of a client that was refused",
     fallback: formatDuration(DEFAULT_TIMEOUTS.header),
     read: readTimeout,
   },

@@ -54,19 +54,18 @@ export function ownAnswer(options: Pick<AnswerOptions, "date" | "persistent">): 
 }
 
 /**
- * What a stranger is told where the proxy is disguised: what any web server would answer that has no such page, or cannot
- * read the request. Nothing in it is a proxy's, and it is the same for whatever is wrong.
+ * What a stranger is told where the proxy is disguised. 404 is the answer of any web server that has no such page, 400
+ * that of one that cannot read the request. Nothing in it is a proxy's.
  */
 export function strangerAnswer(
-  { code }: Fault,
+  status: 400 | 404,
   options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
-): { status: number; bytes: Uint8Array } {
-  const status = code === "http_request_error" ? 400 : 404;
+): Uint8Array {
   const title = `${status} ${REASONS[status]}`;
   const body =
     `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
   const bytes = head(status, ["Content-Type: text/html", `Content-Length: ${body.length}`], options);
-  return { status, bytes: options.bodyless ? bytes : concat(bytes, toOctets(body)) };
+  return options.bodyless ? bytes : concat(bytes, toOctets(body));
 }
 
 /** What a page of the proxy's own is made of. */
@@ -77,7 +76,20 @@ export interface Page {
   readonly body: string;
 }
 
-/** The answer that shows a page. Pages bring no scripts and load nothing, and browsers are told so. */
+/**
+ * What browsers are told of the proxy's own text. It runs no scripts, loads nothing, submits nothing and stands in no
+ * frame. Pages of other sites can neither embed it (Fetch, Cross-Origin-Resource-Policy) nor keep a hold of its window.
+ */
+const ISOLATION = [
+  "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'",
+  "Cross-Origin-Opener-Policy: same-origin",
+  "Cross-Origin-Resource-Policy: same-origin",
+  "Referrer-Policy: no-referrer",
+  "X-Content-Type-Options: nosniff",
+];
+
+/** The answer that shows a page. */
 export function pageAnswer(
   { status, type, body }: Page,
   options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
@@ -87,8 +99,7 @@ export function pageAnswer(
     `Content-Type: ${type}; charset=utf-8`,
     `Content-Length: ${octets.length}`,
     "Cache-Control: no-store",
-    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "X-Content-Type-Options: nosniff",
+    ...ISOLATION,
   ], options);
   return options.bodyless ? bytes : concat(bytes, octets);
 }
@@ -106,6 +117,8 @@ export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
     `Content-Length: ${body.length}`,
     "Cache-Control: no-store",
   ];
+  // A browser shows an error page in the name of the site that was asked for.
+  if (options.html) fields.push(...ISOLATION);
   if (registered) fields.push(`Proxy-Status: ${options.name}; error=${fault.code}`);
   if (fault.status === 405) fields.push("Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
   if (fault.status === 407) fields.push(`Proxy-Authenticate: Basic realm="proxy", charset="UTF-8"`);

@@ -90,10 +90,7 @@ export class HttpHandshake implements Handshake {
       bodyless: this.#reader.startLine?.method === "HEAD",
       persistent: retryable,
     };
-    const isStranger = this.#options.disguised && !this.#accepted;
-    // Web servers hang up on whoever does not finish a head.
-    if (isStranger && fault.code === "client_timeout") return { bytes: NOTHING, retryable: false };
-    if (isStranger) return { ...strangerAnswer(fault, dress), retryable };
+    if (this.#options.disguised && !this.#accepted) return this.#strangerRefusal(fault, dress);
     const bytes = faultAnswer(fault, {
       ...dress,
       name: this.#options.name,
@@ -102,6 +99,20 @@ export class HttpHandshake implements Handshake {
       html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
     });
     return { bytes, retryable };
+  }
+
+  /**
+   * What web servers do: they hang up on a client that does not finish its head. They answer 400 and close where they
+   * cannot read the request, and a target that is neither a path nor a URI is no better to one that is not a proxy (nginx
+   * 1.22 to CONNECT and to OPTIONS *). They have no page for all others.
+   */
+  #strangerRefusal(fault: Fault, dress: { date: Date; bodyless: boolean; persistent: boolean }): Refusal {
+    if (fault.code === "client_timeout") return { bytes: NOTHING, retryable: false };
+    const form = this.#request?.target.form;
+    const isReadable = fault.code !== "http_request_error" && (form === "origin" || form === "absolute");
+    const persistent = isReadable && dress.persistent;
+    const status = isReadable ? 404 : 400;
+    return { bytes: strangerAnswer(status, { ...dress, persistent }), status, retryable: persistent };
   }
 
   /**

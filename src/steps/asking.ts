@@ -17,7 +17,7 @@ export const ASKING = {
     const { client } = session;
     const { buffer } = client.reader;
     let begun = buffer.length > 0 || user !== undefined || handshake.protocol !== "http";
-    if (!begun) session.waitForRequest("idle");
+    if (!begun) session.waitForRequest(session.known ? "idle" : "header");
     try {
       while (true) {
         const event = handshake.read(buffer);
@@ -87,6 +87,7 @@ export const ASKING = {
           throw new Fault("proxy_authentication_required", "A stranger asked");
         }
         if (request.page !== undefined && !maySeePages(session.client, host, role)) throw noProxyRequest();
+        session.known = true;
         return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
       }
       // A datagram says by itself where it goes.
@@ -95,6 +96,7 @@ export const ASKING = {
         const question = questionOf(session, protocol, { user: recording.user, target: request.target });
         refuseDenied(session.services.rules().decide(question));
       }
+      session.known = true;
       return { event: "allowed", payload: { handshake, recording, request, attempt: "first" } };
     } catch (error) {
       return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };

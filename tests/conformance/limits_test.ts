@@ -147,6 +147,27 @@ suite.test("G5: idle clients and idle tunnels are closed on both sides", async (
 });
 
 testRows(
+  "G5: a client that was not let in has the header timeout for its next request, not the idle one",
+  async (row) => {
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, ["--user", "ann:secret", "--header-timeout", "500ms"]);
+    const uri = `http://${origin.authority}/`;
+    const basic = `Proxy-Authorization: Basic ${btoa("ann:secret")}`;
+    using known = await proxy.connect();
+    await known.send(request("GET", uri, basic));
+    assertEquals((await known.message()).status, 200);
+    using stranger = await proxy.connect();
+    for (const fields of [[], [`Proxy-Authorization: Basic ${btoa("ann:wrong")}`]]) {
+      await stranger.send(request("GET", uri, ...fields));
+      assertEquals((await stranger.message()).status, 407);
+    }
+    await stranger.readToEnd();
+    await known.send(request("GET", uri, basic));
+    assertEquals((await known.message()).status, 200);
+  },
+);
+
+testRows(
   "1.8: clients beyond --max-connections are told 503, 01 or 5B, and served when there is room",
   async (row) => {
     await using proxy = await ProxyProcess.start(row, ["--max-connections", "3"]);

@@ -56,7 +56,12 @@ suite.test("pages: status, health and metrics are shown to this machine, under a
     assertEquals([status.status, status.field("content-type")], [200, "text/html; charset=utf-8"], host);
     assertMatch(status.text, /<h1>sluice is running<\/h1>/);
     assert(!/<script|src=|https?:/i.test(status.text), "The page loads something");
-    assertMatch(String(status.field("content-security-policy")), /^default-src 'none';/);
+    assertMatch(
+      String(status.field("content-security-policy")),
+      /^default-src 'none';.* form-action 'none';/,
+    );
+    assertEquals(status.field("cross-origin-resource-policy"), "same-origin");
+    assertEquals(status.field("x-content-type-options"), "nosniff");
   }
   const health = await page(proxy, "/healthz", `localhost:${proxy.port}`);
   assertEquals([health.status, health.text], [200, "ok\n"]);

@@ -42,7 +42,7 @@ pairTest("one token can be replaced by another while both are good", async (row)
     half.kill("SIGHUP");
     await half.said(pattern, count);
   }
-  assertEquals([await status(secret), await status(next)], ["200", "404"]);
+  assertEquals([await status(secret), await status(next)], ["200", "400"]);
   await using standing = await StandingTunnel.open(local, origin);
 
   await writeFile(made.file("token"), `# old and new\n${secret}\n${next}\n`);
@@ -52,7 +52,7 @@ pairTest("one token can be replaced by another while both are good", async (row)
   await writeFile(made.file("token"), `${next}\n`);
   await reload(local, /Read the files/, 1);
   await reload(remote, /Read the files/, 2);
-  assertEquals([await status(secret), await status(next)], ["404", "200"]);
+  assertEquals([await status(secret), await status(next)], ["400", "200"]);
   await using another = await StandingTunnel.open(local, origin);
   await another.check();
   await standing.check();
@@ -61,7 +61,7 @@ pairTest("one token can be replaced by another while both are good", async (row)
   for (const broken of ["", "# nothing\n", "short\n", `${next}\nshort\n`, "x".repeat(600)]) {
     await writeFile(made.file("token"), broken);
     await reload(remote, /Everything stays as it was/, ++count);
-    assertEquals([await status(secret), await status(next)], ["404", "200"]);
+    assertEquals([await status(secret), await status(next)], ["400", "200"]);
   }
   await standing.check();
   assertEquals(pair.lines.filter((line) => line.includes(secret) || line.includes(next)), []);
@@ -170,7 +170,7 @@ pairTest("SLUICE_TOKEN takes the place of the file, on both halves", async (row)
   await using local = await startLocal(row, without(keys.localFlags(remote.port)), environment);
   await using origin = await httpOrigin();
   assertEquals(await answers(local, "127.0.0.1", origin.port), SERVED);
-  assertEquals(await statusOf(remote, origin.authority, keys.secret), "404");
+  assertEquals(await statusOf(remote, origin.authority, keys.secret), "400");
 });
 
 /** A server that takes the place of the remote half, and keeps what it is told. */

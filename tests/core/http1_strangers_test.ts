@@ -32,18 +32,36 @@ function answer(request: string, fault = new Fault("proxy_authentication_require
   return codec.refused(fault);
 }
 
-Deno.test("strangers: whatever they ask, they get the 404 of a web server, and the same for a wrong token", () => {
+/** A CONNECT, with more fields. */
+function connect(...fields: string[]): string {
+  return ["CONNECT a.test:443 HTTP/1.1", "Host: a.test:443", ...fields, "", ""].join("\r\n");
+}
+
+Deno.test("strangers: who asks for a page gets the 404 of a web server, and the same for a wrong token", () => {
   const heads = [
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
-    `CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nProxy-Authorization: Bearer ${TOKEN}\r\n\r\n`,
-    "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nProxy-Authorization: Basic YTpi\r\n\r\n",
+    `GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: Bearer ${TOKEN}\r\n\r\n`,
   ];
   const answers = heads.map((head) => text(answer(head)));
   assertEquals(new Set(answers).size, 1);
   assertEquals(answers[0].split("\r\n")[0], "HTTP/1.1 404 Not Found");
   assertEquals(/proxy|via|sluice|test|7-1/i.test(answers[0]), false, answers[0]);
+});
+
+Deno.test("strangers: CONNECT is 400 and the end, as on a web server that cannot read it", () => {
+  const nonsense = answer("hello\r\n\r\n");
+  assertEquals(text(nonsense).split("\r\n")[0], "HTTP/1.1 400 Bad Request");
+  assertEquals(/\r\nConnection: close\r\n/.test(text(nonsense)), true);
+  const heads = [
+    connect(),
+    connect(`Proxy-Authorization: Bearer ${TOKEN}`),
+    connect("Proxy-Authorization: Basic YTpi"),
+    `${connect()}early bytes`,
+    connect("Connection: close"),
+    "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+  ];
+  for (const head of heads) assertEquals(answer(head), nonsense, head);
 });
 
 Deno.test("strangers: HEAD has no body, and what is no request is 400", () => {
