@@ -109,7 +109,7 @@ function chunkedBody(): () => unknown {
   const buffer = new ByteBuffer(32 * KIB);
   return () => {
     buffer.append(CHUNKED);
-    const reader = bodyReader({ kind: "chunked" }, { maxTrailerSize: LIMIT });
+    const reader = bodyReader({ kind: "chunked" }, { maxTrailerSize: LIMIT, mend: false });
     let length = 0;
     for (let event = reader.read(buffer); event?.type === "data"; event = reader.read(buffer)) {
       length += event.bytes.length;

@@ -23,6 +23,12 @@ import {
 } from "./protocols/http1_head.ts";
 import type { HttpRequest } from "./protocols/http1_request.ts";
 
+/**
+ * The most informational answers that one request may have. They carry hints and signs of life (102 every 20 s was what
+ * RFC 2518 asked for, so this is half an hour of it), and cost the client as much as answers.
+ */
+const MAX_INTERIM = 100;
+
 /** How an exchange went. */
 export type ExchangeEnd =
   /** The response is complete, and both sides know where the client's next request begins. */
@@ -74,6 +80,7 @@ export class Exchange implements Watcher {
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
   #head: ResponseHeadReader;
+  #interim = 0;
   #headSent = false;
   #persistent = false;
   #originReusable = false;
@@ -153,11 +160,11 @@ export class Exchange implements Watcher {
   }
 
   #sendBody(): Promise<void> | undefined {
-    const { request, client, origin, maxHeaderSize, maxBodySize, observer } = this.#options;
+    const { request, client, origin, maxHeaderSize, maxBodySize, forwarded, observer } = this.#options;
     let left = maxBodySize;
     return pumpBody(client.reader, origin.writer, {
-      reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize }),
-      writer: bodyWriter(request.framing),
+      reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize, mend: false }),
+      writer: bodyWriter(request.framing, { head: request.head.fields, forwarded }),
       moved: (count) => {
         left -= count;
         if (left < 0) throw bodyTooLarge(maxBodySize);
@@ -205,6 +212,9 @@ export class Exchange implements Watcher {
       // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
       if (head.status === 407 && proxy) throw nextProxyRefuses(proxy);
       if (head.status >= 200 || head.status === 101) return head;
+      if (++this.#interim > MAX_INTERIM) {
+        throw new Fault("http_protocol_error", `More than ${MAX_INTERIM} informational answers came`);
+      }
       this.#head = new ResponseHeadReader(maxHeaderSize);
       if (request.head.version === "1.0") continue;
       client.writer.put(
@@ -231,13 +241,15 @@ export class Exchange implements Watcher {
     const framingDown = clientFraming(framing, request);
     // RFC 9112 section 9.3: the next request begins where this one's body ends, so it must have been read.
     const persistent = this.#persistent = framingDown.kind !== "close" && request.persistent &&
-      (this.#upload === "done" || this.#upload === "taken") && keepAlive();
+      (this.#upload === "done" || this.#upload === "taken") && keepAlive() &&
+      // RFC 9931: what follows a request for another protocol that was not granted may be meant for that one.
+      (request.upgrade === undefined || client.reader.buffer.length === 0);
     this.#headSent = true;
     observer.answered(head.status);
     client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date }));
     return pumpBody(origin.reader, client.writer, {
-      reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize }),
-      writer: bodyWriter(framingDown),
+      reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize, mend: true }),
+      writer: bodyWriter(framingDown, { head: head.fields, forwarded: "keep" }),
       moved: (count) => observer.received(count),
       waiting: ignore,
       taken: ignore,

@@ -290,7 +290,7 @@ class Probe implements Timed {
     const { reader } = this.#channel!;
     const total = framing.kind === "length" ? framing.length : framing.kind === "none" ? 0 : undefined;
     const running = this.#timeline.begin("body", formatSize(0, total));
-    const body = bodyReader(framing, { maxTrailerSize: maxHeaderSize });
+    const body = bodyReader(framing, { maxTrailerSize: maxHeaderSize, mend: true });
     while (true) {
       const event = readBodyEvent(body, reader.buffer);
       if (event?.type === "end") break;

@@ -19,6 +19,9 @@ export class ByteBuffer {
   #end = 0;
   /** How far {@link ByteBuffer.lineEnd} has looked, so that a slow drip costs O(n) and not O(n²). */
   #searched = 0;
+  /** How far {@link ByteBuffer.takeSection} has looked, and where the last line that it saw ends. */
+  #scanned = 0;
+  #lines = 0;
 
   /** Starts with room for `capacity` bytes. */
   constructor(capacity: number) {
@@ -55,7 +58,7 @@ export class ByteBuffer {
   /** Forgets the first `count` bytes. */
   skip(count: number): void {
     this.#start += count;
-    this.#searched = 0;
+    this.#searched = this.#scanned = this.#lines = 0;
     if (this.#start >= this.#end) this.#start = this.#end = 0;
   }
 
@@ -77,21 +80,25 @@ export class ByteBuffer {
   }
 
   /**
-   * Takes the whole lines that have arrived, up to and with the first empty one: a view, as {@link ByteBuffer.take}
-   * gives; undefined while there is not even one. Lines end with LF, and with CR before it or not.
+   * Takes the lines up to and with the first empty one: a view, as {@link ByteBuffer.take} gives; undefined, with
+   * nothing taken, until the empty line has arrived. Lines end with LF, and with CR before it or not.
    */
-  takeLines(): Uint8Array | undefined {
+  takeSection(): Uint8Array | undefined {
     const block = this.#block;
-    let start = this.#start;
-    for (let i = Math.max(start, this.#searched); i < this.#end; i++) {
+    const start = this.#start;
+    for (let i = Math.max(start, this.#scanned); i < this.#end; i++) {
       if (block[i] !== LF) continue;
-      const empty = i === start || (i === start + 1 && block[start] === CR);
-      start = i + 1;
-      if (empty) break;
+      this.#lines = i + 1;
+      const before = i > start && block[i - 1] === CR ? i - 1 : i;
+      if (before === start || block[before - 1] === LF) return this.take(i + 1 - start);
     }
-    if (start > this.#start) return this.take(start - this.#start);
-    this.#searched = this.#end;
+    this.#scanned = this.#end;
     return undefined;
+  }
+
+  /** How many bytes have the whole lines that {@link ByteBuffer.takeSection} has seen and not taken. */
+  get lines(): number {
+    return Math.max(0, this.#lines - this.#start);
   }
 
   /** Adds a copy of some bytes at the end. */
@@ -122,6 +129,8 @@ export class ByteBuffer {
       this.#block.set(waiting);
     }
     this.#searched = Math.max(0, this.#searched - this.#start);
+    this.#scanned = Math.max(0, this.#scanned - this.#start);
+    this.#lines = Math.max(0, this.#lines - this.#start);
     this.#end -= this.#start;
     this.#start = 0;
   }

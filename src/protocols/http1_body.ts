@@ -7,9 +7,10 @@
 import { type Fault, malformed } from "../faults.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import { Fields } from "./http1_fields.ts";
+import { forwardedTrailers, type TrailerRules } from "./http1_forwarding.ts";
 import type { Framing } from "./http1_framing.ts";
-import { SectionReader, type SectionRules, takeLine } from "./http1_head.ts";
-import { fromOctets, toOctets } from "./http1_syntax.ts";
+import { MAX_FIELDS, SectionReader, type SectionRules, takeLine } from "./http1_head.ts";
+import { CR, fromOctets, isBlank, LF, toOctets } from "./http1_syntax.ts";
 
 /** What a body's reader has understood. Data is a view, valid until the buffer is filled again. */
 export type BodyEvent =
@@ -27,8 +28,10 @@ export interface BodyReader {
 const NO_FIELDS = new Fields();
 const END: BodyEvent = { type: "end", trailers: NO_FIELDS };
 
-/** Limits. */
+/** Limits, and what is let pass. */
 export interface BodyReaderOptions {
+  /** Whether blanks behind a chunk's size are mended: in an answer, as its head is, and never in a request. */
+  readonly mend: boolean;
   /** The most octets of trailers. */
   readonly maxTrailerSize: number;
 }
@@ -41,7 +44,7 @@ export function bodyReader(framing: Framing, options: BodyReaderOptions): BodyRe
     case "length":
       return new LengthReader(framing.length);
     case "chunked":
-      return new ChunkedReader(options.maxTrailerSize);
+      return new ChunkedReader(options);
     case "close":
       return new CloseReader();
   }
@@ -74,9 +77,23 @@ class CloseReader implements BodyReader {
 
 /** 2^53 - 1 has 14 hex digits; leading zeros may make a size longer, within reason. */
 const MAX_SIZE_DIGITS = 16;
-/** RFC 9112 section 7.1.1: a recipient ought to limit the total length of chunk extensions. */
+
+/** RFC 9112 section 7.1.1: a recipient ought to limit the length of chunk extensions. This is for one chunk. */
 const MAX_CHUNK_LINE = 1024;
-const MAX_EXTENSIONS = 16 * 1024;
+
+/**
+ * And this is for a whole body, as Go's net/http has it: a chunk may spend 16 octets on its size line and two for each
+ * octet of its content. What chunks spend beyond that adds up, what they leave makes up for it, and the rest is limited.
+ */
+const FREE_CHUNK_LINE = 16;
+const FREE_PER_OCTET = 2;
+const MAX_EXCESS = 16 * 1024;
+
+/** Chunks up to this size are put together: to move them costs less than to frame and write each. It has four hex digits. */
+const MAX_GATHERED = 16 * 1024;
+const MAX_GATHERED_DIGITS = 4;
+/** A line end, a size, a line end and an octet. */
+const SMALLEST_CHUNK = 6;
 
 /**
  * RFC 9112 section 7.1. The stages are what is waited for:
@@ -86,10 +103,12 @@ class ChunkedReader implements BodyReader {
   readonly endsAtClose = false;
   #stage: "size" | "data" | "dataEnd" | "trailers" | "done" = "size";
   #left = 0;
-  #extensionsLeft = MAX_EXTENSIONS;
+  #excess = 0;
+  readonly #mend: boolean;
   readonly #trailers: SectionReader;
 
-  constructor(maxTrailerSize: number) {
+  constructor({ maxTrailerSize, mend }: BodyReaderOptions) {
+    this.#mend = mend;
     this.#trailers = new SectionReader(maxTrailerSize, TRAILERS);
   }
 
@@ -99,7 +118,7 @@ class ChunkedReader implements BodyReader {
         case "size": {
           const line = takeLine(buffer, { mend: false, limit: MAX_CHUNK_LINE, tooLong: chunkLineTooLong });
           if (!line) return undefined;
-          this.#left = this.#chunkSize(fromOctets(line));
+          this.#left = this.#chunkSize(line);
           this.#stage = this.#left > 0 ? "data" : "trailers";
           break;
         }
@@ -107,13 +126,14 @@ class ChunkedReader implements BodyReader {
           if (buffer.length === 0) return undefined;
           const bytes = buffer.take(this.#left);
           this.#left -= bytes.length;
-          if (this.#left === 0) this.#stage = "dataEnd";
-          return { type: "data", bytes };
+          if (this.#left > 0) return { type: "data", bytes };
+          this.#stage = "dataEnd";
+          return { type: "data", bytes: this.#gather(bytes, buffer) };
         }
         case "dataEnd": {
-          if (buffer.at(0) !== 0x0D && buffer.length > 0) throw malformed("A chunk is longer than its size");
+          if (buffer.at(0) !== CR && buffer.length > 0) throw malformed("A chunk is longer than its size");
           if (buffer.length < 2) return undefined;
-          if (buffer.at(1) !== 0x0A) throw malformed("A chunk's data does not end with CRLF");
+          if (buffer.at(1) !== LF) throw malformed("A chunk's data does not end with CRLF");
           buffer.skip(2);
           this.#stage = "size";
           break;
@@ -128,22 +148,68 @@ class ChunkedReader implements BodyReader {
     }
   }
 
+  /**
+   * Moves the content of the small chunks that wait whole, and that have no extension, behind the content of the one
+   * before them, in the memory that both are in. All else is left as it is, for the stages to judge.
+   */
+  #gather(first: Uint8Array, buffer: ByteBuffer): Uint8Array {
+    if (buffer.length < SMALLEST_CHUNK) return first;
+    const waiting = buffer.bytes;
+    const begin = first.byteOffset;
+    const memory = new Uint8Array(first.buffer, begin, waiting.byteOffset - begin + waiting.length);
+    const ahead = memory.length - waiting.length;
+    let to = first.length;
+    let used = 0;
+    while (waiting[used] === CR && waiting[used + 1] === LF) {
+      let at = used + 2;
+      let size = 0;
+      for (let digit; (digit = hexDigit(waiting[at])) >= 0 && at < used + 2 + MAX_GATHERED_DIGITS; at++) {
+        size = size * 16 + digit;
+      }
+      const from = at + 2;
+      if (waiting[at] !== CR || waiting[at + 1] !== LF || size === 0 || size > MAX_GATHERED) break;
+      if (from + size > waiting.length) break;
+      this.#spend(from - used - 2, size);
+      memory.copyWithin(to, ahead + from, ahead + from + size);
+      to += size;
+      used = from + size;
+    }
+    if (used === 0) return first;
+    buffer.skip(used);
+    return memory.subarray(0, to);
+  }
+
   /** `chunk-size [ chunk-ext ]`: hex digits only; what is right of them is checked for its grammar and dropped. */
-  #chunkSize(line: string): number {
-    const digits = /^[0-9A-Fa-f]+/.exec(line)?.[0];
-    if (!digits || digits.length > MAX_SIZE_DIGITS) {
+  #chunkSize(line: Uint8Array): number {
+    let end = line.length;
+    while (this.#mend && end > 0 && isBlank(line[end - 1])) end--;
+    let digits = 0;
+    let size = 0;
+    for (let digit; digits < end && (digit = hexDigit(line[digits])) >= 0; digits++) size = size * 16 + digit;
+    if (digits === 0 || digits > MAX_SIZE_DIGITS) {
       throw malformed("A chunk's size is not a hexadecimal number");
     }
-    const extensions = line.slice(digits.length);
-    this.#extensionsLeft -= extensions.length;
-    if (this.#extensionsLeft < 0) throw malformed("The chunk extensions are too long");
-    if (extensions !== "" && !CHUNK_EXTENSIONS.test(extensions)) {
+    if (digits < end && !CHUNK_EXTENSIONS.test(fromOctets(line.subarray(digits, end)))) {
       throw malformed("A chunk's extension is not valid");
     }
-    const size = parseInt(digits, 16);
     if (!Number.isSafeInteger(size)) throw malformed("A chunk's size is too large", { status: 413 });
+    this.#spend(line.length + 2, size);
     return size;
   }
+
+  /** Counts a size line of so many octets, with its CRLF, against so many octets of content. */
+  #spend(octets: number, size: number): void {
+    this.#excess = Math.max(0, this.#excess + octets - FREE_CHUNK_LINE - FREE_PER_OCTET * size);
+    if (this.#excess > MAX_EXCESS) throw malformed("The chunk extensions are too long for so little content");
+  }
+}
+
+/** What a hexadecimal digit stands for; -1 for any other octet, and for none. */
+function hexDigit(octet: number | undefined): number {
+  if (octet === undefined) return -1;
+  if (octet >= 0x30 && octet <= 0x39) return octet - 0x30;
+  const lower = octet | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }
 
 function chunkLineTooLong(): Fault {
@@ -153,38 +219,12 @@ function chunkLineTooLong(): Fault {
 const TRAILERS: SectionRules = {
   mend: false,
   tooLarge: () => malformed("The trailer section is too large", { status: 431 }),
+  tooMany: () => malformed(`There are more than ${MAX_FIELDS} trailers`, { status: 431 }),
 };
 
 /** RFC 9112 section 7.1.1 with its bad white space: `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. */
 const CHUNK_EXTENSIONS =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*"))?)*$/;
-
-/** Fields that a trailer section must not carry on: they frame, route, authenticate or control (RFC 9110 section 6.5.1). */
-const NOT_IN_TRAILERS = new Set([
-  "authorization",
-  "cache-control",
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
-  "cookie",
-  "expect",
-  "host",
-  "keep-alive",
-  "max-forwards",
-  "proxy-authenticate",
-  "proxy-authentication-info",
-  "proxy-authorization",
-  "proxy-connection",
-  "range",
-  "set-cookie",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "www-authenticate",
-]);
 
 /** Content to bytes on the wire. */
 export interface BodyWriter {
@@ -196,6 +236,7 @@ export interface BodyWriter {
 
 const NOTHING = new Uint8Array(0);
 const CRLF = toOctets("\r\n");
+const LAST_CHUNK = toOctets("0\r\n\r\n");
 
 /** Content as it is: its length was said in the head, or the close will say it. */
 const PLAIN_WRITER: BodyWriter = {
@@ -204,10 +245,10 @@ const PLAIN_WRITER: BodyWriter = {
 };
 
 class ChunkedWriter implements BodyWriter {
-  readonly #head: Fields;
+  readonly #rules: TrailerRules;
 
-  constructor(head: Fields) {
-    this.#head = head;
+  constructor(rules: TrailerRules) {
+    this.#rules = rules;
   }
 
   data(bytes: Uint8Array): readonly Uint8Array[] {
@@ -215,14 +256,12 @@ class ChunkedWriter implements BodyWriter {
   }
 
   end(trailers: Fields): Uint8Array {
-    // RFC 9110 section 7.6.1: what Connection names is for one hop alone, in trailers too.
-    const nominated = new Set(this.#head.tokens("connection"));
-    const kept = trailers.filter((key) => !NOT_IN_TRAILERS.has(key) && !nominated.has(key));
-    return toOctets(`0\r\n${kept}\r\n`);
+    if (trailers.length === 0) return LAST_CHUNK;
+    return toOctets(`0\r\n${forwardedTrailers(trailers, this.#rules)}\r\n`);
   }
 }
 
-/** The writer for a framing; `head` is the header section that was received with the body. */
-export function bodyWriter(framing: Framing, head: Fields = NO_FIELDS): BodyWriter {
-  return framing.kind === "chunked" ? new ChunkedWriter(head) : PLAIN_WRITER;
+/** The writer for a framing. */
+export function bodyWriter(framing: Framing, rules: TrailerRules): BodyWriter {
+  return framing.kind === "chunked" ? new ChunkedWriter(rules) : PLAIN_WRITER;
 }

@@ -118,10 +118,26 @@ export class HttpConnector implements Connector {
 
 /** The error of Proxy-Status, where it is one of the registered ones (RFC 9209 section 2.1.1). */
 export function proxyError(fields: Fields): FaultCode | undefined {
-  // A quoted string, such as that of `details`, may have anything in it.
-  const status = fields.all("proxy-status").join(", ").replace(/"(?:[^"\\]|\\.)*"/g, '""');
-  const code = /;[ ]*error=([a-z_]+)/.exec(status)?.[1] ?? "";
+  const code = errorParameter(fields.all("proxy-status").join(", "));
   return Object.hasOwn(FAULTS, code) && FAULTS[code as FaultCode].registered ? code as FaultCode : undefined;
+}
+
+/** The value of the first parameter `error`, or as much of it as may be in a code; empty where there is none. */
+function errorParameter(status: string): string {
+  for (let i = 0; i < status.length; i++) {
+    if (status[i] === '"') {
+      // A quoted string, such as that of `details`, may have anything in it.
+      for (i++; i < status.length && status[i] !== '"'; i++) if (status[i] === "\\") i++;
+    } else if (status[i] === ";") {
+      while (status[i + 1] === " ") i++;
+      if (!status.startsWith("error=", i + 1)) continue;
+      const start = i + 1 + "error=".length;
+      let end = start;
+      while (end < status.length && /[a-z_]/.test(status[end])) end++;
+      return status.slice(start, end);
+    }
+  }
+  return "";
 }
 
 /** The value of Proxy-Authorization for a user name and password (RFC 7617 section 2, in UTF-8). */

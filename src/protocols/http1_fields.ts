@@ -26,8 +26,16 @@ export interface Place {
 
 const NO_VALUES: readonly string[] = [];
 
+/** Takes the lines of a section one after the other; see {@linkcode Fields}. */
+export interface FieldSink {
+  readonly length: number;
+  place(key: string, place: Place): void;
+  append(name: string, value: string): void;
+  extendLast(more: string): void;
+}
+
 /** A header or trailer section. Lines keep their order, and lines of the same name are never merged. */
-export class Fields implements Iterable<FieldLine> {
+export class Fields implements FieldSink, Iterable<FieldLine> {
   /** The names of the lines in lower case. */
   readonly #keys: string[] = [];
   readonly #places: Place[] = [];
@@ -158,7 +166,7 @@ export interface ReceivedLines {
 export function readFieldLine(
   { octets, text }: ReceivedLines,
   { start, end }: { readonly start: number; readonly end: number },
-  into: Fields,
+  into: FieldSink,
   { mend }: FieldLineOptions,
 ): void {
   let nameEnd = start;
@@ -179,7 +187,7 @@ function isPlainValue(octets: Uint8Array, from: number, end: number): boolean {
   return true;
 }
 
-function readUnusualLine(text: string, into: Fields, mend: boolean): void {
+function readUnusualLine(text: string, into: FieldSink, mend: boolean): void {
   if (isBlank(text.charCodeAt(0))) {
     if (!mend || into.length === 0) throw malformed("A field line begins with white space");
     into.extendLast(fieldValue(text, 0));

@@ -32,13 +32,18 @@ export interface ForwardedOptions {
 const FORWARDED = "forwarded";
 const X_FORWARDED_FOR = "x-forwarded-for";
 
+/** Whether a field, by its name in lower case, tells who a request was forwarded for. */
+export function isForwardedField(key: string): boolean {
+  return key === FORWARDED || key === X_FORWARDED_FOR;
+}
+
 /** The header section as the mode would have it. */
 export function forwardedFor(
   fields: Fields,
   { mode, client }: ForwardedOptions,
 ): Fields {
   if (mode === "keep") return fields;
-  const others = fields.filter((key) => key !== FORWARDED && key !== X_FORWARDED_FOR);
+  const others = fields.filter((key) => !isForwardedField(key));
   if (mode === "delete") return others;
   const before = mode === "append" ? fields : new Fields();
   others.append("Forwarded", before.listWith(FORWARDED, `for=${node(client)};proto=http`));

@@ -9,7 +9,12 @@
 import { Fault } from "../faults.ts";
 import { httpDate } from "./http1_date.ts";
 import type { Fields } from "./http1_fields.ts";
-import { forwardedFor, type ForwardedOptions } from "./http1_forwarded.ts";
+import {
+  forwardedFor,
+  type ForwardedMode,
+  type ForwardedOptions,
+  isForwardedField,
+} from "./http1_forwarded.ts";
 import type { Framing } from "./http1_framing.ts";
 import type { ResponseHead, Version } from "./http1_head.ts";
 import type { HttpRequest } from "./http1_request.ts";
@@ -34,10 +39,43 @@ const HOP_BY_HOP = new Set([
   "via",
 ]);
 
-/** Whether a field goes on to the next hop; the `others` do not. */
+/** Says which fields go on to the next hop: those that are not for one hop alone, that Connection does not name, and that are not among the `others`. */
 function endToEnd(fields: Fields, others: readonly string[] = []): (key: string) => boolean {
-  const nominated = fields.tokens("connection");
-  return (key) => !HOP_BY_HOP.has(key) && !nominated.includes(key) && !others.includes(key);
+  const dropped = fields.has("connection") ? new Set([...others, ...fields.tokens("connection")]) : others;
+  if (dropped instanceof Set) return (key) => !HOP_BY_HOP.has(key) && !dropped.has(key);
+  return (key) => !HOP_BY_HOP.has(key) && !dropped.includes(key);
+}
+
+/** What the trailers of a message are held to. */
+export interface TrailerRules {
+  /** The header section that was received with them: what its Connection names stays behind. */
+  readonly head: Fields;
+  /** What becomes of Forwarded and X-Forwarded-For. Unless they are kept as they are, they are the head's business alone. */
+  readonly forwarded: ForwardedMode;
+}
+
+/** Fields that a trailer section must not carry on: they frame, route, authenticate or control (RFC 9110 section 6.5.1). */
+const NOT_IN_TRAILERS = new Set([
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-range",
+  "content-type",
+  "cookie",
+  "expect",
+  "host",
+  "max-forwards",
+  "range",
+  "set-cookie",
+  "trailer",
+  "www-authenticate",
+]);
+
+/** The trailers that the next hop gets: what is for one hop alone ends here as it does in heads (RFC 9110 section 7.6.1). */
+export function forwardedTrailers(trailers: Fields, { head, forwarded }: TrailerRules): Fields {
+  const passes = endToEnd(head);
+  const kept = trailers.filter((key) => passes(key) && !NOT_IN_TRAILERS.has(key));
+  return forwarded === "keep" ? kept : kept.filter((key) => !isForwardedField(key));
 }
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */

@@ -37,6 +37,7 @@ export function requestFraming({ version, fields }: RequestHead): Framing {
 export function responseFraming({ status, fields, version }: ResponseHead, method: string): Framing {
   // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel, and whatever its fields say of a body is ignored.
   if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
+  const codings = fields.tokens("transfer-encoding");
   try {
     const lengths = fields.all("content-length");
     const length = lengthFraming(lengths.length === 1 && isNumber(lengths[0]) ? lengths : distinct(lengths));
@@ -44,11 +45,12 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
     if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
     if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
     if (length) throw malformed("Both Transfer-Encoding and Content-Length are given");
+    // The coding of RFC 2616 that changes nothing. RFC 9112 section 6.3, rule 4: without chunked the body runs to the close.
+    if (codings.length === 1 && codings[0] === "identity") return CLOSE;
     if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
   } catch (error) {
     throw asProtocolError(error);
   }
-  const codings = fields.tokens("transfer-encoding");
   if (codings.length === 1 && codings[0] === "chunked") return CHUNKED;
   throw new Fault(
     "http_response_transfer_coding",

@@ -39,7 +39,8 @@ export function understand(head: RequestHead): HttpRequest {
   ) {
     throw malformed("CONNECT has no body");
   }
-  if (version === "1.1" && fields.has("expect") && fields.tokens("expect").join() !== "100-continue") {
+  // RFC 9110 section 10.1.1: a list, which may be empty, or say the same again.
+  if (version === "1.1" && fields.tokens("expect").some((expectation) => expectation !== "100-continue")) {
     throw malformed("The expectation is not known", { status: 417 });
   }
   const connection = fields.tokens("connection");

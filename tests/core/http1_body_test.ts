@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
 import { bodyReader, bodyWriter } from "../../src/protocols/http1_body.ts";
+import { Fault } from "../../src/faults.ts";
+import { MAX_FIELDS } from "../../src/protocols/http1_head.ts";
+import { FORWARDED_MODES, type ForwardedMode } from "../../src/protocols/http1_forwarded.ts";
 import { Fields } from "../../src/protocols/http1_fields.ts";
 import type { Framing } from "../../src/protocols/http1_framing.ts";
 import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
@@ -15,7 +18,7 @@ Deno.test("a body of no length ends at once and takes nothing", () => {
     const { events, rest } = transcribe(bodies(framing), [latin1("GET ")]);
     assertEquals(events, [{ content: "", trailers: [] }]);
     assertEquals(fromLatin1(rest), "GET ");
-    assertEquals(bodyReader(framing, { maxTrailerSize: 0 }).endsAtClose, false);
+    assertEquals(bodyReader(framing, { maxTrailerSize: 0, mend: false }).endsAtClose, false);
   }
 });
 
@@ -30,12 +33,15 @@ Deno.test("G1: a body of a length ends after so many bytes, and what follows sta
 
 Deno.test("C6: a body short of its length is not at its end, and the close does not make it so", () => {
   assertWaits(bodies({ kind: "length", length: 10 }), latin1("123456789"));
-  assertEquals(bodyReader({ kind: "length", length: 10 }, { maxTrailerSize: 0 }).endsAtClose, false);
-  assertEquals(bodyReader(CHUNKED, { maxTrailerSize: 0 }).endsAtClose, false);
+  assertEquals(
+    bodyReader({ kind: "length", length: 10 }, { maxTrailerSize: 0, mend: false }).endsAtClose,
+    false,
+  );
+  assertEquals(bodyReader(CHUNKED, { maxTrailerSize: 0, mend: false }).endsAtClose, false);
 });
 
 Deno.test("a body that ends at the close takes all there is and has no end before", () => {
-  const reader = bodyReader({ kind: "close" }, { maxTrailerSize: 0 });
+  const reader = bodyReader({ kind: "close" }, { maxTrailerSize: 0, mend: false });
   assertEquals(reader.endsAtClose, true);
   const buffer = ByteBuffer.of(latin1("abc"));
   const event = reader.read(buffer);
@@ -44,7 +50,7 @@ Deno.test("a body that ends at the close takes all there is and has no end befor
 });
 
 Deno.test("a body's data is handed out as it comes and never empty", () => {
-  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100 });
+  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100, mend: false });
   const buffer = new ByteBuffer(64);
   const log: string[] = [];
   for (const piece of ["5", "\r\n", "ab", "c", "de\r", "\n2\r\nfg", "\r\n0\r\n", "\r\n"]) {
@@ -168,7 +174,7 @@ Deno.test("C6: a chunked body is not at its end before the last line end of its 
   for (let length = 0; length < text.length; length++) assertWaits(chunked, latin1(text.slice(0, length)));
 });
 
-Deno.test("C8: a chunk's size line is of up to 1024 bytes, and the extensions of up to 16384 in all", () => {
+Deno.test("C8: a chunk's size line is of up to 1024 bytes, and the extensions of a body are limited by its content", () => {
   const line = `1;${"x".repeat(1024 - 4)}\r\n`;
   assertEquals(line.length, 1024);
   assertReads(chunked, latin1(`${line}a\r\n0\r\n\r\n`), [{ content: "a", trailers: [] }]);
@@ -184,15 +190,25 @@ Deno.test("C8: a chunk's size line is of up to 1024 bytes, and the extensions of
       assertEquals([fault.status, fault.message], [400, "A chunk's size line is too long"]);
     }
   }
-  const chunk = `1;${"x".repeat(511)}\r\na\r\n`;
+  // The size line is 512 + 18 octets with its CRLF, and a chunk of one octet may spend 18.
+  const chunk = `1;${"x".repeat(526)}\r\na\r\n`;
   assertReads(chunked, latin1(`${chunk.repeat(32)}0\r\n\r\n`), [{ content: "a".repeat(32), trailers: [] }]);
-  for (const { fault } of assertFaults(chunked, latin1(`${chunk.repeat(32)}0;a\r\n`))) {
-    assertEquals([fault.status, fault.message], [400, "The chunk extensions are too long"]);
+  for (const { fault } of assertFaults(chunked, latin1(`${chunk.repeat(33)}0\r\n`))) {
+    assertEquals([fault.status, fault.message], [
+      400,
+      "The chunk extensions are too long for so little content",
+    ]);
   }
+  // A long stream with something small on each chunk is in order, and so is content that makes up for much.
+  const stamped = "4;t=1700000000\r\nabcd\r\n".repeat(3000);
+  assertReads(chunked, latin1(`${stamped}0\r\n\r\n`), [{ content: "abcd".repeat(3000), trailers: [] }]);
+  const made = `${chunk.repeat(32)}2000\r\n${"b".repeat(8192)}\r\n${chunk.repeat(32)}0\r\n\r\n`;
+  const content = `${"a".repeat(32)}${"b".repeat(8192)}${"a".repeat(32)}`;
+  assertReads(chunked, latin1(made), [{ content, trailers: [] }]);
 });
 
 Deno.test("A14: a trailer section of the most octets allowed is read, one octet more is refused with 431", () => {
-  const limited = bodies(CHUNKED, 100);
+  const limited = bodies(CHUNKED, { maxTrailerSize: 100 });
   const trailer = (size: number) => `X: ${"x".repeat(size - "X: \r\n\r\n".length)}`;
   assertReads(limited, latin1(`0\r\n${trailer(100)}\r\n\r\n`), [{
     content: "",
@@ -210,8 +226,48 @@ Deno.test("A14: a trailer section of the most octets allowed is read, one octet 
   }
 });
 
+Deno.test("A14: a trailer section has up to 1000 fields, and more are refused with 431", () => {
+  const trailers = Array.from({ length: MAX_FIELDS }, (): [string, string] => ["a", ""]);
+  assertReads(chunked, latin1(`0\r\n${"a:\r\n".repeat(MAX_FIELDS)}\r\n`), [{ content: "", trailers }]);
+  for (const { fault } of assertFaults(chunked, latin1(`0\r\n${"a:\r\n".repeat(MAX_FIELDS + 1)}`))) {
+    assertEquals(fault.status, 431);
+  }
+});
+
+Deno.test("C7: blanks behind a chunk's size are mended in an answer, and refused in a request", () => {
+  const text = "5 \t\r\nhello\r\n1;a \r\n!\r\n0  \r\n\r\n";
+  assertReads(bodies(CHUNKED, { mend: true }), latin1(text), [{ content: "hello!", trailers: [] }]);
+  for (const { fault } of assertFaults(chunked, latin1(text))) assertEquals(fault.status, 400);
+});
+
+Deno.test("small chunks that wait are handed out together, and what is wrong behind them is told next", () => {
+  const large = "x".repeat(20_000);
+  const bodies: [text: string, events: string[]][] = [
+    ["1\r\na\r\n2\r\nbc\r\n00003\r\ndef\r\n0\r\n\r\n", ["abc", "def", "end"]],
+    ["1\r\na\r\n2;e\r\nbc\r\n0\r\n\r\n", ["a", "bc", "end"]],
+    ["1\r\na\r\nA\r\n0123456789\r\n4e20\r\n" + large + "\r\n0\r\n\r\n", ["a0123456789", large, "end"]],
+    ["1\r\na\r\n2\r\nbc\r\n5\r\nhe", ["abc", "he"]],
+    ["1\r\na\r\n1\r\nb\r\nz\r\n", ["ab", "http_request_error"]],
+    ["1\r\na\r\n1\r\nbc", ["ab", "http_request_error"]],
+  ];
+  for (const [text, events] of bodies) {
+    const reader = bodyReader(CHUNKED, { maxTrailerSize: 100, mend: false });
+    const buffer = ByteBuffer.of(latin1(text));
+    const log: string[] = [];
+    try {
+      for (let event = reader.read(buffer); event; event = reader.read(buffer)) {
+        log.push(event.type === "data" ? fromLatin1(event.bytes) : event.type);
+        if (event.type === "end") break;
+      }
+    } catch (error) {
+      log.push(error instanceof Fault ? error.code : String(error));
+    }
+    assertEquals(log, events);
+  }
+});
+
 Deno.test("after its end a reader of chunks takes nothing more", () => {
-  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100 });
+  const reader = bodyReader(CHUNKED, { maxTrailerSize: 100, mend: false });
   const buffer = ByteBuffer.of(latin1("0\r\n\r\n5\r\nhello"));
   for (let i = 0; i < 3; i++) assertEquals(reader.read(buffer)?.type, "end");
   assertEquals(fromLatin1(buffer.bytes), "5\r\nhello");
@@ -221,8 +277,13 @@ function fields(lines: Lines): Fields {
   return new Fields(lines.map(([name, value]) => ({ name, value })));
 }
 
-function written(framing: Framing, pieces: string[], trailers: Lines = [], head: Lines = []): string {
-  const writer = bodyWriter(framing, fields(head));
+function written(
+  framing: Framing,
+  pieces: string[],
+  trailers: Lines = [],
+  { head = [] as Lines, forwarded = "keep" as ForwardedMode } = {},
+): string {
+  const writer = bodyWriter(framing, { head: fields(head), forwarded });
   const parts = [...pieces.flatMap((piece) => writer.data(latin1(piece))), writer.end(fields(trailers))];
   return parts.map(fromLatin1).join("");
 }
@@ -251,7 +312,7 @@ const NOT_IN_TRAILERS = [
   ...["Keep-Alive", "Max-Forwards", "Proxy-Authenticate", "Proxy-Authentication-Info"],
   ...["Proxy-Authorization", "Proxy-Connection"],
   ...["Range", "Set-Cookie", "TE", "Trailer", "Transfer-Encoding"],
-  ...["Upgrade", "WWW-Authenticate"],
+  ...["Upgrade", "Via", "WWW-Authenticate"],
 ];
 
 for (const name of NOT_IN_TRAILERS) {
@@ -265,11 +326,22 @@ for (const name of NOT_IN_TRAILERS) {
   });
 }
 
+Deno.test("D1: trailers tell who a request was forwarded for where that is kept as it is, and nowhere else", () => {
+  const trailers: Lines = [["Forwarded", "for=192.0.2.1"], ["X", "a"], ["X-FORWARDED-FOR", "192.0.2.1"]];
+  for (const forwarded of FORWARDED_MODES) {
+    const kept = forwarded === "keep" ? trailers : [["X", "a"]];
+    const lines = kept.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    assertEquals(written(CHUNKED, [], trailers, { forwarded }), `0\r\n${lines}\r\n`);
+  }
+});
+
 Deno.test("D1: Connection takes the trailers that it names away", () => {
   const trailers: Lines = [["X-Foo", "a"], ["Y", "b"], ["x-foo", "c"], ["close", "d"]];
-  assertEquals(written(CHUNKED, [], trailers, [["Connection", "close, X-FOO"]]), "0\r\nY: b\r\n\r\n");
-  assertEquals(written(CHUNKED, [], [["X-Foo", "a"]], [["X", "x-foo"]]), "0\r\nX-Foo: a\r\n\r\n");
-  assertEquals(fromLatin1(bodyWriter(CHUNKED).end(fields([["X", "a"]]))), "0\r\nX: a\r\n\r\n");
+  assertEquals(
+    written(CHUNKED, [], trailers, { head: [["Connection", "close, X-FOO"]] }),
+    "0\r\nY: b\r\n\r\n",
+  );
+  assertEquals(written(CHUNKED, [], [["X-Foo", "a"]], { head: [["X", "x-foo"]] }), "0\r\nX-Foo: a\r\n\r\n");
 });
 
 Deno.test(`T18: a body that was written is read as the same body (seed ${SEED})`, () => {
@@ -292,7 +364,7 @@ Deno.test(`T18: a body that was written is read as the same body (seed ${SEED})`
 
 Deno.test("the trailers of a body are its own", () => {
   const read = () => {
-    const event = bodyReader(CHUNKED, { maxTrailerSize: 100 }).read(
+    const event = bodyReader(CHUNKED, { maxTrailerSize: 100, mend: false }).read(
       ByteBuffer.of(latin1("0\r\nX: a\r\n\r\n")),
     );
     assert(event?.type === "end");

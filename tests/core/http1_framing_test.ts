@@ -148,6 +148,7 @@ Deno.test("C2: Transfer-Encoding and Content-Length together are refused, whatev
 Deno.test("C3: Transfer-Encoding in HTTP/1.0 is refused, in a request and in a response", () => {
   for (const coding of ["chunked", "identity", ""]) {
     assertEquals(faultOf(() => ofRequest([[TE, coding]], "1.0")).status, 400);
+    if (coding === "identity") continue;
     assertEquals(faultOf(() => ofResponse([[TE, coding]], { version: "1.0" })).code, "http_protocol_error");
   }
 });
@@ -188,11 +189,20 @@ Deno.test("C5: Transfer-Encoding and Content-Length together are the target's fa
   assertEquals(faultOf(() => ofResponse([[TE, "chunked"], [CL, "5"]])).code, "http_protocol_error");
 });
 
+Deno.test("C1: a response of the old coding identity runs to the close, and has no length beside it", () => {
+  for (const version of ["1.0", "1.1"] as const) {
+    assertEquals(ofResponse([[TE, "Identity"]], { version }), { kind: "close" });
+  }
+  const fault = faultOf(() => ofResponse([[TE, "identity"], [CL, "5"]]));
+  assertEquals(fault.code, "http_protocol_error");
+});
+
 Deno.test("C1: a response whose last coding is not chunked, or not that alone, is refused", () => {
   for (
     const coding of [
       "",
-      "identity",
+      "identity, identity",
+      "identity, chunked",
       "gzip",
       "gzip, chunked",
       "chunked, gzip",

@@ -103,10 +103,13 @@ export interface PlainBody {
 }
 
 /** Whole bodies. How much of the content comes in one event depends on the network alone, so it is put together. */
-export function bodies(framing: Framing, maxTrailerSize = 65536): Subject<Once<PlainBody>> {
+export function bodies(
+  framing: Framing,
+  { maxTrailerSize = 65536, mend = false } = {},
+): Subject<Once<PlainBody>> {
   return {
     make() {
-      const reader = bodyReader(framing, { maxTrailerSize });
+      const reader = bodyReader(framing, { maxTrailerSize, mend });
       let content = "";
       return new Once((buffer) => {
         while (true) {
