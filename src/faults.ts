@@ -187,6 +187,8 @@ export interface FaultOptions extends ErrorOptions {
   readonly status?: number;
   /** A SOCKS5 reply more exact than the table's. */
   readonly socks5?: number;
+  /** Advice for the person at the client that is more exact than the table's: fixed words, and nothing of the request. */
+  readonly advice?: string;
 }
 
 /**
@@ -207,6 +209,8 @@ export class Fault extends Error {
   readonly status: number;
   /** The SOCKS5 reply that tells it. */
   readonly socks5: number;
+  /** What the person at the client is told to do. */
+  readonly advice: string;
 
   /** Takes what the table says of the code, and the operator's words. */
   constructor(code: FaultCode, message: string = FAULTS[code].happened, options: FaultOptions = {}) {
@@ -214,6 +218,7 @@ export class Fault extends Error {
     this.code = code;
     this.status = options.status ?? FAULTS[code].status;
     this.socks5 = options.socks5 ?? FAULTS[code].socks5;
+    this.advice = options.advice ?? FAULTS[code].advice;
   }
 
   /** Who caused it. */

@@ -78,6 +78,8 @@ export interface Refusal {
 /** One client's way from its first byte to its request, in one protocol. */
 export interface Handshake {
   readonly protocol: Protocol;
+  /** What is known of a request that is not complete, or was not understood; nothing where it has not begun. */
+  readonly asked?: { readonly method: string; readonly target: string } | undefined;
   /** Takes what it understands off the buffer. Undefined: needs more bytes. Throws a `Fault` on what no grammar allows. */
   read(buffer: ByteBuffer): HandshakeEvent | undefined;
   /** What is sent when the credentials were accepted, before the request; empty where the protocol says nothing. */

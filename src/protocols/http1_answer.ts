@@ -106,7 +106,8 @@ export function pageAnswer(
 
 /** The answer that tells a fault: what happened and what to do, and never more than the client may know. */
 export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
-  const { happened, advice, registered } = FAULTS[fault.code];
+  const { happened, registered } = FAULTS[fault.code];
+  const { advice } = fault;
   const help = helpLines(fault, options);
   const text = options.html
     ? page(fault.status, [happened, advice, ...help.map(escapeHtml)])

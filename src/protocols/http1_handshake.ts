@@ -43,7 +43,7 @@ export class HttpHandshake implements Handshake {
   readonly #reader: RequestHeadReader;
   #head: RequestHead | undefined;
   #request: HttpRequest | undefined;
-  #bytesFollow = false;
+  #buffer: ByteBuffer | undefined;
   #accepted: boolean;
 
   /** One object serves one request. */
@@ -53,14 +53,20 @@ export class HttpHandshake implements Handshake {
     this.#reader = new RequestHeadReader(options.maxHeaderSize);
   }
 
+  /** See `Handshake`. */
+  get asked(): { readonly method: string; readonly target: string } | undefined {
+    const line = this.#reader.startLine;
+    return line && { method: line.method, target: withoutUser(line.target) };
+  }
+
   /** See `Handshake`. Basic credentials and the request come from the same head, one event after the other. */
   read(buffer: ByteBuffer): HandshakeEvent | undefined {
+    this.#buffer = buffer;
     if (!this.#request) {
       this.#head = this.#reader.read(buffer);
       if (!this.#head) return undefined;
       this.#request = understand(this.#head);
       checkLoop(this.#head.fields, this.#options.name);
-      this.#bytesFollow = buffer.length > 0;
     }
     // What is about the proxy itself goes nowhere, and is for the proxy's owner to see or not, whoever asks.
     if (this.#accepted || this.#request.target.form === "origin") {
@@ -116,15 +122,20 @@ export class HttpHandshake implements Handshake {
   }
 
   /**
-   * RFC 9112 section 9.3: only when the whole request has been read. What follows a refused CONNECT may be meant for
-   * the tunnel and must not be taken for a request.
+   * RFC 9112 section 9.3: only when the whole request has been read. What follows a refused CONNECT or Upgrade may be
+   * meant for the other protocol and must not be taken for a request (RFC 9931). So one that is refused ends the
+   * connection, but for the challenge to a client that gave no credentials and sent nothing more up to now: that is how
+   * clients begin, and the refusal took no time in which early bytes could have been on their way. To a stranger a wrong
+   * token must look like none; to judge one takes no time either.
    */
   #mayRetry(fault: Fault): boolean {
     if (!this.#request?.persistent || this.#request.framing.kind !== "none" || !RETRYABLE.has(fault.code)) {
       return false;
     }
-    if (this.#request.target.form !== "authority") return true;
-    return fault.code === "proxy_authentication_required" && !this.#bytesFollow;
+    const { target, upgrade, head } = this.#request;
+    if (target.form !== "authority" && upgrade === undefined) return true;
+    const judgedAtOnce = this.#options.disguised || !head.fields.has("proxy-authorization");
+    return fault.code === "proxy_authentication_required" && judgedAtOnce && this.#buffer?.length === 0;
   }
 }
 
@@ -134,6 +145,16 @@ function proxyRequest(http: HttpRequest, name: string): ProxyRequest {
   if (target.form === "origin") return { kind: "own", http, page: target.path };
   if (target.form !== "absolute" || maxForwards === 0) return { kind: "own", http };
   return { kind: "exchange", target: target.address, http };
+}
+
+/** A target that was not judged yet, for the log: what stands before an `@` in its authority may be a password. */
+function withoutUser(target: string): string {
+  if (target.startsWith("/")) return target;
+  const scheme = target.indexOf("://");
+  const start = scheme < 0 ? 0 : scheme + "://".length;
+  const path = target.indexOf("/", start);
+  const at = target.lastIndexOf("@", path < 0 ? target.length : path);
+  return at < start ? target : `${target.slice(0, start)}...${target.slice(at)}`;
 }
 
 /** RFC 6750 section 2.1. It has no user: who has it is let in. */

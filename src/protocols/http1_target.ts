@@ -11,6 +11,11 @@ import { parseHost } from "./host.ts";
 /** The port of `http` where none is given (RFC 9110 section 4.2.1). */
 const HTTP_PORT = 80;
 
+/** For programs that send `GET https://…`: the proxy would see, and have to be trusted with, what TLS is to hide from it. */
+const HTTPS_ADVICE =
+  "It asks for an https page as if for an http one. Set the program to open a tunnel for https: it sends " +
+  "CONNECT with the host and port, such as CONNECT example.com:443, and speaks TLS inside.";
+
 /** A request target in one of its four forms. */
 export type RequestTarget =
   | {
@@ -41,10 +46,16 @@ export function parseTarget(target: string, method: string): RequestTarget {
 }
 
 function absoluteForm(target: string, method: string): RequestTarget {
-  const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([^#]*)$/.exec(target) ?? [];
-  if (scheme === undefined) throw malformed("The request target is no URI that a proxy can use");
+  // The last part takes whatever is left: an expression that could fail behind it would take n² steps to do so.
+  const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(target) ?? [];
+  if (scheme === undefined || rest.includes("#")) {
+    throw malformed("The request target is no URI that a proxy can use");
+  }
   if (scheme.toLowerCase() !== "http") {
-    throw malformed(`The scheme is not spoken here: "${scheme.slice(0, 20)}"; https goes through CONNECT`);
+    const advice = scheme.toLowerCase() === "https" ? HTTPS_ADVICE : undefined;
+    throw malformed(`The scheme is not spoken here: "${scheme.slice(0, 20)}"; https goes through CONNECT`, {
+      advice,
+    });
   }
   const { host, port = HTTP_PORT } = parseAuthority(authority);
   return { form: "absolute", address: { host, port }, authority, path: originForm(rest, method) };
