@@ -18,7 +18,7 @@ import type { ByteStream, TcpAddress } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { streamPair } from "./stream_pair.ts";
-import { judgeNamed, type Routed } from "./upstreams/chain.ts";
+import { type ChainOptions, judgeNamed, type Routed } from "./upstreams/chain.ts";
 import type { Road } from "./upstreams/lifeline.ts";
 import { resolvesRemotely, routeKey } from "./upstreams/route_key.ts";
 import type { Way } from "./upstreams/router.ts";
@@ -30,6 +30,8 @@ export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly key: string | undefined;
   /** What the record says of the way. */
   readonly route: string;
+  /** Whether requests have another way where this one fails. */
+  readonly replaceable: boolean;
 }
 
 /** What the rules are asked about a request. */
@@ -140,10 +142,17 @@ export async function dial(
   { request, question, recording }: Errand,
 ): Promise<Reached> {
   const { services } = session;
-  const { runtime, resolver, clock, timeouts, limits, failover, reserve, secrets, listening } = services;
+  const { failover } = services;
   if ("handle" in way) {
     const channel = handled(way.handle, services);
-    return { channel, chain: [], address: channel.remote, key: undefined, route: "handler" };
+    return {
+      channel,
+      chain: [],
+      address: channel.remote,
+      key: undefined,
+      route: "handler",
+      replaceable: false,
+    };
   }
   const controller = new AbortController();
   session.cuttable = { cut: (fault) => controller.abort(fault) };
@@ -155,22 +164,65 @@ export async function dial(
       ? viaOf(request.http, services.name)
       : request.via ?? `1.1 ${services.name}`,
   }, {
-    runtime,
-    resolver,
-    clock,
-    signal: controller.signal,
-    timeout: timeouts.connect,
-    maxHeaderSize: limits.headerSize,
-    judge: (address, channel) => judge(services, question, address, channel),
-    judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
-    readFile: (path) => secrets.read(path),
-    reserve,
+    ...chainOptions(
+      services,
+      controller.signal,
+      (address, channel) => judge(services, question, address, channel),
+    ),
+    timeout: services.timeouts.connect,
+    reserve: services.reserve,
   });
   const { channel, address, dnsTime, dialTime, proxy, resolved, route, chain } = routed;
   recording.dialed = formatAddress(address);
   recording.dnsTime = dnsTime;
   recording.dialTime = dialTime;
-  return { channel, proxy, resolved, route, chain, address, key: routeKey(chain, request.target) };
+  const replaceable = way.alternatives.length > 1;
+  return {
+    channel,
+    proxy,
+    resolved,
+    route,
+    chain,
+    address,
+    replaceable,
+    key: routeKey(chain, request.target),
+  };
+}
+
+/** What goes through upstreams is given; `judgeTarget` is as in `ChainOptions`. */
+function chainOptions(
+  { runtime, resolver, clock, limits, secrets, listening }: Services,
+  signal: AbortSignal,
+  judgeTarget: ChainOptions["judge"],
+): ChainOptions {
+  return {
+    runtime,
+    resolver,
+    clock,
+    signal,
+    maxHeaderSize: limits.headerSize,
+    judge: judgeTarget,
+    judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
+    readFile: (path) => secrets.read(path),
+  };
+}
+
+/**
+ * A new connection to an HTTP proxy has brought a fault in place of an answer. Another upstream may not be asked what
+ * this one may have done, but the next request may go by it. TLS is between the upstream and us; a close and a 407 may
+ * come from the origin.
+ */
+export function suspectProxy(
+  { client, services }: Session,
+  { chain, replaceable }: Reached,
+  { code }: Fault,
+): void {
+  if (!replaceable) return;
+  const { failover } = services;
+  if (code.startsWith("tls_")) failover.failed(chain);
+  else if (code === "connection_terminated" || code === "proxy_configuration_error") {
+    failover.suspect(chain, { client }, chainOptions(services, new AbortController().signal, () => {}));
+  }
 }
 
 /** Lets a function take the place of the target. */

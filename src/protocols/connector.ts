@@ -24,6 +24,8 @@ export const ESTABLISHED: ConnectorEvent = { type: "established" };
 
 /** This proxy's way through the next one, in one protocol. */
 export interface Connector {
+  /** Whether the target has been named: what happens from then on may be the target's doing. */
+  readonly asked: boolean;
   /** What is said first. */
   start(): Uint8Array;
   /**
@@ -49,11 +51,18 @@ export interface ConnectorOptions {
 export class UpstreamFault extends Fault {
   /** What has failed; by this the type is none that every `Fault` has. */
   readonly failed = "upstream";
+  /** Whether the target may have brought it about: it is no evidence against the upstream by itself. */
+  readonly doubtful: boolean;
 
   /**
    * SOCKS clients are told a general failure: a reply such as 05, connection refused, would blame the target.
    */
-  constructor(code: FaultCode, message: string, options: Omit<FaultOptions, "socks5"> = {}) {
+  constructor(
+    code: FaultCode,
+    message: string,
+    { doubtful = false, ...options }: Omit<FaultOptions, "socks5"> & { readonly doubtful?: boolean } = {},
+  ) {
     super(code, message, { ...options, socks5: 1 });
+    this.doubtful = doubtful;
   }
 }

@@ -51,6 +51,8 @@ export interface HttpConnectorOptions extends Omit<ConnectorOptions, "credential
 
 /** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
 export class HttpConnector implements Connector {
+  /** See `Connector`. */
+  readonly asked = true;
   readonly #options: HttpConnectorOptions;
   #reader: ResponseHeadReader;
   #interim = 0;
@@ -112,7 +114,45 @@ export class HttpConnector implements Connector {
     // RFC 9110 section 15.6.4: the next proxy is overloaded or being shut down, and says for how long.
     const itself = told ? ITS_OWN.has(told) : status === 503 && fields.has("retry-after");
     if (code && !itself) return new Fault(code, message);
-    return new UpstreamFault(code ?? "http_protocol_error", message);
+    // Some proxies have a status of their own for a target that they cannot reach: tinyproxy says 500.
+    return new UpstreamFault(code ?? "http_protocol_error", message, {
+      doubtful: code === undefined && !itself,
+    });
+  }
+}
+
+/**
+ * Asks an HTTP proxy for nothing but an answer of its own (RFC 9110 section 9.3.7): any is good that does not say that
+ * it does not know us.
+ */
+export class HttpGreeter implements Connector {
+  /** See `Connector`: no target is named. */
+  readonly asked = false;
+  readonly #authorization: string | undefined;
+  readonly #reader: ResponseHeadReader;
+
+  /** One object asks once. */
+  constructor(
+    { authorization, maxHeaderSize }: Pick<HttpConnectorOptions, "authorization" | "maxHeaderSize">,
+  ) {
+    this.#authorization = authorization;
+    this.#reader = new ResponseHeadReader(maxHeaderSize);
+  }
+
+  /** The request. It goes no further than the proxy, whatever that makes of `*`. */
+  start(): Uint8Array {
+    let head = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\nConnection: close\r\n";
+    if (this.#authorization !== undefined) head += `Proxy-Authorization: ${this.#authorization}\r\n`;
+    return toOctets(`${head}\r\n`);
+  }
+
+  /** The response. */
+  read(buffer: ByteBuffer): ConnectorEvent | undefined {
+    const head = this.#reader.read(buffer);
+    if (head?.status === 407) {
+      throw new UpstreamFault("proxy_configuration_error", "It does not accept us (407)");
+    }
+    return head && ESTABLISHED;
   }
 }
 

@@ -11,6 +11,8 @@ import { toOctets } from "./http1_syntax.ts";
 
 /** Names the target and takes the tunnel for open: there is no reply. */
 export class LineConnector implements Connector {
+  /** See `Connector`. */
+  readonly asked = true;
   readonly #target: TcpAddress;
   #established = false;
 

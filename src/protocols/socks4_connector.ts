@@ -29,6 +29,8 @@ const NAME_MARKER = Uint8Array.of(0, 0, 0, 1);
 
 /** Asks for a target: SOCKS4 where it is an IPv4 address, SOCKS4A where it is anything else. */
 export class Socks4Connector implements Connector {
+  /** See `Connector`. */
+  readonly asked = true;
   readonly #options: ConnectorOptions;
   #established = false;
 

@@ -52,6 +52,11 @@ export class Socks5Connector implements Connector {
     this.#options = options;
   }
 
+  /** See `Connector`. The greeting and the password come before the target. */
+  get asked(): boolean {
+    return this.#stage === "requested" || this.#stage === "established";
+  }
+
   /**
    * The greeting. A password is offered where there is one, and never asked for by us: RFC 1928 section 3.
    */

@@ -12,6 +12,7 @@ import {
   type Reached,
   refuseDetour,
   ruleProtocol,
+  suspectProxy,
   takeKept,
 } from "../dialing.ts";
 import { Exchange, type ExchangeEnd } from "../exchange.ts";
@@ -243,17 +244,11 @@ function concluded(
       if (kept && end.fault.code === "connection_terminated") {
         return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
       }
-      // Another upstream may not be asked what this one may have done, but the next request may go by it.
-      if (reached.proxy && !kept && isProxyFailure(end.fault)) services.failover.failed(reached.chain);
+      if (reached.proxy && !kept) suspectProxy(session, reached, end.fault);
       return { event: "unanswered", payload: { handshake, recording, fault: end.fault } };
     case "cut":
       throw end.fault;
   }
-}
-
-/** Whether a proxy in good order, that knows us, would have answered for its target in place of a fault. */
-function isProxyFailure({ code }: Fault): boolean {
-  return ["connection_terminated", "proxy_configuration_error"].includes(code) || code.startsWith("tls_");
 }
 
 /** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */

@@ -15,7 +15,7 @@ import { Fault, toFault } from "../faults.ts";
 import { type Connector, UpstreamFault } from "../protocols/connector.ts";
 import type { ProxyRequest } from "../protocols/handshake.ts";
 import { parseIp, parseIpv4 } from "../protocols/host.ts";
-import { basicAuthorization, HttpConnector } from "../protocols/http1_connector.ts";
+import { basicAuthorization, HttpConnector, HttpGreeter } from "../protocols/http1_connector.ts";
 import { LineConnector } from "../protocols/line_connector.ts";
 import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
 import { Socks4Connector } from "../protocols/socks4_connector.ts";
@@ -102,6 +102,24 @@ export async function dialChain(chain: Chain, request: RouteRequest, options: Ch
   }
 }
 
+/**
+ * Goes through a chain to the last upstream, and asks that for nothing but a word of its own: an answer by HTTP, a
+ * greeting by SOCKS5. It is enough that others can be connected to. Throws an `UpstreamFault` where one fails.
+ */
+export async function greetChain(
+  chain: Chain,
+  client: RouteRequest["client"],
+  options: ChainOptions,
+): Promise<void> {
+  const { channel } = await new Passage({ kind: "greeting", target: NOWHERE, client }, options).go(chain);
+  channel.drop(GREETED);
+}
+
+/** Stands where a target would, and is never named to anybody. */
+const NOWHERE: TcpAddress = { host: "0.0.0.0", port: 0 };
+
+const GREETED = new Fault("connection_terminated", "The upstream has answered");
+
 /** The TLS handshakes of tunnels are made in advance; requests share connections anyway. */
 function spareFor(
   hop: Upstream,
@@ -118,15 +136,18 @@ function spareFor(
 /** How long the opening of a spare may take, in milliseconds. */
 const MAX_OPENING = 10_000;
 
+/** What leads through a chain: a request, or the question whether its last upstream is there. */
+type PassageRequest = Omit<RouteRequest, "kind"> & { readonly kind: RouteRequest["kind"] | "greeting" };
+
 /** One way through a chain. */
 class Passage {
-  readonly #request: RouteRequest;
+  readonly #request: PassageRequest;
   readonly #options: ChainOptions;
   readonly #spare: Spare | undefined;
   #channel: Channel | undefined;
   #resolved: TcpAddress | undefined;
 
-  constructor(request: RouteRequest, options: ChainOptions, spare?: Spare) {
+  constructor(request: PassageRequest, options: ChainOptions, spare?: Spare) {
     this.#request = request;
     this.#options = options;
     this.#spare = spare;
@@ -163,8 +184,10 @@ class Passage {
         const authorization = await this.#authorization(hop);
         const behind = chain[i + 1]?.address;
         asked = behind ? "upstream" : "target";
-        if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) proxy = { authorization };
-        else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
+        if (asked === "target" && this.#request.kind === "greeting") await this.#greet(hop, authorization);
+        else if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) {
+          proxy = { authorization };
+        } else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
       }
       signal.throwIfAborted();
       return {
@@ -229,15 +252,31 @@ class Passage {
     const sendable = await this.#sendable(hop, address, asked);
     const connector = this.#connector(hop, sendable, authorization);
     const reached = this.#options.onAsk?.(hop, sendable);
+    await this.#converse(connector);
+    reached?.();
+  }
+
+  async #greet({ scheme, credentials }: Upstream, authorization: string | undefined): Promise<void> {
+    const { maxHeaderSize } = this.#options;
+    if (isHttp({ scheme })) await this.#converse(new HttpGreeter({ authorization, maxHeaderSize }));
+    else if (scheme === "socks5" || scheme === "socks5h") {
+      await this.#converse(new Socks5Connector({ target: NOWHERE, credentials }), "greeting");
+    }
+  }
+
+  /** Talks until the tunnel stands, or until the target would have to be named. */
+  async #converse(connector: Connector, until: "tunnel" | "greeting" = "tunnel"): Promise<void> {
     const { reader, writer } = this.#channel!;
-    await io(writer.write(connector.start()));
+    await io(writer.write(connector.start()), connector);
     while (true) {
       this.#options.signal.throwIfAborted();
       const event = connector.read(reader.buffer);
-      if (event?.type === "established") return reached?.();
-      if (event) await io(writer.write(event.bytes));
-      else if (!await io(reader.fill())) {
-        throw new UpstreamFault("connection_terminated", "It closed the connection before it had answered");
+      if (event?.type === "established" || until === "greeting" && connector.asked) return;
+      if (event) await io(writer.write(event.bytes), connector);
+      else if (!await io(reader.fill(), connector)) {
+        throw new UpstreamFault("connection_terminated", "It closed the connection before it had answered", {
+          doubtful: connector.asked,
+        });
       }
     }
   }
@@ -294,13 +333,13 @@ class Passage {
 /** Whom a chain of upstreams is being led to: to the next of them, or to the target. */
 type Asked = "upstream" | "target";
 
-/** A connection that breaks is the upstream's failure, also while it works on the target. */
-async function io<T>(promise: Promise<T>): Promise<T> {
+/** A connection that breaks is the upstream's failure, and a doubtful one while it works on the target. */
+async function io<T>(promise: Promise<T>, { asked }: Pick<Connector, "asked">): Promise<T> {
   try {
     return await promise;
   } catch (error) {
     const fault = toFault(error);
-    throw new UpstreamFault(fault.code, fault.message, { cause: fault });
+    throw new UpstreamFault(fault.code, fault.message, { cause: fault, doubtful: asked });
   }
 }
 
@@ -309,7 +348,8 @@ function named(hop: Upstream, error: unknown, asked: Asked): Fault {
   const fault = toFault(error);
   const message = `${formatUpstream(hop)}: ${fault.message}`;
   if (fault instanceof UpstreamFault || asked === "upstream") {
-    return new UpstreamFault(fault.code, message, { cause: fault });
+    const doubtful = asked === "target" && fault instanceof UpstreamFault && fault.doubtful;
+    return new UpstreamFault(fault.code, message, { cause: fault, doubtful });
   }
   return new Fault(fault.code, message, { status: fault.status, socks5: fault.socks5, cause: fault });
 }

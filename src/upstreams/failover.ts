@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { type Fault, toFault } from "../faults.ts";
 import { UpstreamFault } from "../protocols/connector.ts";
-import { type ChainOptions, dialChain, type Routed, type RouteRequest } from "./chain.ts";
+import { type ChainOptions, dialChain, greetChain, type Routed, type RouteRequest } from "./chain.ts";
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
 import { chainKey } from "./route_key.ts";
@@ -15,6 +15,12 @@ import { type Chain, formatRoute } from "./upstream.ts";
 
 /** The most time that one alternative gets while there are others, in milliseconds. */
 const MAX_ATTEMPT = 5_000;
+
+/** After which part of that time an upstream is asked whether it is there: it may be the target that is slow. */
+const PATIENCE = 0.6;
+
+/** How long an upstream has for a word of its own, in milliseconds. */
+const MAX_GREETING = 2_000;
 
 /** What failing over needs. */
 export interface FailoverOptions extends ChainOptions {
@@ -27,6 +33,8 @@ export interface FailoverOptions extends ChainOptions {
  */
 export class Failover {
   readonly #health: Health;
+  /** Chains whose last upstream is being asked whether it is there, and what will come of it. */
+  readonly #greetings = new Map<string, Promise<boolean>>();
 
   /** Time comes from `clock`. */
   constructor({ clock }: { readonly clock: Pick<Clock, "now"> }) {
@@ -37,7 +45,8 @@ export class Failover {
    * Connects to a target by the first alternative that works; those that failed a while ago come last.
    * Without any, directly.
    *
-   * An alternative whose upstream fails gives way to the next one. Where the target is refused or cannot be
+   * An alternative whose upstream fails gives way to the next one. What the target may have brought about counts only
+   * if the upstream has no word of its own either, or one origin would send everybody another way. Where the target is refused or cannot be
    * reached, that is the answer: another way would lead to the same target, past a rule perhaps. Throws the
    * fault of the last alternative, with the messages of all.
    */
@@ -58,13 +67,17 @@ export class Failover {
         ? Math.min(MAX_ATTEMPT, options.timeout / chains.length)
         : undefined;
       try {
-        const routed = await attempt(chain, request, options, limit);
+        const routed = await this.#attempt(chain, request, options, limit);
         this.#health.recovered(key);
         return { ...routed, chain, route: formatRoute(chain) };
       } catch (error) {
         const fault = toFault(error);
         if (options.signal.aborted) throw fault;
         if (!(fault instanceof UpstreamFault)) {
+          this.#health.recovered(key);
+          throw fault;
+        }
+        if (fault.doubtful && chains.length > 1 && await this.#lives(chain, request, options)) {
           this.#health.recovered(key);
           throw fault;
         }
@@ -82,6 +95,37 @@ export class Failover {
     this.#health.failed(chainKey(chain));
   }
 
+  /**
+   * An alternative has brought no answer to a request, which may be the origin's doing: it is left alone only if it has
+   * no word of its own either. Never rejects.
+   */
+  async suspect(chain: Chain, request: Pick<RouteRequest, "client">, options: ChainOptions): Promise<void> {
+    if (!await this.#lives(chain, request, options)) this.failed(chain);
+  }
+
+  /** Asks it once for all who want to know. */
+  #lives(
+    chain: Chain,
+    { client }: Pick<RouteRequest, "client">,
+    options: ChainOptions,
+    limit: number = MAX_GREETING,
+  ): Promise<boolean> {
+    const key = chainKey(chain);
+    const asked = this.#greetings.get(key);
+    if (asked) return asked;
+    const controller = new AbortController();
+    const late = new UpstreamFault("connection_timeout", `No answer within ${limit} ms`);
+    const cancel = options.clock.schedule(limit, () => controller.abort(late));
+    const greeting = greetChain(chain, client, { ...options, signal: controller.signal })
+      .then(() => true, () => false)
+      .finally(() => {
+        cancel();
+        this.#greetings.delete(key);
+      });
+    this.#greetings.set(key, greeting);
+    return greeting;
+  }
+
   /** Whether an alternative has failed and is left alone for now. */
   pauses(chain: Chain): boolean {
     return this.#health.pauses(chainKey(chain));
@@ -96,27 +140,29 @@ export class Failover {
     }
     yield* paused;
   }
-}
 
-async function attempt(
-  chain: Chain,
-  request: RouteRequest,
-  options: FailoverOptions,
-  limit: number | undefined,
-): Promise<Routed> {
-  if (limit === undefined || chain.length === 0) return await dialChain(chain, request, options);
-  const { signal, clock } = options;
-  const controller = new AbortController();
-  const abort = () => controller.abort(signal.reason);
-  const late = () =>
-    controller.abort(new UpstreamFault("connection_timeout", `No answer within ${limit} ms`));
-  const cancel = clock.schedule(limit, late);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await dialChain(chain, request, { ...options, signal: controller.signal });
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", abort);
+  async #attempt(
+    chain: Chain,
+    request: RouteRequest,
+    options: FailoverOptions,
+    limit: number | undefined,
+  ): Promise<Routed> {
+    if (limit === undefined || chain.length === 0) return await dialChain(chain, request, options);
+    const { signal, clock } = options;
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    const doubt = async () => {
+      if (await this.#lives(chain, request, options, limit * (1 - PATIENCE))) return;
+      controller.abort(new UpstreamFault("connection_timeout", `No answer within ${limit} ms`));
+    };
+    const cancel = clock.schedule(limit * PATIENCE, doubt);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    try {
+      return await dialChain(chain, request, { ...options, signal: controller.signal });
+    } finally {
+      cancel();
+      signal.removeEventListener("abort", abort);
+    }
   }
 }

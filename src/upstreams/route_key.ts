@@ -36,6 +36,6 @@ export function resolvesRemotely(chain: Chain): boolean {
 }
 
 /** Whether an upstream can be asked for a page, and not for a tunnel alone. */
-export function isHttp({ scheme }: Upstream): boolean {
+export function isHttp({ scheme }: Pick<Upstream, "scheme">): boolean {
   return scheme === "http" || scheme === "https";
 }

@@ -10,6 +10,7 @@ import { testRows } from "./suite.ts";
 import { ClosedPort, httpOrigin, Origin } from "../support/origin.ts";
 import { freePort } from "../support/peers.ts";
 import { ProxyProcess } from "../support/proxy.ts";
+import { connect } from "../support/raw_client.ts";
 
 /** How long an upstream is left alone after its first failure, in milliseconds. */
 const PAUSE = 5_000;
@@ -115,7 +116,7 @@ testRows("failover: what an upstream may have done already is not asked of anoth
   assertEquals(await second.isUntouched(), true);
 });
 
-testRows("failover: an upstream that accepts and hangs up is not asked by the next request", async (row) => {
+testRows("failover: an upstream that hangs up whatever it is asked is left alone", async (row) => {
   await using first = await Origin.listen(async (connection) => {
     await connection.message();
     connection.end();
@@ -127,5 +128,63 @@ testRows("failover: an upstream that accepts and hangs up is not asked by the ne
     ...["--proxy", `http://${first.authority}`, "--proxy", other],
   ]);
   assertEquals(await get(proxy, origin), { status: 502, route: `http://${first.authority}` });
-  assertEquals(await get(proxy, origin), { status: 200, route: other });
+  // It is asked for a word of its own meanwhile.
+  let answer = await get(proxy, origin);
+  for (let i = 0; i < 50 && answer.route !== other; i++) answer = await get(proxy, origin);
+  assertEquals(answer, { status: 200, route: other });
+});
+
+/**
+ * An HTTP proxy of another make: what an origin does to it, it does to its client, and a target that it cannot reach is
+ * 500, as with tinyproxy.
+ */
+function faithful(): Promise<Origin> {
+  return Origin.listen(async (connection) => {
+    while (true) {
+      const { startLine } = await connection.message();
+      const [, authority, path] = /^[A-Z]+ (?:http:\/\/)?([^/ ]*)(\S*)/.exec(startLine)!;
+      if (authority === "*") {
+        await connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        continue;
+      }
+      const [host, port] = authority.split(":");
+      if (startLine.startsWith("CONNECT") && host === "dead.test") {
+        await connection.send("HTTP/1.1 500 Unable to connect\r\nContent-Length: 0\r\n\r\n");
+        continue;
+      }
+      if (startLine.startsWith("CONNECT")) return connection.end();
+      using origin = await connect({ host, port: Number(port) });
+      await origin.send(`GET ${path} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+      await origin.until("\r\n\r\nok").then(() => connection.send(origin.received), () => connection.end());
+    }
+  });
+}
+
+testRows("failover: no origin can make its upstream count as failed", async (row) => {
+  await using first = await faithful();
+  await using second = await Origin.listen();
+  await using origin = await httpOrigin();
+  await using closes = await Origin.listen(async (connection) => void await connection.message());
+  await using challenges = await httpOrigin(() =>
+    "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 4\r\n\r\nok  "
+  );
+  await using proxy = await ProxyProcess.start(row, [
+    ...["--proxy", `http://${first.authority}`, "--proxy", `http://${second.authority}`],
+  ]);
+  const good = { status: 200, route: `http://${first.authority}` };
+  assertEquals(await get(proxy, origin), good);
+  for (const bad of [closes, challenges]) {
+    for (let i = 0; i < 3; i++) {
+      assert((await get(proxy, bad)).status >= 500);
+      assertEquals(await get(proxy, origin), good);
+    }
+  }
+  // A tunnel that is refused or hung up on goes no other way, nor does the next request.
+  for (const target of ["dead.test:443", "closing.test:443"]) {
+    using client = await proxy.connect();
+    await client.send(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    assertEquals((await client.message()).status, 502, target);
+    assertEquals(await get(proxy, origin), good);
+  }
+  assertEquals(await second.isUntouched(), true);
 });

@@ -1,4 +1,10 @@
-import { assertEquals, assertInstanceOf, assertNotInstanceOf, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertNotInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { Channel } from "../../src/channel.ts";
 import { Fault } from "../../src/faults.ts";
 import { UpstreamFault } from "../../src/protocols/connector.ts";
@@ -144,8 +150,11 @@ Deno.test("failover: an upstream that is silent gives way within its share of th
   const dialing = dial([THIRD, FIRST]);
   await until(() => network.dialed.length === 1);
   await until(() => network.clock.pending > 0);
-  network.clock.advance(4_999);
-  assertEquals(network.dialed, [THIRD]);
+  // It is asked whether it is there when most of the time is over, and has the rest for an answer.
+  network.clock.advance(3_000);
+  await until(() => network.dialed.length === 2);
+  network.clock.advance(1_999);
+  assertEquals(network.dialed, [THIRD, THIRD]);
   network.clock.advance(1);
   assertEquals(await dialing, `socks5://${FIRST}`);
   assertEquals(await dial([THIRD, FIRST]), `socks5://${FIRST}`);
@@ -196,9 +205,13 @@ Deno.test("failover: an alternative that fails behind its dialing is left alone,
   assertEquals(await dial([FIRST, SECOND]), `socks5://${FIRST}`);
 });
 
-/** The first of two HTTP proxies takes one request and does something; says by which of them the next one goes. */
+/**
+ * The first of two HTTP proxies takes one request and does something, and may be asked whether it is there, which it
+ * takes as `greet` has it; says by which of them the next one goes.
+ */
 async function afterwards(
   act: (first: Channel, network: VirtualNetwork) => Promise<void>,
+  greet?: (first: Channel) => Promise<void>,
 ): Promise<string> {
   const network = await VirtualNetwork.start({ proxy: ["http://192.0.2.51:1", "http://192.0.2.52:1"] });
   const get = "GET http://far.test/ HTTP/1.1\r\nHost: far.test\r\n\r\n";
@@ -214,21 +227,92 @@ async function afterwards(
   const [, status] = /^HTTP\/1\.1 (\d+) /.exec(await hear(client, "\r\n\r\n"))!;
   await until(() => network.records.length === 1);
   // Nothing is asked twice.
-  assertEquals(network.dialed, ["192.0.2.51:1"]);
+  if (greet) {
+    const greeted = await network.origin();
+    assertStringIncludes(await hear(greeted, "\r\n\r\n"), "OPTIONS * HTTP/1.1\r\n");
+    await greet(greeted);
+    await until(() => greeted.reader.ended || greeted.reader.buffer.length === 0);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assertEquals(network.dialed, Array(greet ? 2 : 1).fill("192.0.2.51:1"));
   await asks();
-  return `${status}, ${network.dialed[1]}`;
+  return `${status}, ${network.dialed.at(-1)}`;
 }
 
-Deno.test("failover: an HTTP proxy that hangs up without an answer is left alone by the next request", async () => {
-  assertEquals(await afterwards((upstream) => upstream.writer.close()), "502, 192.0.2.52:1");
-  const reset = (upstream: Channel) => Promise.resolve(upstream.cut(new Fault("connection_terminated")));
-  assertEquals(await afterwards(reset), "502, 192.0.2.52:1");
+const close = (upstream: Channel) => upstream.writer.close();
+const reset = (upstream: Channel) => Promise.resolve(upstream.cut(new Fault("connection_terminated")));
+const unknown = (upstream: Channel) =>
+  say(upstream, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+const deny = (upstream: Channel) => say(upstream, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+
+Deno.test("failover: an HTTP proxy that hangs up whatever it is asked is left alone by the next request", async () => {
+  for (const act of [close, reset]) {
+    assertEquals(await afterwards(act, close), "502, 192.0.2.52:1");
+    assertEquals(await afterwards(act, reset), "502, 192.0.2.52:1");
+  }
 });
 
 Deno.test("failover: so is one that wants other credentials", async () => {
-  const unknown = (upstream: Channel) =>
-    say(upstream, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
-  assertEquals(await afterwards(unknown), "500, 192.0.2.52:1");
+  assertEquals(await afterwards(unknown, unknown), "500, 192.0.2.52:1");
+});
+
+Deno.test("failover: one that has an answer of its own is not, whatever an origin made it do", async () => {
+  for (const act of [close, reset]) assertEquals(await afterwards(act, deny), "502, 192.0.2.51:1");
+  assertEquals(await afterwards(unknown, deny), "500, 192.0.2.51:1");
+});
+
+Deno.test("failover: a tunnel that an upstream does not answer counts only if it has no word of its own", async () => {
+  await using network = new MemoryNetwork();
+  network.echo(ORIGIN);
+  await network.proxy(`socks5://${SECOND}`);
+  const failover = new Failover(network);
+  for (const scheme of ["http", "socks5"]) {
+    const alternatives = [parseChain(`${scheme}://${FIRST}`), parseChain(`socks5://${SECOND}`)];
+    const arrivals = network.server(FIRST);
+    const dialing = failover.dial(alternatives, REQUEST, { ...network.options(), timeout: 10_000 });
+    for (const naming of [true, false]) {
+      const upstream = await arrivals.next();
+      if (scheme === "socks5") {
+        await upstream.reader.read();
+        await upstream.writer.write(Uint8Array.of(5, 0));
+        if (naming) await upstream.reader.read();
+      } else {
+        await hear(upstream, "\r\n\r\n");
+        if (!naming) await deny(upstream);
+      }
+      await upstream.writer.close();
+    }
+    const fault = await assertRejects(() => dialing, UpstreamFault);
+    assertEquals([fault.code, fault.doubtful], ["connection_terminated", true]);
+    assertEquals(failover.pauses(alternatives[0]), false);
+  }
+});
+
+Deno.test("failover: a target that is slow costs its upstream nothing that is there", async () => {
+  await using network = new MemoryNetwork();
+  const arrivals = network.server(FIRST);
+  const failover = new Failover(network);
+  const alternatives = [parseChain(`socks5://${FIRST}`), parseChain("direct")];
+  const controller = new AbortController();
+  const dialing = failover.dial(alternatives, { ...REQUEST, target: { host: "slow.test", port: 1 } }, {
+    ...network.options({ signal: controller.signal }),
+    timeout: 10_000,
+    // The name server takes its time.
+    resolver: {
+      resolve: (_, signal) => new Promise((_, reject) => signal.onabort = () => reject(signal.reason)),
+    },
+  });
+  await arrivals.next();
+  await until(() => network.clock.pending === 1);
+  network.clock.advance(3_000);
+  const greeted = await arrivals.next();
+  await greeted.reader.read();
+  await greeted.writer.write(Uint8Array.of(5, 0));
+  await until(() => network.clock.pending === 0);
+  controller.abort(new Fault("connection_timeout"));
+  await assertRejects(() => dialing, Fault);
+  assertEquals(network.dialed, [FIRST, FIRST]);
+  assertEquals(failover.pauses(alternatives[0]), false);
 });
 
 Deno.test("failover: an HTTP proxy that answers, or takes its time, is not", async () => {
