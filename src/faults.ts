@@ -39,6 +39,7 @@ export type FaultCode =
   | "proxy_loop_detected"
   // -- not of RFC 9209 --
   | "proxy_authentication_required"
+  | "authentication_unavailable"
   | "client_disconnected"
   | "client_timeout"
   | "proxy_shutdown";
@@ -172,6 +173,13 @@ export const FAULTS: Readonly<Record<FaultCode, FaultEntry>> = {
     "client",
     "This proxy wants a user name and a password.",
     "Set them in the program or in the system's proxy settings.",
+  ),
+  authentication_unavailable: own(
+    503,
+    1,
+    "proxy",
+    "The proxy has too many passwords to check at the moment.",
+    TRY_LATER,
   ),
   client_disconnected: own(400, 1, "client", "The client went away.", TRY_LATER),
   client_timeout: own(408, 1, "client", "The client fell silent.", TRY_LATER),

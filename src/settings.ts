@@ -42,7 +42,10 @@ export interface Limits {
   readonly connections: number;
   /** Connections at once from one source (an IPv4 address, an IPv6 /64). */
   readonly perClient: number;
-  /** Wrong passwords that one source (an IPv4 address, an IPv6 /64) may give in a minute before it has to wait. */
+  /**
+   * Wrong passwords that one source (an IPv4 address, an IPv6 /64) may give in a minute before it has to wait. A /56 may
+   * give twice as many, a /48 three times; what comes beyond that is refused at once.
+   */
   readonly attempts: number;
   /** Bytes in a request's or response's head, and in a chunked body's trailers. */
   readonly headerSize: number;

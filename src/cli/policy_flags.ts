@@ -41,7 +41,9 @@ export const POLICY_FLAGS = {
   "max-attempts": {
     group: "Access",
     value: "N",
-    help: "Wrong passwords a minute from one address; after that each attempt has to wait its turn",
+    help:
+      "Wrong passwords a minute from one address or IPv6 /64; after that each attempt waits its turn, or is told " +
+      "503. A /56 has twice as many, a /48 three times",
     fallback: String(DEFAULT_LIMITS.attempts),
     read: readCount,
   },

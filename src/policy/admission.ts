@@ -9,8 +9,8 @@ import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
 import { parseIp, unmapped } from "../protocols/host.ts";
 import type { Address } from "../runtime.ts";
-import { sourceOfHost } from "./attempts.ts";
 import { blockContains, type IpBlock, needIpBlock } from "./ip_block.ts";
+import { sourceOfHost } from "./sources.ts";
 
 /** What an admission goes by. */
 export interface AdmissionOptions {

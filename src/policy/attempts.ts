@@ -6,8 +6,9 @@
 
 import type { Clock } from "../clock.ts";
 import { Fault } from "../faults.ts";
-import { formatIpv4, formatIpv6, parseIpv6, unmapped } from "../protocols/host.ts";
 import type { Authenticate } from "../services.ts";
+import { type Block, originOf } from "./sources.ts";
+import { Line, Turns } from "./turns.ts";
 
 /** How much may be tried, by which clock. */
 export interface AttemptsOptions {
@@ -19,7 +20,7 @@ export interface AttemptsOptions {
 
 const MINUTE = 60_000;
 
-/** Attempts of one source that may wait; those beyond are denied unjudged. */
+/** Attempts of one source that may wait. Those beyond are refused unjudged, the one first whose turn would come last. */
 const MAX_WAITING = 50;
 
 /** Sources that are told apart. Attempts of all others share one budget as long as these are being watched. */
@@ -70,28 +71,44 @@ class Bucket {
   }
 }
 
-/** A source that has tried something, those of its attempts that wait, in order, and how many are being judged. */
+/** A source that has tried something, those of its attempts that wait, and how many are being judged. */
 class Source {
   readonly bucket: Bucket;
-  readonly waiting = new Set<() => void>();
+  readonly line: Line;
   judging = 0;
   cancel: () => void = () => {};
 
-  constructor(perMinute: number) {
+  constructor(perMinute: number, turns: Turns) {
     this.bucket = new Bucket(perMinute);
+    this.line = new Line(turns);
   }
+}
+
+/** Who makes an attempt. */
+export interface Attempter {
+  /** Whose budget it takes from. */
+  readonly source: string;
+  /** The larger blocks around it, whose budgets it takes from, too. */
+  readonly blocks?: readonly Block[];
+  /** The name that is tried. */
+  readonly user: string;
 }
 
 /**
  * Attempts per source: an IPv4 address, the first 64 bits of an IPv6 address, or all Unix sockets together.
  *
- * An attempt is paid for before it is judged, or else guessing at once what may be guessed in turn would help. What
- * it keeps is bounded, and nobody gets a new budget by having others forgotten: only who has used none of it is.
+ * An attempt is paid for before it is judged, or else guessing at once what may be guessed in turn would help. Whoever
+ * has used a source's budget up waits in its line, where names that were not wrong lately come first: so one name with a
+ * stale password keeps no other from its turn. A larger block has no line, since that would have a neighbour wait.
+ *
+ * What it keeps is bounded, and nobody gets a new budget by having others forgotten: only who has used none of it is.
  */
 export class Attempts {
   readonly #clock: Clock;
   readonly #perMinute: number;
   readonly #sources = new Map<string, Source>();
+  /** When names were wrong. */
+  readonly #wrong = new Turns();
   #nextSweep = -Infinity;
 
   /** Remembers nobody yet. */
@@ -100,7 +117,7 @@ export class Attempts {
     this.#perMinute = perMinute;
   }
 
-  /** How many sources are being watched. */
+  /** How many sources and blocks are being watched. */
   get size(): number {
     return this.#sources.size;
   }
@@ -108,47 +125,66 @@ export class Attempts {
   /**
    * Has an attempt of a source judged when its turn has come, and settles with what the judge says. An attempt that
    * was right costs nothing. Rejects with the signal's reason where that aborts before, and with the fault
-   * `proxy_authentication_required` where too many wait already.
+   * `authentication_unavailable` where too many wait already or a larger block's budget is used up.
    */
   async attempt(
-    name: string,
+    { source: name, blocks = [], user }: Attempter,
     judge: () => boolean | Promise<boolean>,
     signal?: AbortSignal,
   ): Promise<boolean> {
     signal?.throwIfAborted();
     const source = this.#find(name);
-    if (source.waiting.size > 0 || !source.bucket.take(this.#clock.now())) {
-      // Where most of the budget is not spent but in the judge's hands, this is no guessing, just many at once.
-      if (source.waiting.size >= MAX_WAITING && source.judging < this.#perMinute / 2) {
-        throw new Fault("proxy_authentication_required", "Too many attempts of this client wait already");
-      }
-      await this.#wait(source, signal);
+    const key = `${name} ${user.slice(0, MAX_NAME)}`;
+    if (source.line.size > 0 || !source.bucket.take(this.#clock.now())) {
+      await this.#wait(source, { name, key, signal });
     }
+    const paid = [source, ...this.#takeFrom(blocks, source)];
     let right = false;
     source.judging++;
     try {
       right = await judge();
     } finally {
       source.judging--;
-      if (right) this.#giveBack(name, source);
+      if (right) {
+        for (const { bucket } of paid) bucket.giveBack();
+        this.#proceed(source);
+        // Whoever makes no mistakes leaves no trace.
+        for (const watched of [name, ...blocks.map(({ name }) => name)]) this.#forget(watched);
+      } else this.#wrong.note(key);
     }
     return right;
   }
 
-  #giveBack(name: string, source: Source): void {
-    source.bucket.giveBack();
-    this.#proceed(source);
-    if (source.waiting.size > 0 || !source.bucket.isFull(this.#clock.now())) return;
-    // Whoever makes no mistakes leaves no trace.
-    if (this.#sources.get(name) === source) this.#sources.delete(name);
+  /** Takes from every block, or gives back to the source and throws. */
+  #takeFrom(blocks: readonly Block[], source: Source): Source[] {
+    if (blocks.length === 0) return [];
+    const now = this.#clock.now();
+    const taken: Source[] = [];
+    for (const { name, times } of blocks) {
+      const block = this.#find(name, times);
+      // Those who share the one budget of all others have paid it already.
+      if (block === this.#sources.get(OTHERS)) continue;
+      if (!block.bucket.take(now)) {
+        for (const { bucket } of [source, ...taken]) bucket.giveBack();
+        this.#proceed(source);
+        throw unavailable(`Too many wrong credentials came from ${name}`);
+      }
+      taken.push(block);
+    }
+    return taken;
   }
 
-  #find(name: string): Source {
+  #forget(name: string): void {
+    const source = this.#sources.get(name);
+    if (source && isUnused(source, this.#clock.now())) this.#sources.delete(name);
+  }
+
+  #find(name: string, times = 1): Source {
     let source = this.#sources.get(name);
     if (source) return source;
     if (this.#sources.size >= MAX_SOURCES) this.#sweep();
     if (this.#sources.size >= MAX_SOURCES && name !== OTHERS) return this.#find(OTHERS);
-    this.#sources.set(name, source = new Source(this.#perMinute));
+    this.#sources.set(name, source = new Source(this.#perMinute * times, this.#wrong));
     return source;
   }
 
@@ -156,26 +192,21 @@ export class Attempts {
     const now = this.#clock.now();
     if (now < this.#nextSweep) return;
     this.#nextSweep = now + SWEEP_INTERVAL;
-    for (const [name, { waiting, bucket }] of this.#sources) {
-      if (waiting.size === 0 && bucket.isFull(now)) this.#sources.delete(name);
-    }
+    for (const [name, source] of this.#sources) if (isUnused(source, now)) this.#sources.delete(name);
   }
 
-  #wait(source: Source, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abandon = () => {
-        source.waiting.delete(go);
-        this.#proceed(source);
-        reject(signal?.reason);
-      };
-      const go = () => {
-        signal?.removeEventListener("abort", abandon);
-        resolve();
-      };
-      signal?.addEventListener("abort", abandon, { once: true });
-      source.waiting.add(go);
-      this.#proceed(source);
-    });
+  #wait(
+    source: Source,
+    { name, key, signal }: { name: string; key: string; signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const { line } = source;
+    const turn = line.wait([key], { signal, onAbandoned: () => this.#proceed(source) });
+    this.#proceed(source);
+    // Where most of the budget is not spent but in the judge's hands, this is no guessing, just many at once.
+    if (line.size > MAX_WAITING && source.judging < this.#perMinute / 2) {
+      line.dismiss(unavailable(`Too many attempts from ${name} wait already`));
+    }
+    return turn;
   }
 
   /** Lets those go whose turn has come, and sets the one timer of a source that still has waiting ones. */
@@ -183,15 +214,22 @@ export class Attempts {
     const now = this.#clock.now();
     source.cancel();
     source.cancel = () => {};
-    for (const go of source.waiting) {
+    while (source.line.size > 0) {
       if (!source.bucket.take(now)) {
         source.cancel = this.#clock.schedule(source.bucket.wait(now), () => this.#proceed(source));
         return;
       }
-      source.waiting.delete(go);
-      go();
+      source.line.next();
     }
   }
+}
+
+function isUnused({ line, bucket, judging }: Source, now: number): boolean {
+  return line.size === 0 && judging === 0 && bucket.isFull(now);
+}
+
+function unavailable(reason: string): Fault {
+  return new Fault("authentication_unavailable", reason);
 }
 
 /**
@@ -224,8 +262,8 @@ export class Gate {
    * {@linkcode Attempts.attempt} does.
    */
   readonly admit: Authenticate = async (request, signal) => {
-    const source = sourceOf(request.client);
-    const id = `${source} ${request.user}`;
+    const who = { ...originOf(request.client), user: request.user };
+    const id = `${who.source} ${request.user}`;
     const judge = () => this.#authenticate(request, signal);
     const own = this.#proven.get(id);
     if (own?.take(this.#clock.now())) {
@@ -233,9 +271,9 @@ export class Gate {
         own.giveBack();
         return true;
       }
-      return await this.#attempts.attempt(source, () => false, signal);
+      return await this.#attempts.attempt(who, () => false, signal);
     }
-    const right = await this.#attempts.attempt(source, judge, signal);
+    const right = await this.#attempts.attempt(who, judge, signal);
     if (right && request.user.length <= MAX_NAME) this.#prove(id);
     return right;
   };
@@ -245,21 +283,4 @@ export class Gate {
     this.#proven.set(id, new Bucket(this.#perMinute));
     if (this.#proven.size > MAX_PROVEN) this.#proven.delete(this.#proven.keys().next().value!);
   }
-}
-
-/**
- * Whose attempts those of a client are counted with: its IPv4 address, the /64 of its IPv6 address, which is what one
- * customer has at least (RFC 6177 section 2), or `unix:`. Takes `HOST:PORT` and `unix:`.
- */
-export function sourceOf(client: string): string {
-  return sourceOfHost(client.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"));
-}
-
-/** The same of an address without its port. */
-export function sourceOfHost(host: string): string {
-  // What has no colon is an IPv4 address, of which there is one spelling.
-  const ip = host.includes(":") ? parseIpv6(host) : undefined;
-  if (!ip) return host;
-  const bytes = unmapped(ip);
-  return bytes.length === 4 ? formatIpv4(bytes) : `${formatIpv6(bytes.fill(0, 8))}/64`;
 }

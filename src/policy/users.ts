@@ -6,8 +6,11 @@
 
 import type { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { Fault } from "../faults.ts";
 import { UsageError } from "../usage_error.ts";
 import { type PasswordHash, verifyHash } from "./password_hash.ts";
+import { originOf } from "./sources.ts";
+import { Line, Turns } from "./turns.ts";
 
 /** A user whose password is known by its hash alone. */
 export interface UserEntry {
@@ -15,6 +18,13 @@ export interface UserEntry {
   readonly user: string;
   /** The hash of the password. */
   readonly hash: PasswordHash;
+}
+
+/** Credentials, and where they come from. */
+export interface UserAttempt {
+  readonly user: string;
+  readonly password: string;
+  readonly client?: string;
 }
 
 /** How users are verified; tests bring their own. */
@@ -31,6 +41,9 @@ interface ClearUser {
 
 /** Each run of scrypt takes 32 MiB or more, and a thread of those (four, on Node) that look up names too. */
 const MAX_RUNS = 2;
+
+/** Of those who wait for a run, so many; beyond it the one is refused whose turn would come last. */
+const MAX_WAITING = 100;
 
 /** How many credentials that were right are remembered. */
 const MAX_REMEMBERED = 1_000;
@@ -58,7 +71,7 @@ export class Users {
   readonly #verifyHash: NonNullable<UsersOptions["verifyHash"]>;
   /** Digests of what was right, the latest last: HTTP clients say it with each request, and scrypt is slow. */
   readonly #remembered = new Set<string>();
-  readonly #runs = new Slots(MAX_RUNS);
+  readonly #runs = new Runs();
 
   /**
    * Takes `NAME:PASSWORD`, in clear text, and entries of a users file.
@@ -82,11 +95,10 @@ export class Users {
   /**
    * Whether there is such a user with such a password. Told at once where it is known; a promise where scrypt has to
    * run, which waits while too many do so already, until the signal aborts: then it rejects with the signal's reason.
+   * Rejects with the fault `authentication_unavailable` where too many wait. `client` is where the attempt comes from,
+   * `HOST:PORT` or `unix:`; the clients of one IPv4 address or IPv6 /48 take turns.
    */
-  verify(
-    { user, password }: { readonly user: string; readonly password: string },
-    signal?: AbortSignal,
-  ): boolean | Promise<boolean> {
+  verify({ user, password, client = "" }: UserAttempt, signal?: AbortSignal): boolean | Promise<boolean> {
     const name = this.#digest(user);
     const secret = this.#digest(password);
     let found = 0;
@@ -96,24 +108,26 @@ export class Users {
     if (found === 1) return true;
     if (this.#hashes.length === 0) return false;
     const both = `${name.toString("base64")}${secret.toString("base64")}`;
-    return this.#recall(both) || this.#verifyHashed({ name, password, both }, signal);
+    return this.#recall(both) || this.#verifyHashed({ name, password, both, client }, signal);
   }
 
   async #verifyHashed(
-    { name, password, both }: { name: Buffer; password: string; both: string },
+    { name, password, both, client }: { name: Buffer; password: string; both: string; client: string },
     signal?: AbortSignal,
   ): Promise<boolean> {
-    const known = this.#hashed.get(name.toString("base64"));
+    const { source, blocks } = originOf(client);
+    const keys: Keys = [blocks.at(-1)?.name ?? source, name.toString("base64")];
+    const known = this.#hashed.get(keys[1]);
     // An unknown name has the cost of one of the hashes, and the same one each time, as a known name would.
     const hash = known ?? this.#hashes[name.readUInt32LE() % this.#hashes.length];
-    await this.#runs.take(signal);
+    await this.#runs.begin(keys, signal);
     try {
       // A client that opens many connections at once has been waiting for its own answer.
       if (this.#recall(both)) return true;
       const right = await this.#verifyHash(hash, password);
       if (!right || !known) return false;
     } finally {
-      this.#runs.free();
+      this.#runs.end(keys);
     }
     this.#remember(both);
     return true;
@@ -137,42 +151,37 @@ export class Users {
   }
 }
 
-/** So many at once; the others wait in line. */
-class Slots {
-  #left: number;
-  readonly #waiting = new Set<() => void>();
+/** Who waits for a run of scrypt: where from, and the digest of the name. */
+type Keys = readonly [source: string, name: string];
 
-  constructor(count: number) {
-    this.#left = count;
-  }
+/** Two at once, and of one source never more than one; the others wait in a line that is fair by source and by name. */
+class Runs {
+  readonly #turns = new Turns();
+  readonly #line = new Line(this.#turns);
+  /** The sources of those under way. */
+  readonly #sources = new Set<string>();
 
-  async take(signal?: AbortSignal): Promise<void> {
+  async begin(keys: Keys, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#left > 0) {
-      this.#left--;
-      return;
+    if (this.#sources.size < MAX_RUNS && !this.#sources.has(keys[0])) return this.#claim(keys);
+    const turn = this.#line.wait(keys, { signal });
+    if (this.#line.size > MAX_WAITING) {
+      this.#line.dismiss(
+        new Fault("authentication_unavailable", "Too many passwords wait to be compared with hashes"),
+      );
     }
-    await new Promise<void>((resolve, reject) => {
-      const abandon = () => {
-        if (this.#waiting.delete(enter)) reject(signal?.reason);
-      };
-      const enter = () => {
-        signal?.removeEventListener("abort", abandon);
-        resolve();
-      };
-      this.#waiting.add(enter);
-      signal?.addEventListener("abort", abandon, { once: true });
-    });
+    await turn;
   }
 
-  free(): void {
-    const [next] = this.#waiting;
-    if (!next) {
-      this.#left++;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
+  end([source]: Keys): void {
+    this.#sources.delete(source);
+    const next = this.#line.next(([other]) => !this.#sources.has(other));
+    if (next) this.#claim(next);
+  }
+
+  #claim(keys: readonly string[]): void {
+    this.#sources.add(keys[0]);
+    for (const key of keys) this.#turns.note(key);
   }
 }
 

@@ -61,11 +61,7 @@ export const ASKING = {
         return { event: "accepted", payload: { handshake, user: credentials?.user || undefined } };
       }
     } catch (error) {
-      fault = toFault(error, "client");
-      // What the callback threw is told to the client as a failure of the proxy, not as wrong credentials.
-      if (fault.code !== "proxy_internal_error" && fault.code !== "proxy_authentication_required") {
-        throw fault;
-      }
+      fault = refusalOf(toFault(error, "client"));
     } finally {
       over.abort();
     }
@@ -103,3 +99,18 @@ export const ASKING = {
     }
   },
 } satisfies Partial<Steps>;
+
+/** What a client is told whose credentials were not judged. Throws the fault where there is nobody to tell. */
+function refusalOf(fault: Fault): Fault {
+  switch (fault.code) {
+    // What the callback threw is a failure of the proxy, not wrong credentials.
+    case "proxy_internal_error":
+    case "proxy_authentication_required":
+    case "authentication_unavailable":
+      return fault;
+    case "client_timeout":
+      return new Fault("authentication_unavailable", "The credentials were not judged in time");
+    default:
+      throw fault;
+  }
+}

@@ -240,8 +240,8 @@ testRows(
     using ann = await proxy.connect();
     await serves(ann);
 
-    // One more is right, and is not let in either: whoever guesses so fast is not even judged.
-    const passwords = [...Array.from({ length: 1_000 }, (_, index) => `wrong${index}`), "hidden"];
+    // One among them is right, and is not let in either: whoever guesses so fast is not even judged.
+    const passwords = Array.from({ length: 1_000 }, (_, index) => index === 500 ? "hidden" : `wrong${index}`);
     const guesses: RawConnection[] = [];
     try {
       for (const [index, password] of passwords.entries()) {
@@ -254,14 +254,14 @@ testRows(
         using newcomer = await connect({ ...proxy.addresses[0], ...NEIGHBOUR });
         await serves(newcomer);
       }
-      // 50 may wait for their turn. All others are answered by and by, and meanwhile the neighbours are served on.
+      // 50 may wait for their turn. All others are told at once that they may not; meanwhile the neighbours are served on.
       let waiting: string[];
       do {
         await serves(ann);
         const answers = guesses.map(({ received }) => received.toString("latin1"));
         waiting = answers.filter((answer) => answer === "" || answer === "\x05\x02");
         const denied = answers.filter((answer) =>
-          answer.startsWith("HTTP/1.1 407 ") || answer === "\x05\x02\x01\x01"
+          /^HTTP\/1\.1 (?:407|503) /.test(answer) || answer === "\x05\x02\x01\x01"
         );
         assertEquals(denied.length + waiting.length, answers.length);
       } while (waiting.length > 50);
@@ -271,3 +271,85 @@ testRows(
     }
   },
 );
+
+/** From how many addresses one name is guessed. */
+const SOURCES = 12;
+
+testRows(
+  "a right password is answered soon while many addresses guess, and whoever is refused leaves a line",
+  async (row) => {
+    const folder = await mkdtemp(join(tmpdir(), "sluice-"));
+    try {
+      const file = join(folder, "users");
+      await writeFile(file, `zoe:${ZOE.replace("ln=10", "ln=15")}\nann:${ZOE}\n`);
+      await using origin = await httpOrigin(() => response("in"));
+      const trusting = "auto://127.0.0.1:0?proxy-protocol=127.0.0.1";
+      const flags = ["--users-file", file, "--allow-private", "--listen", trusting];
+      await using proxy = await ProxyProcess.start(row, flags);
+      const uri = `http://${origin.authority}/`;
+      const guesses: RawConnection[] = [];
+      try {
+        // 20 of each source are judged, which keeps scrypt busy for longer than anybody waits.
+        for (let made = 0; made < SOURCES * 40; made++) {
+          const guess = await proxy.connect(proxy.addresses[1]);
+          guesses.push(guess);
+          const from = `PROXY TCP4 192.0.2.${made % SOURCES} 192.0.2.1 5000 80\r\n`;
+          await guess.send(from + request("GET", uri, basic(`zoe:wrong${made}`)));
+        }
+        using newcomer = await proxy.connect();
+        await newcomer.send(request("GET", uri, basic("ann:pässwörd")));
+        assertEquals((await newcomer.message()).status, 200);
+        // Nobody gets an empty answer: wrong, or too many at a time, which is a line in the log, too.
+        const statuses = await Promise.all(guesses.map(async (guess) => {
+          const { status } = await guess.message();
+          guess.end();
+          return status;
+        }));
+        assertEquals(statuses.every((status) => status === 407 || status === 503), true, statuses.join());
+        assertEquals(statuses.includes(503), true);
+        const refused = statuses.filter((status) => status === 503).length;
+        const lines = new Set<string>();
+        while (lines.size < refused) {
+          const line = await proxy.output.next();
+          const { fault, status } = JSON.parse(line);
+          if (fault !== "authentication_unavailable") continue;
+          assertEquals(status, 503);
+          lines.add(line);
+        }
+      } finally {
+        for (const guess of guesses) guess[Symbol.dispose]();
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+  { needs: "files", permissions: ["-R", "-W"] },
+);
+
+testRows("guesses from all over a /48 have one budget, and its neighbours another", async (row) => {
+  await using origin = await httpOrigin(() => response("in"));
+  const trusting = "auto://127.0.0.1:0?proxy-protocol=127.0.0.1";
+  await using proxy = await ProxyProcess.start(row, [
+    "--user",
+    "ann:secret",
+    "--allow-private",
+    "--listen",
+    trusting,
+  ]);
+  async function status(address: string, credentials: string): Promise<number> {
+    using client = await proxy.connect(proxy.addresses[1]);
+    const from = `PROXY TCP6 ${address} 2001:db8::1 5000 80\r\n`;
+    await client.send(from + request("GET", `http://${origin.authority}/`, basic(credentials)));
+    return (await client.message()).status!;
+  }
+  assertEquals(await status("2001:db8:77:ffff::1", "ann:secret"), 200);
+  const statuses: number[] = [];
+  for (let guess = 0; guess < 200; guess++) {
+    statuses.push(await status(`2001:db8:77:${guess.toString(16)}00::1`, "ann:guess"));
+  }
+  const judged = statuses.filter((status) => status === 407).length;
+  assertEquals(judged >= 60 && judged < 120, true, String(judged));
+  assertEquals(statuses.filter((status) => status === 503).length, 200 - judged);
+  assertEquals(await status("2001:db8:77:ffff::1", "ann:secret"), 200);
+  assertEquals(await status("2001:db8:78::1", "ann:secret"), 200);
+});

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { Attempts, Gate, sourceOf } from "../../src/policy/attempts.ts";
+import { Attempts, Gate } from "../../src/policy/attempts.ts";
+import { sourceOf } from "../../src/policy/sources.ts";
 import type { Authenticate } from "../../src/services.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, hearAll, say, VirtualNetwork } from "../support/virtual_network.ts";
@@ -10,10 +11,14 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+const ANN = { source: "192.0.2.1", user: "ann" };
+
 /** Attempts that count what was judged. */
 class Guesser {
   readonly clock = new VirtualClock();
   readonly attempts: Attempts;
+  /** The names that were judged, in order. */
+  readonly users: string[] = [];
   judged = 0;
   denied = 0;
 
@@ -24,12 +29,13 @@ class Guesser {
   /** Makes so many attempts at once. */
   async guess(
     count: number,
-    options: { source?: string; right?: boolean; signal?: AbortSignal } = {},
+    options: { source?: string; user?: string; right?: boolean; signal?: AbortSignal } = {},
   ): Promise<void> {
-    const { source = "192.0.2.1", right = false, signal } = options;
+    const { source = "192.0.2.1", user = "ann", right = false, signal } = options;
     for (let made = 0; made < count; made++) {
-      this.attempts.attempt(source, () => {
+      this.attempts.attempt({ source, user }, () => {
         this.judged++;
+        this.users.push(user);
         return right;
       }, signal).catch(() => this.denied++);
     }
@@ -115,15 +121,27 @@ Deno.test("attempts that are given up leave their place to others, and no timer 
   assertEquals(guesser.clock.pending, 0);
 });
 
-Deno.test("attempts beyond those that may wait are denied unjudged", async () => {
+Deno.test("of attempts beyond those that may wait, one is refused unjudged for each that comes", async () => {
   const guesser = new Guesser(20);
   await guesser.guess(20);
   await guesser.guess(50);
   assertEquals([guesser.judged, guesser.denied], [20, 0]);
   await guesser.guess(930);
   assertEquals([guesser.judged, guesser.denied], [20, 930]);
-  const { code } = await assertRejects(() => guesser.attempts.attempt("192.0.2.1", () => true), Fault);
-  assertEquals(code, "proxy_authentication_required");
+  const refused = assertRejects(() => guesser.attempts.attempt(ANN, () => true), Fault);
+  await guesser.guess(50, { user: "bob" });
+  assertEquals((await refused).code, "authentication_unavailable");
+});
+
+Deno.test("names that were not wrong lately come first, and of those the latest", async () => {
+  const guesser = new Guesser(20);
+  await guesser.guess(20);
+  guesser.users.length = 0;
+  await guesser.guess(50, { user: "ann" });
+  for (const user of ["bob", "eve", "zoe"]) await guesser.guess(2, { user });
+  for (let turn = 0; turn < 7; turn++) await guesser.pass(3_000);
+  // Each has had a turn before anybody has two.
+  assertEquals(guesser.users, ["zoe", "eve", "bob", "ann", "zoe", "eve", "bob"]);
 });
 
 Deno.test("many at once are not denied while the judge has most of the budget in hand", async () => {
@@ -131,7 +149,7 @@ Deno.test("many at once are not denied while the judge has most of the budget in
   const judged: ((right: boolean) => void)[] = [];
   const all = Array.from(
     { length: 500 },
-    () => attempts.attempt("192.0.2.1", () => new Promise<boolean>((resolve) => judged.push(resolve))),
+    () => attempts.attempt(ANN, () => new Promise<boolean>((resolve) => judged.push(resolve))),
   );
   for (let done = 0; done < 500; done++) {
     await settled();
@@ -145,7 +163,7 @@ Deno.test("many at once are not denied while the judge has most of the budget in
 Deno.test("a judge that throws is heard, and its attempt is not given back", async () => {
   const guesser = new Guesser(1);
   await assertRejects(
-    () => guesser.attempts.attempt("192.0.2.1", () => Promise.reject(new Error("down"))),
+    () => guesser.attempts.attempt(ANN, () => Promise.reject(new Error("down"))),
     Error,
     "down",
   );
@@ -200,15 +218,17 @@ class GateTest {
     this.gate = new Gate(authenticate, { clock: this.clock, perMinute });
   }
 
+  async admitted(user: string, password: string, client = "192.0.2.1:1"): Promise<boolean | "denied"> {
+    try {
+      return await this.gate.admit({ user, password, client, protocol: "http" }, this.signal);
+    } catch {
+      return "denied";
+    }
+  }
+
   /** What is answered at once. */
-  async admit(user: string, password: string, client = "192.0.2.1:1"): Promise<boolean | "waits" | "denied"> {
-    const admitted = (async () => {
-      try {
-        return await this.gate.admit({ user, password, client, protocol: "http" }, this.signal);
-      } catch {
-        return "denied";
-      }
-    })();
+  async admit(user: string, password: string, client?: string): Promise<boolean | "waits" | "denied"> {
+    const admitted = this.admitted(user, password, client);
     return await Promise.race([admitted, settled().then(() => "waits" as const)]);
   }
 
@@ -232,7 +252,7 @@ Deno.test("the budget of a user who was let in is no way to guess their password
   await test.guess(1_000, "ann");
   // 20 of the user's own, and of the source's those that the 20 left over, which were paid for afterwards.
   assertEquals(test.asked.length <= 1 + 20 + 20, true, String(test.asked.length));
-  assertEquals(await test.admit("ann", "right"), "denied");
+  assertEquals(await test.admit("ann", "right"), "waits");
   test.clock.advance(60_000);
   await settled();
   assertEquals(await test.admit("ann", "right"), true);
@@ -262,40 +282,99 @@ const REQUEST = (credentials: string) =>
     btoa(credentials)
   }\r\n\r\n`;
 
-Deno.test("a client whose attempts are used up waits for its answer, and is cut when its time is up", async () => {
+Deno.test("a client whose attempts are used up waits for its answer, and is told when its time is up", async () => {
   const network = await VirtualNetwork.start({
     authenticate: ({ password }) => password === "right",
     limits: { attempts: 2 },
-    timeouts: { header: 31_000 },
+    timeouts: { header: 29_000 },
   });
   const first = network.connect();
   for (let attempt = 0; attempt < 2; attempt++) {
     await say(first.client, REQUEST("ann:wrong"));
     assertStringIncludes(await hear(first.client, /\r\n\r\n[^]*\.\n/), "HTTP/1.1 407 ");
   }
-  const [second, third] = [network.connect(), network.connect()];
-  await say(second.client, REQUEST("ann:wrong"));
+  const clients = ["http", "socks5"].map(() => network.connect().client);
+  await say(clients[0], REQUEST("ann:wrong"));
+  await say(clients[1], "\x05\x01\x02\x01\x03ann\x05right");
   await settled();
-  await say(third.client, REQUEST("ann:right"));
-  await settled();
-  network.clock.advance(30_000);
-  assertStringIncludes(await hear(second.client, /\r\n\r\n[^]*\.\n/), "HTTP/1.1 407 ");
-  network.clock.advance(1_000);
-  await third.done;
-  assertEquals(network.transitions.includes("authenticating -timedOut→ closing"), true);
+  network.clock.advance(29_000);
+  const [page, reply] = await Promise.all(clients.map(hearAll));
+  assertStringIncludes(page, "HTTP/1.1 503 Service Unavailable\r\n");
+  assertStringIncludes(page, "\r\nRetry-After: 10\r\n");
+  assertEquals(reply, "\x05\x02\x01\x01");
+  assertEquals(
+    network.records.slice(2).map(({ ending, fault, status }) => [ending, fault, status]),
+    [["refused", "authentication_unavailable", 503], ["refused", "authentication_unavailable", 1]],
+  );
   assertEquals(network.dialed, []);
 });
 
-Deno.test("a client that is one too many to wait gets the answer that every wrong password gets", async () => {
+Deno.test("a client that is one too many to wait is told, and leaves a record", async () => {
   const network = await VirtualNetwork.start({ authenticate: () => false, limits: { attempts: 1 } });
-  const answers: string[] = [];
-  for (let made = 0; made < 53; made++) {
-    const { client } = network.connect();
+  const clients = Array.from({ length: 53 }, () => network.connect().client);
+  for (const client of clients) {
     await say(client, "\x05\x01\x02\x01\x03ann\x05wrong");
     await settled();
-    if (made === 0 || made > 50) answers.push(await hearAll(client));
   }
+  // The first was judged. Of those who then waited, the two who did so longest have made room.
+  const answers = await Promise.all(clients.slice(0, 3).map(hearAll));
   assertEquals(answers, Array(3).fill("\x05\x02\x01\x01"));
+  assertEquals(network.records.map(({ fault }) => fault), [
+    "proxy_authentication_required",
+    "authentication_unavailable",
+    "authentication_unavailable",
+  ]);
+});
+
+Deno.test("40 clients with stale passwords behind one address keep a new user waiting for one turn, whatever their names", async () => {
+  for (const name of [() => "ann", (index: number) => `user${index}`]) {
+    const test = new GateTest();
+    for (let index = 0; index < 40; index++) test.admit(name(index), "stale");
+    await settled();
+    const asked = test.asked.length;
+    const ann = test.admitted("ann", "right");
+    await settled();
+    assertEquals(test.asked.length, asked);
+    test.clock.advance(3_000);
+    assertEquals(await ann, true);
+  }
+});
+
+Deno.test("a /56 may be wrong twice as often as a /64, a /48 three times; whoever was let in before still is", async () => {
+  const guesses = async (test: GateTest, address: (index: number) => string): Promise<number> => {
+    for (let index = 0; index < 400; index++) await test.admit("ann", "wrong", `[${address(index)}]:1`);
+    return test.asked.length;
+  };
+  assertEquals(await guesses(new GateTest(), () => "2001:db8:1:100::1"), 20);
+  assertEquals(
+    await guesses(new GateTest(), (index) => `2001:db8:1:1${(index % 256).toString(16).padStart(2, "0")}::1`),
+    40,
+  );
+  const test = new GateTest();
+  assertEquals(await test.admit("ann", "right", "[2001:db8:1:ffff::1]:1"), true);
+  test.asked.length = 0;
+  assertEquals(await guesses(test, (index) => `2001:db8:1:${(index * 256 % 65_536).toString(16)}::1`), 60);
+  assertEquals(await test.admit("bob", "wrong", "[2001:db8:1:abcd::1]:1"), "denied");
+  assertEquals(await test.admit("ann", "right", "[2001:db8:1:ffff::1]:1"), true);
+  // Nobody elsewhere is held up, and what is used up comes back.
+  assertEquals(await test.admit("ann", "right", "[2001:db8:2::1]:1"), true);
+  test.clock.advance(1_000);
+  assertEquals(await test.admit("bob", "wrong", "[2001:db8:1:abcd::1]:1"), false);
+});
+
+Deno.test("where one customer of a /48 guesses in its /56, its neighbours are not refused", async () => {
+  const test = new GateTest();
+  for (let index = 0; index < 400; index++) {
+    await test.admit("ann", "wrong", `[2001:db8:1:1${(index % 256).toString(16).padStart(2, "0")}::1]:1`);
+  }
+  assertEquals(await test.admit("ann", "right", "[2001:db8:1:200::1]:1"), true);
+});
+
+Deno.test("who makes no mistakes leaves no trace of address or block", async () => {
+  const attempts = new Attempts({ clock: new VirtualClock(), perMinute: 20 });
+  const blocks = [{ name: "2001:db8::/56", times: 2 }, { name: "2001:db8::/48", times: 3 }];
+  assertEquals(await attempts.attempt({ source: "2001:db8::/64", blocks, user: "ann" }, () => true), true);
+  assertEquals(attempts.size, 0);
 });
 
 Deno.test("authenticate() is told when nobody waits for its answer any more", async () => {
@@ -311,6 +390,8 @@ Deno.test("authenticate() is told when nobody waits for its answer any more", as
   await settled();
   assertEquals(signals.map(({ aborted }) => aborted), [false]);
   network.clock.advance(10_000);
+  assertEquals(await hearAll(client), "\x05\x02\x01\x01");
+  await client.writer.close();
   await done;
   assertEquals(signals.map(({ aborted }) => aborted), [true]);
 });

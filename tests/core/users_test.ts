@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Fault } from "../../src/faults.ts";
 import type { PasswordHash } from "../../src/policy/password_hash.ts";
 import { type UserEntry, Users } from "../../src/policy/users.ts";
 import { UsageError } from "../../src/usage_error.ts";
@@ -134,8 +135,11 @@ Deno.test("scrypt runs twice at once and no more; who waits can give up, or be s
   scrypt.held = true;
   const users = new Users([entry("ann", "secret"), entry("bob", "hidden")], scrypt);
   const controller = new AbortController();
-  const answers = ["1", "secret", "2", "secret", "3"].map((password) =>
-    users.verify({ user: "ann", password }, password === "2" ? controller.signal : undefined)
+  const answers = ["1", "secret", "2", "3", "secret"].map((password, index) =>
+    users.verify(
+      { user: "ann", password, client: `192.0.2.${index}:1` },
+      password === "2" ? controller.signal : undefined,
+    )
   );
   await settled();
   assertEquals(scrypt.runs.length, 2);
@@ -144,13 +148,83 @@ Deno.test("scrypt runs twice at once and no more; who waits can give up, or be s
   assertEquals(await assertRejects(() => answers[2] as Promise<boolean>), reason);
   await assertRejects(async () => await users.verify({ user: "ann", password: "4" }, controller.signal));
   scrypt.ends[1]();
-  assertEquals(await Promise.all([answers[1], answers[3]]), [true, true]);
+  assertEquals(await Promise.all([answers[1], answers[4]]), [true, true]);
   await settled();
   assertEquals(scrypt.runs.map(([, password]) => password), ["1", "secret", "3"]);
   for (const end of scrypt.ends) end();
-  assertEquals([await answers[0], await answers[4]], [false, false]);
+  assertEquals([await answers[0], await answers[3]], [false, false]);
   scrypt.held = false;
   assertEquals(await users.verify({ user: "bob", password: "hidden" }), true);
+});
+
+/** Verifies while scrypt is held; tells in which order the passwords get their runs. */
+class Contest {
+  readonly scrypt = new FakeScrypt();
+  readonly users = new Users([entry("ann", "secret"), entry("bob", "hidden")], this.scrypt);
+  readonly refused: unknown[] = [];
+
+  constructor() {
+    this.scrypt.held = true;
+  }
+
+  get runs(): string[] {
+    return this.scrypt.runs.map(([, password]) => password);
+  }
+
+  ask(user: string, password: string, client: string): void {
+    Promise.resolve(this.users.verify({ user, password, client })).catch((error) => this.refused.push(error));
+  }
+
+  async end(run: number): Promise<void> {
+    this.scrypt.ends[run]();
+    await settled();
+  }
+}
+
+Deno.test("one source has one run of scrypt at a time, and a newcomer is not behind its queue", async () => {
+  const contest = new Contest();
+  for (let guess = 0; guess < 20; guess++) contest.ask(`user${guess}`, `guess ${guess}`, "192.0.2.1:1");
+  await settled();
+  assertEquals(contest.runs, ["guess 0"]);
+  contest.ask("bob", "hidden", "192.0.2.2:1");
+  await settled();
+  assertEquals(contest.runs, ["guess 0", "hidden"]);
+  // All clients of a /48 are one source here.
+  contest.ask("ann", "1", "[2001:db8:1:1::1]:1");
+  contest.ask("ann", "2", "[2001:db8:1:2::1]:1");
+  await contest.end(1);
+  assertEquals(contest.runs.length, 3);
+  await contest.end(0);
+  await contest.end(2);
+  assertEquals(
+    contest.runs.slice(2).toSorted(),
+    ["1", "2", contest.runs.find((run) => /guess [^0]/.test(run))].toSorted(),
+  );
+});
+
+Deno.test("a name that many sources guess keeps no other name from its run", async () => {
+  const contest = new Contest();
+  for (let source = 0; source < 80; source++) contest.ask("ann", `guess ${source}`, `198.51.100.${source}:1`);
+  await settled();
+  contest.ask("bob", "hidden", "192.0.2.2:1");
+  contest.ask("ann", "one more", "192.0.2.3:1");
+  await settled();
+  await contest.end(0);
+  assertEquals(contest.runs[2], "hidden");
+});
+
+Deno.test("of those who wait for scrypt beyond 100, one is refused for each that comes, the worst first", async () => {
+  const contest = new Contest();
+  for (let source = 0; source < 102; source++) {
+    contest.ask("ann", `guess ${source}`, `198.51.100.${source}:1`);
+  }
+  await settled();
+  assertEquals(contest.refused, []);
+  contest.ask("bob", "hidden", "192.0.2.2:1");
+  await settled();
+  assertEquals(contest.refused.map((error) => (error as Fault).code), ["authentication_unavailable"]);
+  await contest.end(0);
+  assertEquals(contest.runs[2], "hidden");
 });
 
 Deno.test("a run of scrypt that fails frees its place", async () => {
