@@ -11,6 +11,8 @@
  * - `pause()` and `resume()` each cost two system calls and a `drain` event that means nothing.
  * - The peer's FIN is an `end` event while our half is open and a mere `close` event afterwards. Bun closes
  *   the descriptor when both halves have ended. A reset is a `close` event with an error.
+ * - Where a write meets a TCP reset, Bun answers -1 and tells no reason. What came before is still read; behind it the
+ *   reset, which the system has told already, looks like a FIN, and is a reset here.
  * - `terminate()` sends RST. `close()` is close(2): what was written goes out, and a FIN.
  *
  * @module
@@ -58,6 +60,8 @@ const KEEP_ALIVE_DELAY = 15_000;
 
 const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
+const RESET = "The connection was reset";
+
 /** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
 
@@ -86,6 +90,8 @@ export class SocketStream extends PortStream {
   #finReceived = false;
   #finSent = false;
   #pending: PendingWrite | undefined;
+  /** Whether a write has failed: nothing more can be sent. */
+  #unwritable = false;
   /** Why it is over. */
   #why: string | undefined;
   #cause: Error | undefined;
@@ -104,12 +110,12 @@ export class SocketStream extends PortStream {
   }
 
   pull(receiver: PortReceiver): void {
-    if (this.#why !== undefined) return receiver.fail(terminated(this.#why, this.#cause));
     while (this.#unread !== undefined) {
       const chunk = this.#unread.shift()!;
       if (this.#unread.length === 0) this.#unread = undefined;
       if (!receiver.receive(chunk)) return;
     }
+    if (this.#why !== undefined) return receiver.fail(terminated(this.#why, this.#cause));
     this.#receiver = receiver;
     if (this.#finReceived) this.#end();
     else this.#resume();
@@ -163,6 +169,10 @@ export class SocketStream extends PortStream {
   }
 
   #end(): void {
+    if (this.#unwritable && !this.#finReceived && "port" in this.remote) {
+      this.#fail(RESET);
+      return this.#socket.terminate();
+    }
     this.#finReceived = true;
     const receiver = this.#receiver;
     this.#receiver = undefined;
@@ -170,7 +180,9 @@ export class SocketStream extends PortStream {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#why !== undefined) return Promise.reject(terminated(this.#why, this.#cause));
+    if (this.#why !== undefined || this.#unwritable) {
+      return Promise.reject(terminated(this.#why ?? RESET, this.#cause));
+    }
     const taken = this.#socket.write(bytes);
     if (taken === bytes.byteLength) return undefined;
     return new Promise((resolve, reject) => {
@@ -189,8 +201,9 @@ export class SocketStream extends PortStream {
     const pending = this.#pending!;
     pending.offset += taken;
     if (taken < 0) {
-      // A reset that a write has met is not reported again.
-      this.destroy({ reset: true, why: "The connection was reset" });
+      this.#unwritable = true;
+      this.#failWrites(RESET);
+      if (this.#finReceived) this.#socket.close();
     } else if (pending.offset === pending.chunk.byteLength) {
       this.#pending = undefined;
       pending.resolve();
@@ -198,6 +211,7 @@ export class SocketStream extends PortStream {
   }
 
   close(): undefined {
+    if (this.#unwritable) return;
     this.#finSent = true;
     // close(2) sends FIN as well.
     if (this.#finReceived) this.#socket.close();
@@ -205,6 +219,7 @@ export class SocketStream extends PortStream {
   }
 
   destroy({ reset = false, why = "The connection was destroyed on this side" } = {}): void {
+    this.#unread = undefined;
     if (this.#why !== undefined) return;
     this.#fail(why);
     if (reset) this.#socket.terminate();
@@ -213,17 +228,16 @@ export class SocketStream extends PortStream {
 
   #closed(cause?: Error): void {
     if (this.#why !== undefined) return;
-    if (cause !== undefined) return this.#fail("The connection was reset", cause);
+    if (cause !== undefined && !this.#finReceived) return this.#fail(RESET, cause);
     // The peer of a Unix socket can close both halves at once.
     if (!this.#finSent) this.#failWrites("The peer has closed the connection");
     this.#end();
   }
 
-  /** Errors are made for whoever waits for one, which at most ends is nobody. */
+  /** An error costs a stack trace, so one is made only where somebody waits for it. */
   #fail(why: string, cause?: Error): void {
     this.#why = why;
     this.#cause = cause;
-    this.#unread = undefined;
     this.#failWrites(why, cause);
     const receiver = this.#receiver;
     this.#receiver = undefined;

@@ -63,6 +63,8 @@ export class SocketStream extends PortStream {
   /** Halves that have not ended; 0 once the descriptor is free. */
   #open = 2;
   #finReceived = false;
+  /** Why nothing more can be sent, though perhaps read. */
+  #unwritable: unknown;
   /** Bytes since its turn began, and whether others were read meanwhile. */
   #turn = 0;
   #alone = true;
@@ -107,6 +109,11 @@ export class SocketStream extends PortStream {
     if (receiver === undefined) return;
     this.#receiver = undefined;
     if (count === null) {
+      // The system tells a reset only once: a write has met it, and what looks like a FIN is none.
+      if ((this.#unwritable as Error | undefined)?.name === "ConnectionReset") {
+        this.#receiver = receiver;
+        return this.#destroy(this.#unwritable);
+      }
       this.#finReceived = true;
       receiver.end(room);
       this.#endHalf();
@@ -120,7 +127,7 @@ export class SocketStream extends PortStream {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    if (this.#cause !== undefined) return Promise.reject(this.#failure());
+    if (this.#cause !== undefined || this.#unwritable !== undefined) return Promise.reject(this.#failure());
     return this.#conn.write(bytes).then(
       (sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined,
       (cause) => this.#broken(cause),
@@ -136,6 +143,7 @@ export class SocketStream extends PortStream {
   }
 
   close(): Promise<void> | undefined {
+    if (this.#unwritable !== undefined) return undefined;
     // close(2) sends FIN as well.
     if (this.#open === 1) return this.#endHalf();
     return this.#conn.closeWrite().then(() => this.#endHalf(), (cause) => this.#broken(cause));
@@ -149,8 +157,10 @@ export class SocketStream extends PortStream {
     this.#destroy(DESTROYED);
   }
 
+  /** Writing is over, and reading goes on. */
   #broken(cause: unknown): never {
-    this.#destroy(cause);
+    this.#unwritable = cause;
+    this.#endHalf();
     throw this.#failure();
   }
 
@@ -164,9 +174,10 @@ export class SocketStream extends PortStream {
     receiver?.fail(this.#failure());
   }
 
-  /** Made for whoever asks, which at most ends is nobody. */
+  /** Made only where somebody waits for it, as it costs a stack trace. */
   #failure(): SocketError {
     const message = `The connection with ${show(this.remote)} is gone`;
-    return socketError(message, { code: "connection_terminated", cause: this.#cause ?? DESTROYED });
+    const cause = this.#cause ?? this.#unwritable ?? DESTROYED;
+    return socketError(message, { code: "connection_terminated", cause });
   }
 }

@@ -26,6 +26,38 @@ interface Pending {
   reject(error: SocketError): void;
 }
 
+/** Told of the first write that has failed. */
+interface WriteWatcher {
+  unwritable(cause: Error): void;
+}
+
+/**
+ * A socket whose failed write is kept from `node:stream`, which would destroy the half that can still be read. To the
+ * stream everything is written from then on.
+ */
+class HalfSocket extends Socket {
+  watcher: WriteWatcher | undefined;
+  #failed = false;
+  #done: (error?: Error | null) => void = () => {};
+  /** One for all writes, of which there is one at a time. */
+  #settle: ((error?: Error | null) => void) | undefined;
+
+  override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    if (this.#failed) return done();
+    this.#done = done;
+    super._write(
+      chunk,
+      encoding,
+      this.#settle ??= (error) => {
+        if (!error || this.destroyed) return this.#done(error);
+        this.#failed = true;
+        this.watcher?.unwritable(error);
+        this.#done();
+      },
+    );
+  }
+}
+
 const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
 
 /** What the system's codes mean on a connection. */
@@ -68,7 +100,7 @@ const RESTLESS: SocketStream[] = [];
 
 /** A socket that was accepted, whose handle is taken over, or one that is yet to be dialed. */
 export class SocketStream extends PortStream {
-  readonly socket: Socket;
+  readonly socket: HalfSocket;
   local: Address = { path: "" };
   remote: Address = { path: "" };
   /** Whoever waits for a read. */
@@ -84,12 +116,15 @@ export class SocketStream extends PortStream {
   #pending: Pending | undefined;
   #over = false;
   #cause: Error | undefined;
+  /** Why nothing more can be sent, though perhaps read. */
+  #unwritable: NodeJS.ErrnoException | undefined;
 
   constructor(adoption?: AdoptionOptions) {
     super();
     const onread = { buffer: () => this.#buffer, callback: (length: number) => this.#receive(length) };
     const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
-    this.socket = new Socket(options);
+    this.socket = new HalfSocket(options);
+    this.socket.watcher = this;
     // Node heeds those options where it connects, not where it adopts.
     if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
     this.socket.on("end", () => this.#end());
@@ -109,10 +144,10 @@ export class SocketStream extends PortStream {
   }
 
   pull(receiver: PortReceiver): void {
-    if (this.#over) return receiver.fail(this.#failure());
     const unread = this.#unread;
     this.#unread = undefined;
     if (unread !== undefined && !receiver.receive(unread)) return;
+    if (this.#over) return receiver.fail(this.#failure());
     // Node may have destroyed the socket by now, of which both halves have ended.
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
@@ -177,7 +212,13 @@ export class SocketStream extends PortStream {
 
   #end(): void {
     if (this.socket.destroyed) return;
+    // Behind the last bytes libuv takes a hang-up for a FIN, be it a reset (Node 20 to 24): a write of nothing tells.
+    const asks = "port" in this.remote && this.socket.writableLength === 0 && !this.socket.writableEnded;
+    if (asks && !this.#unwritable) this.socket.write(NOTHING);
+    // The system tells a reset only once: where a write has met it, the end that is read is none.
+    if (this.#unwritable?.code === "ECONNRESET") return void this.socket.destroy(this.#unwritable);
     this.#finReceived = true;
+    if (this.#unwritable) this.socket.destroy();
     if (this.#buffer !== SHARED) spare(this.#giveUp());
     const receiver = this.#receiver;
     this.#receiver = undefined;
@@ -185,10 +226,12 @@ export class SocketStream extends PortStream {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#over) return Promise.reject(this.#failure());
+    if (this.#over || this.#unwritable) return Promise.reject(this.#failure());
     this.socket.write(bytes.buffer === SHARED.buffer ? Buffer.from(bytes) : bytes);
     // The kernel has taken it all already: Node would say so only in the next tick.
-    if (this.socket.writableLength === 0 && this.socket.errored === null) return undefined;
+    if (this.socket.writableLength === 0 && this.socket.errored === null) {
+      return this.#unwritable ? Promise.reject(this.#failure()) : undefined;
+    }
     const isLent = delivering !== undefined && bytes.buffer === delivering.#buffer.buffer &&
       bytes.buffer !== SHARED.buffer;
     const kept = isLent ? delivering!.#giveUp() : undefined;
@@ -202,7 +245,16 @@ export class SocketStream extends PortStream {
     });
   }
 
+  /** See `WriteWatcher`. */
+  unwritable(cause: Error): void {
+    this.#unwritable = cause;
+    this.#pending?.reject(this.#failure());
+    this.#pending = undefined;
+    if (this.#finReceived) this.socket.destroy();
+  }
+
   close(): Promise<void> | undefined {
+    if (this.#unwritable) return undefined;
     // close(2) sends FIN as well.
     if (this.#finReceived) return void this.socket.destroy();
     return new Promise((resolve, reject) => {
@@ -219,6 +271,7 @@ export class SocketStream extends PortStream {
   }
 
   destroy({ reset }: { readonly reset: boolean }): void {
+    this.#unread = undefined;
     if (this.#over) return;
     // libuv cannot reset while the FIN is on its way.
     if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
@@ -230,7 +283,6 @@ export class SocketStream extends PortStream {
     if (this.#over) return;
     this.#over = true;
     this.#cause = cause;
-    this.#unread = undefined;
     this.#pending?.reject(this.#failure());
     this.#pending = undefined;
     const receiver = this.#receiver;
@@ -238,9 +290,9 @@ export class SocketStream extends PortStream {
     receiver?.fail(this.#failure());
   }
 
-  /** Made for whoever asks, which at most ends is nobody. */
+  /** Made only where somebody waits for it, as it costs a stack trace. */
   #failure(): SocketError {
-    const cause = this.#cause;
+    const cause = this.#cause ?? this.#unwritable;
     if (cause === undefined) {
       return socketError("The connection was destroyed on this side", { code: "connection_terminated" });
     }

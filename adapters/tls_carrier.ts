@@ -21,6 +21,8 @@ export class Carrier extends Duplex {
   sent = 0;
   /** Called when the port has ended, with the reason where it has failed. */
   onEnd: (cause?: unknown) => void = () => {};
+  /** Called when a write of the port has failed, which leaves it readable. */
+  onUnwritable: (cause: unknown) => void = () => {};
   /** Called when the port has taken everything. */
   onSent: () => void = () => {};
   /** Whether the port has ended or failed. */
@@ -99,8 +101,8 @@ export class Carrier extends Duplex {
       if (this.writableLength === 0) this.onSent();
     };
     this.#sending = this.#port.write(bytes);
-    // TLS is not told of a failure: some runtimes would throw.
-    if (this.#sending) this.#sending.then(sent, (cause) => this.#end(cause));
+    // TLS is not told of a failure: some runtimes would throw, and it has yet to decipher what is read.
+    if (this.#sending) this.#sending.then(sent, (cause) => this.onUnwritable(cause));
     else sent();
   }
 
@@ -112,7 +114,7 @@ export class Carrier extends Duplex {
   finish(): Promise<void> {
     return this.#finishing ??= new Promise((resolve) => {
       const closing = Promise.resolve(this.#sending).then(() => this.#port.close());
-      closing.then(resolve, (cause) => this.#end(cause));
+      closing.then(resolve, (cause) => this.onUnwritable(cause));
     });
   }
 
@@ -152,8 +154,7 @@ export class Carrier extends Duplex {
   }
 
   #end(cause?: unknown): void {
-    // A write may fail behind the end of what is read: whoever waits for it must be told.
-    if (this.#left || this.over && cause === undefined) return;
+    if (this.#left || this.over) return;
     this.over = true;
     // What came before may be an alert or a close_notify, which TLS tells a little later.
     setImmediate(() => this.onEnd(cause));

@@ -83,6 +83,7 @@ export class TlsStream extends PortStream {
     this.remote = remote;
     carrier.want(false);
     carrier.onEnd = (cause) => this.#carrierEnded(cause);
+    carrier.onUnwritable = (cause) => this.#failWriting(cause);
     socket.on("data", (bytes: Uint8Array<ArrayBuffer>) => this.#receive(bytes));
     socket.on("end", () => this.#end());
     socket.on("error", (cause: Error) => this.#fail(tlsFailure(cause), cause));
@@ -139,7 +140,7 @@ export class TlsStream extends PortStream {
   #end(): void {
     if (this.#failure) return;
     this.#readEnded = true;
-    if (!HALF_CLOSE && !this.#writeEnded) this.#failWriting();
+    if (!HALF_CLOSE && !this.#writeEnded) this.#failWriting(NO_HALF_CLOSE);
     this.#release();
     this.#deliver();
   }
@@ -170,7 +171,7 @@ export class TlsStream extends PortStream {
   }
 
   async close(): Promise<void> {
-    if (this.#unwritable) throw this.#unwritable;
+    if (this.#unwritable) return;
     await new Promise<void>((resolve, reject) => {
       this.#pending = { resolve, reject };
       this.#socket.end(() => setImmediate(() => this.#carrier.finish().then(resolve)));
@@ -191,12 +192,14 @@ export class TlsStream extends PortStream {
     else if (!this.#readEnded) this.#fail("connection_terminated", TRUNCATED);
   }
 
-  /** The peer has ended, and so has the runtime. */
-  #failWriting(): void {
+  /** Nothing more can be sent; what the peer has sent can still be read. */
+  #failWriting(cause: unknown): void {
+    if (this.#unwritable) return;
     const code = "connection_terminated";
-    this.#unwritable = tlsError(`Cannot send to ${show(this.remote)}`, { code, cause: NO_HALF_CLOSE });
+    this.#unwritable = tlsError(`Cannot send to ${show(this.remote)}`, { code, cause });
     this.#writeEnded = true;
     this.#pending?.reject(this.#unwritable);
+    this.#release();
   }
 
   /** Frees the carrier, and fails whatever is under way and comes later; but what was deciphered can be read. */

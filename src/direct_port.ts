@@ -37,7 +37,11 @@ export interface PortReceiver {
 export interface DirectPort {
   /** Asks for the next bytes. */
   pull(receiver: PortReceiver): void;
-  /** Sends bytes. Undefined when the kernel has taken them all; otherwise settles when it has, as `write()` of a stream. */
+  /**
+   * Sends bytes. Undefined when the kernel has taken them all; otherwise settles when it has, as `write()` of a stream.
+   * Where it rejects, writing is over: every later write rejects too, and `close()` has nothing left to do. Reading is
+   * not over: `pull` goes on until the peer's bytes, and then its end, have been told.
+   */
   write(bytes: Uint8Array): Promise<void> | undefined;
   /** Sends FIN. Undefined when nothing is left to wait for. Not called while a write is under way, nor twice. */
   close(): Promise<void> | undefined;

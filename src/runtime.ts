@@ -20,10 +20,13 @@
  *   `readable.cancel()` destroys it too, but lets the kernel deliver what was written before.
  *   Both free the descriptor whatever state the other half is in. (On a stream that has failed already,
  *   the streams standard has `cancel()` reject with the failure.)
- * - A failed write destroys both halves: what the peer sent before may be lost with it.
+ * - A failed write ends writing and nothing else: `readable` still brings what the peer has sent before, and then
+ *   tells itself how it ended. So a server's answer arrives although it did not take the whole request.
  * - A reset by the peer rejects the pending read and the pending write, and every later one, with a
- *   {@link SocketError} whose code is `connection_terminated`.
- * - Once both halves have ended by FIN the descriptor is freed without anyone's further help.
+ *   {@link SocketError} whose code is `connection_terminated`. Bytes that came before the reset are read before it.
+ *   A reset is told by `readable` also where a write has met it first (the system tells it only once), so that a
+ *   stream that was cut never looks like one that has ended.
+ * - Once both halves have ended, by FIN or a failed write, the descriptor is freed without anyone's further help.
  * - TCP sockets have Nagle's algorithm switched off (TCP_NODELAY) and keep-alive probes on.
  *
  * ## What every adapter promises

@@ -5,8 +5,10 @@
  */
 
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
+import type { ByteStream } from "../../src/runtime.ts";
 import { fin, onEveryLink, openSockets, receive, rejectionCode, send } from "./links.ts";
 import type { Case, Link } from "./links.ts";
+import { Tally } from "./pattern.ts";
 import { eventually, standstill } from "./waiting.ts";
 
 const MIB = 1024 * 1024;
@@ -42,7 +44,69 @@ async function assertFreed(sockets: number): Promise<void> {
   await eventually(() => openSockets() < sockets, "The descriptor was not freed");
 }
 
+/** Writes until a write fails, which must be told as `connection_terminated`. */
+async function writeInVain(stream: ByteStream): Promise<void> {
+  strictEqual(await rejectionCode(send(stream, 64 * MIB)), "connection_terminated", "the write");
+}
+
 export const ENDING_CASES: Case[] = [
+  ...onEveryLink("a write that meets a reset leaves what came before it to be read, and then the reset", {
+    async body(link) {
+      const { stream, peer } = link;
+      const sockets = openSockets();
+      await leaveUnreadByte(link);
+      const sent = await peer.send(50_000);
+      await peer.reset();
+      await writeInVain(stream);
+      const reader = stream.readable.getReader({ mode: "byob" });
+      const tally = new Tally();
+      while (tally.bytes < sent.bytes) tally.add((await reader.read(new Uint8Array(65536))).value!);
+      deepStrictEqual({ ...tally.result(), end: "open" }, sent);
+      reader.releaseLock();
+      // On a Unix socket libuv cannot tell a reset behind the last bytes from an end.
+      if ("port" in stream.remote) await assertTerminated(link);
+      else await receive(stream).catch(() => {});
+      await assertFreed(sockets);
+    },
+  }),
+  ...onEveryLink("a reset behind the last bytes is no end, however late they are read", {
+    only: "tcp",
+    async body(link) {
+      await leaveUnreadByte(link);
+      const { bytes } = await link.peer.send(50_000);
+      await link.peer.reset();
+      let received = 0;
+      const reader = link.stream.readable.getReader({ mode: "byob" });
+      while (received < bytes) received += (await reader.read(new Uint8Array(65536))).value!.length;
+      reader.releaseLock();
+      await assertTerminated(link);
+    },
+  }),
+  ...onEveryLink("a write that fails beside a pending read leaves that to be answered", {
+    async body(link) {
+      const { stream, peer } = link;
+      const received = receive(stream).then(() => "an end", () => "a reset");
+      const writing = rejectionCode(send(stream, 64 * MIB));
+      await peer.receive(65536);
+      await peer.send(1000);
+      await peer.reset();
+      strictEqual(await writing, "connection_terminated", "the write");
+      const told = await received;
+      if ("port" in stream.remote) strictEqual(told, "a reset");
+    },
+  }),
+  ...onEveryLink("behind the peer's FIN a failed write leaves what came to be read, and its end", {
+    needs: "end behind a failed write",
+    async body({ stream, peer }) {
+      const sockets = openSockets();
+      const { bytes, hash } = await peer.send(50_000);
+      await peer.fin();
+      await peer.reset();
+      await writeInVain(stream);
+      deepStrictEqual(await receive(stream), { bytes, hash });
+      await assertFreed(sockets);
+    },
+  }),
   ...onEveryLink("a reset rejects the pending read and everything later", {
     async body(link) {
       await leaveUnreadByte(link);

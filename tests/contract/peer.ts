@@ -185,8 +185,8 @@ class Peer {
     return this.#connection({ id }).receive(bytes);
   }
 
-  fin({ id }: { id: number }): void {
-    this.#connection({ id }).socket.end();
+  fin({ id }: { id: number }): Promise<void> {
+    return new Promise((resolve) => this.#connection({ id }).socket.end(() => resolve()));
   }
 
   /** RST on TCP. A Unix socket is reset by closing it while bytes wait to be read, so one must. */

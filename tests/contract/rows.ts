@@ -7,7 +7,7 @@
 import type { Runtime } from "../../src/runtime.ts";
 
 /** A part of the contract that a runtime may be unable to meet. */
-export type Capability = "reset" | "tls half-close";
+export type Capability = "reset" | "tls half-close" | "end behind a failed write";
 
 /** A runtime under test. */
 export interface Row {
@@ -30,6 +30,8 @@ export const ROWS: Readonly<Record<RuntimeName, Row>> = {
   bun: {
     start: ["run"],
     lacks: {
+      "end behind a failed write":
+        "Bun does not say why a write has failed, so a FIN is taken for a reset then",
       "tls half-close": "Bun answers close_notify by ending both directions of a TLS socket over a stream",
     },
     load: () => import("../../adapters/bun.ts"),

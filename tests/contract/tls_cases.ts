@@ -141,6 +141,16 @@ export const TLS_CASES: Case[] = [
       strictEqual(await rejectionCode(say(server, "x")), "connection_terminated");
     },
   ),
+  ...onEveryTlsLink("a failed write leaves what came before it to be read", async (link) => {
+    // In memory a reset takes what waits with it.
+    if ("written" in link.wire.client) return;
+    const { client, server } = link;
+    await say(server, "answer");
+    await server.writable.abort();
+    strictEqual(await rejectionCode(send(client, 64 * MIB)), "connection_terminated", "the write");
+    strictEqual(await hear(client, 6), "answer");
+    strictEqual(await rejectionCode(hear(client, 1)), "connection_terminated", "the read");
+  }),
   ...onEveryTlsLink("a writer is stopped by a reader that stops", async (link) => {
     for (const [from, to] of directions(link)) {
       let written = 0;
