@@ -62,4 +62,14 @@ function moveWaiting(from: ByteReader, to: ByteWriter, body: BodyPump): boolean 
   }
 }
 
+/** Reads the rest of a body and throws it away. False where the sender ends before the body does. */
+export async function discardBody(from: ByteReader, body: BodyReader): Promise<boolean> {
+  while (true) {
+    for (let event = body.read(from.buffer); event; event = body.read(from.buffer)) {
+      if (event.type === "end") return true;
+    }
+    if (!await from.fill()) return false;
+  }
+}
+
 const NO_TRAILERS = new Fields();

@@ -40,6 +40,11 @@ export class ByteWriter {
     if (bytes.length > 0) this.#pieces.push(bytes);
   }
 
+  /** Forgets what was put and not sent. */
+  withdraw(): void {
+    this.#pieces = [];
+  }
+
   /** Sends what was put. Undefined when the kernel has taken it; otherwise settles when it has; throws a `Fault`. */
   flush(): Promise<void> | undefined {
     while (this.#pieces.length > 0) {
@@ -88,7 +93,7 @@ export class ByteWriter {
 
   /** Sends FIN and leaves the other direction open. Harmless when the stream is closed or broken already. */
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || this.#fault) return;
     this.#closed = true;
     await this.#port.close()?.catch(() => {});
   }

@@ -4,14 +4,19 @@
  * The request's body goes up while the response comes down, so that neither waits for the other: an origin may
  * answer early, or answer chunk by chunk what it is sent. Nothing is buffered but what one read brought.
  *
+ * Neither half ends the other. An origin that has answered goes on getting the body for as long as it takes it and the
+ * client sends it, and an origin that takes no more of the body is still listened to. A client that was answered early
+ * may send its next request behind the body, unless it was told `Connection: close`. It is told so where the body may
+ * never come whole (RFC 9112 section 9.3): the origin closes, or the client waits for permission to send it (Expect).
+ *
  * @module
  */
 
-import { pumpBody } from "./body_pump.ts";
+import { discardBody, pumpBody } from "./body_pump.ts";
 import type { Watcher } from "./byte_reader.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
-import { bodyReader, bodyWriter } from "./protocols/http1_body.ts";
+import { type BodyReader, bodyReader, bodyWriter } from "./protocols/http1_body.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
 import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
@@ -77,11 +82,14 @@ export class Exchange implements Watcher {
   readonly #options: ExchangeOptions;
   /** Where the request's body stands: `client` and `origin` are who is waited for; `taken` is what the client has sent all of. */
   #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
+  /** Understands the request's body; undefined where it has none. */
+  #body: BodyReader | undefined;
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
   #head: ResponseHeadReader;
   #interim = 0;
-  #headSent = false;
+  /** How far the response is: `sent` is that its head, and `complete` that all of it, was given to the client. */
+  #response: "awaited" | "sent" | "complete" = "awaited";
   #persistent = false;
   #originReusable = false;
 
@@ -114,12 +122,15 @@ export class Exchange implements Watcher {
       const framing = responseFraming(head, this.#options.request.head.method);
       const relaying = this.#relayResponse(head, framing);
       if (relaying) await relaying;
+      this.#response = "complete";
+      if (upload && this.#upload !== "done") await this.#finishUpload(upload);
       this.#originReusable = this.#upload === "done" && this.#leavesReusable(head, framing);
-      return this.#persistent ? REUSABLE : FINISHED;
+      return this.#persistent && this.#upload !== "failed" ? REUSABLE : FINISHED;
     } catch (error) {
       const fault = this.#fault ?? toFault(asProtocolError(error));
       this.#options.origin.cut(fault);
-      return { how: this.#headSent ? "cut" : "unanswered", fault };
+      if (this.#response === "awaited") client.writer.withdraw();
+      return { how: this.#response === "awaited" ? "unanswered" : "cut", fault };
     }
   }
 
@@ -130,7 +141,9 @@ export class Exchange implements Watcher {
       ? new Fault("client_timeout", "The request body did not arrive in time")
       : fault;
     this.#options.origin.cut(fault);
-    if (this.#headSent) this.#options.client.cut(fault);
+    // A client that has its whole answer is to keep it: only the wait for the rest of its request is given up.
+    if (this.#response === "complete") this.#options.client.reader.interrupt(fault);
+    else if (this.#response === "sent") this.#options.client.cut(fault);
   }
 
   /** Undefined where the request is on its way at once. Never rejects. */
@@ -162,8 +175,9 @@ export class Exchange implements Watcher {
   #sendBody(): Promise<void> | undefined {
     const { request, client, origin, maxHeaderSize, maxBodySize, forwarded, observer } = this.#options;
     let left = maxBodySize;
+    this.#body = bodyReader(request.framing, { maxTrailerSize: maxHeaderSize, mend: false });
     return pumpBody(client.reader, origin.writer, {
-      reader: bodyReader(request.framing, { maxTrailerSize: maxHeaderSize, mend: false }),
+      reader: this.#body,
       writer: bodyWriter(request.framing, { head: request.head.fields, forwarded }),
       moved: (count) => {
         left -= count;
@@ -187,7 +201,18 @@ export class Exchange implements Watcher {
 
   #sent(): void {
     this.#upload = "done";
-    this.#watchClient();
+    if (this.#response !== "complete") this.#watchClient();
+  }
+
+  /** The client was answered before its request was through. */
+  async #finishUpload(upload: Promise<void>): Promise<void> {
+    const { client } = this.#options;
+    // RFC 9112 section 9.6: a client that waits for the close sees it, and may go on sending all the same.
+    if (!this.#persistent) await client.writer.close();
+    await upload;
+    // The origin takes no more. To close on a client that sends on would reset it, and cost it the answer.
+    const orphaned = this.#upload === "failed" && this.#fault === undefined && this.#body !== undefined;
+    if (orphaned && await discardBody(client.reader, this.#body!).catch(() => false)) this.#upload = "taken";
   }
 
   /** Looks out for a client that is gone before it was answered; what it sends meanwhile is its next request. */
@@ -227,7 +252,7 @@ export class Exchange implements Watcher {
     const { request, client, name, date, observer } = this.#options;
     if (request.upgrade === undefined) throw new Fault("http_upgrade_failed");
     await upload;
-    this.#headSent = true;
+    this.#response = "sent";
     observer.answered(101);
     await client.writer.write(
       forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
@@ -237,16 +262,31 @@ export class Exchange implements Watcher {
 
   /** Undefined where the client was sent all of it at once. */
   #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
-    const { request, client, origin, maxHeaderSize, name, date, keepAlive, observer } = this.#options;
+    const { request, client, name, date, keepAlive, observer } = this.#options;
     const framingDown = clientFraming(framing, request);
-    // RFC 9112 section 9.3: the next request begins where this one's body ends, so it must have been read.
     const persistent = this.#persistent = framingDown.kind !== "close" && request.persistent &&
-      (this.#upload === "done" || this.#upload === "taken") && keepAlive() &&
+      this.#bodyWillBeRead(head) && keepAlive() &&
       // RFC 9931: what follows a request for another protocol that was not granted may be meant for that one.
       (request.upgrade === undefined || client.reader.buffer.length === 0);
-    this.#headSent = true;
     observer.answered(head.status);
     client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date }));
+    const relaying = this.#relayBody(head, { framing, framingDown });
+    // Until here nothing has left: what is wrong with the first bytes of the body can still be told.
+    this.#response = "sent";
+    return relaying;
+  }
+
+  /** RFC 9112 section 9.3: the next request begins where this one's body ends, so all of that has to be read. */
+  #bodyWillBeRead(head: ResponseHead): boolean {
+    if (this.#upload === "done" || this.#upload === "taken") return true;
+    return this.#upload !== "failed" && !closes(head) && !this.#options.request.head.fields.has("expect");
+  }
+
+  #relayBody(
+    head: ResponseHead,
+    { framing, framingDown }: { readonly framing: Framing; readonly framingDown: Framing },
+  ): Promise<void> | undefined {
+    const { client, origin, maxHeaderSize, observer } = this.#options;
     return pumpBody(origin.reader, client.writer, {
       reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize, mend: true }),
       writer: bodyWriter(framingDown, { head: head.fields, forwarded: "keep" }),
@@ -259,8 +299,7 @@ export class Exchange implements Watcher {
 
   /** Whether the response is one after which the origin may be sent another request. */
   #leavesReusable(head: ResponseHead, framing: Framing): boolean {
-    const close = head.version === "1.0" || head.fields.tokens("connection").includes("close");
-    return !close && !bindsConnection(this.#options.request.head, head) &&
+    return !closes(head) && !bindsConnection(this.#options.request.head, head) &&
       framing.kind !== "close" &&
       this.#options.origin.reader.buffer.length === 0;
   }
@@ -273,6 +312,11 @@ function ignore(): void {}
 
 function responseCutShort(): Fault {
   return new Fault("http_response_incomplete", "The response body is shorter than its head says");
+}
+
+/** Whether the origin closes the connection behind its response. */
+function closes({ version, fields }: ResponseHead): boolean {
+  return version === "1.0" || fields.tokens("connection").includes("close");
 }
 
 /** An HTTP/1.0 client knows no chunks, and a body that ends at the close is told from a cut one by chunks alone. */
