@@ -12,6 +12,7 @@ import { refuseSpecialPurpose } from "./policy/destination_guard.ts";
 import { refuseOwnListeners } from "./policy/own_listeners.ts";
 import type { RuleProtocol, RuleRequest } from "./policy/rule_request.ts";
 import { refuseDenied } from "./policy/rules.ts";
+import { reachedAt, spelledAddresses } from "./policy/spelled_addresses.ts";
 import type { ExchangeRequest, Protocol, TunnelRequest } from "./protocols/handshake.ts";
 import { viaOf } from "./protocols/http1_forwarding.ts";
 import type { ByteStream, TcpAddress } from "./runtime.ts";
@@ -22,6 +23,7 @@ import { type ChainOptions, judgeNamed, type Routed } from "./upstreams/chain.ts
 import type { Road } from "./upstreams/lifeline.ts";
 import { resolvesRemotely, routeKey } from "./upstreams/route_key.ts";
 import type { Way } from "./upstreams/router.ts";
+import type { Chain } from "./upstreams/upstream.ts";
 
 /** A connection that leads to the target, and how. */
 export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
@@ -62,7 +64,22 @@ export function judge(
     refuseSpecialPurpose(address, channel);
     ownAddresses.refuse(address);
   }
-  refuseDenied(rules().decide({ ...question, address: address.host }));
+  for (const host of reachedAt(address.host)) refuseDenied(rules().decide({ ...question, address: host }));
+}
+
+/**
+ * Throws a `Fault` for a host that an upstream will resolve, where the client must not reach it: each address that some
+ * resolver reads in it is judged. What any other name leads to is never known here, so no rule about addresses holds.
+ * At the end of a Unix socket is what the operator chose, whatever host the client names: rules alone judge that.
+ */
+function judgeUnresolved(services: Services, question: RuleRequest, chains: readonly Chain[]): void {
+  const hosts = spelledAddresses(question.host);
+  const guarded = chains.some((chain) => chain[0]?.scheme !== "unix");
+  if (hosts.length === 0) refuseDenied(services.rules().decide(question, false));
+  for (const host of hosts) {
+    if (guarded) judge(services, question, { host, port: question.port });
+    else refuseDenied(services.rules().decide({ ...question, address: host }));
+  }
 }
 
 /** What a dial is for. */
@@ -73,9 +90,8 @@ export interface Errand {
 }
 
 /**
- * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve its name
- * and the rules do not allow that name: their words about addresses then judge what the client names, and no more.
- * Told at once where no function has to be asked.
+ * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve the host
+ * and the client must not reach what the host spells. Told at once where no function has to be asked.
  */
 export function chooseWay(session: Session, errand: Errand): Way | Promise<Way> {
   const { request, question } = errand;
@@ -89,8 +105,9 @@ export function chooseWay(session: Session, errand: Errand): Way | Promise<Way> 
 }
 
 function allowed({ services }: Session, question: RuleRequest, way: Way): Way {
-  const remote = "alternatives" in way && way.alternatives.some(resolvesRemotely);
-  if (remote) refuseDenied(services.rules().decide(question, false));
+  if ("alternatives" in way && way.alternatives.some(resolvesRemotely)) {
+    judgeUnresolved(services, question, way.alternatives);
+  }
   return way;
 }
 

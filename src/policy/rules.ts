@@ -10,6 +10,7 @@
 import { Fault } from "../faults.ts";
 import { type AccessRule, parseRule, type RouteRule, type Rule } from "./rule.ts";
 import { holds, type RuleRequest, subjectOf } from "./rule_request.ts";
+import { spelledAddresses } from "./spelled_addresses.ts";
 
 /** What the rules say of a request. */
 export interface Decision {
@@ -74,12 +75,13 @@ export class Rules {
   /**
    * The endpoints of the first route that matches, as written; undefined where none does.
    *
-   * The way is chosen by what the client named, since whoever is next may be the one to resolve it: no name
-   * lies in a block of addresses here, and `address` is ignored.
+   * The way is chosen by what the client named, since the next proxy may be the one to resolve it: a name lies in a
+   * block of addresses only where it spells an address, as `127.1` does, and `address` is ignored.
    */
   road(request: RuleRequest): string | undefined {
     if (this.#routes.length === 0) return undefined;
-    const subject = subjectOf({ ...request, address: undefined }, false);
+    const [address] = spelledAddresses(request.host);
+    const subject = subjectOf({ ...request, address }, false);
     return this.#routes.find(({ match }) => holds(match, subject))?.via;
   }
 }

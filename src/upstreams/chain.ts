@@ -1,9 +1,9 @@
 /**
  * The way to a target through other proxies, one behind the other.
  *
- * Through an upstream the destination guard judges by name: an address that the client names is judged here,
- * what a name resolves to only where this proxy resolves it (`socks4`, `socks5`). Otherwise the last upstream
- * resolves, and its rules are the ones that hold. The upstreams themselves may have any address, since the
+ * Where this proxy resolves (`socks4`, `socks5`), each address is judged here before the last upstream is asked for it.
+ * Where the last upstream resolves, a host is judged before anything is dialed, by the addresses that it spells; what
+ * any other name leads to is for the rules of that upstream. The upstreams themselves may have any address, since the
  * operator chose them.
  *
  * @module

@@ -6,6 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import { Fault, toFault } from "../faults.ts";
+import { isLocalhost, spelledAddresses } from "../policy/spelled_addresses.ts";
 import type { Runtime } from "../runtime.ts";
 import { hostKey } from "./hosts_file.ts";
 import { interleaved } from "./racing.ts";
@@ -30,9 +31,6 @@ const MAX_NAME = 253;
  * with its last dot a resolver would ask name servers for it.
  */
 const NUMBER_AND_DOT = /((?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*))\.$/;
-
-/** RFC 6761 section 6.3: name servers are never asked for it. */
-const LOCALHOST = /(?:^|\.)localhost$/;
 
 /** How long an answer is kept, in milliseconds. A second at least, so that a name in use costs one question. */
 const LIFETIME = { least: 1_000, most: 300_000, untold: 5_000, failure: 1_000 } as const;
@@ -77,7 +75,8 @@ export class Resolver {
     const { hosts, servers } = this.#options;
     const listed = hosts?.get(hostKey(host));
     if (listed) return listed;
-    if (servers?.length && LOCALHOST.test(hostKey(host))) return ["127.0.0.1", "::1"];
+    // RFC 6761 section 6.3: name servers are never asked for it.
+    if (servers?.length && isLocalhost(hostKey(host))) return spelledAddresses(host);
     if (host.replace(/\.$/, "").length > MAX_NAME) {
       throw new Fault("dns_error", `The name is too long: ${host}`);
     }

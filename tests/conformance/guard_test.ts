@@ -8,7 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
 import { readCases } from "../support/corpus.ts";
-import { Origin } from "../support/origin.ts";
+import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 import { rows } from "../support/toolchain.ts";
 import { run } from "./real_clients.ts";
@@ -98,6 +98,69 @@ testRows(
       using client = await proxy.connect();
       await client.send(request("GET", `http://${origin.authority}/`, "Connection: close"));
       assertEquals((await client.message()).status, status, flags.join(" "));
+    }
+  },
+);
+
+/** The schemes of upstreams that resolve, each for a port that clients ask for. */
+const RESOLVING: readonly string[] = ["http", "socks4a", "socks5h", "line"];
+
+/** What some resolver takes for loopback, for a private address, or for one that carries such an address. */
+const SPELLINGS: readonly string[] = [
+  ...[
+    "127.0.0.1",
+    "127.0.0.1.",
+    "127.1",
+    "127.1.",
+    "127.0.1",
+    "2130706433",
+    "6425673729",
+    "0x7f.1",
+    "0X7F000001",
+  ],
+  ...["0177.0.0.1", "00000177.1", "0x7f.0.0.01", "017700000001", "127.0.0.08", "0", "0x", "0.0"],
+  ...["localhost", "LocalHost.", "a.localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback."],
+  ...["metadata.google.internal", "2852039166", "0xa9.0xfe.0xa9fe", "168.63.129.16", "0xa83f8110"],
+  ...["[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]"],
+  ...["[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:4860::5efe:127.0.0.1]", "[2001:4860::200:5efe:7f00:1]"],
+];
+
+testRows(
+  "2.2: where an upstream resolves, no spelling of an address passes the guard or a rule about addresses",
+  async (row) => {
+    await using upstream = await httpOrigin();
+    const routes = RESOLVING.flatMap((scheme, i) => [
+      "--route",
+      `*:${i + 1} via ${scheme}://${upstream.authority}`,
+    ]);
+    const rules = ["127.0.0.0/8,::1", "169.254.0.0/16,168.63.129.16"].flatMap((block) => [
+      "--deny",
+      block,
+    ]);
+    await using guarded = await ProxyProcess.start(row, ["--deny-private", ...routes]);
+    await using ruled = await ProxyProcess.start(row, ["--allow-private", ...rules, ...routes]);
+    const passed: string[] = [];
+    for (const proxy of [guarded, ruled]) {
+      for (const [i, scheme] of RESOLVING.entries()) {
+        for (const host of SPELLINGS) {
+          using client = await proxy.connect();
+          await client.send(`GET http://${host}:${i + 1}/ HTTP/1.1\r\nHost: ${host}:${i + 1}\r\n\r\n`);
+          const { status } = await client.message();
+          if (status !== 403) {
+            passed.push(`${proxy === guarded ? "guard" : "rule"}, ${scheme}: ${host} ${status}`);
+          }
+        }
+      }
+    }
+    assertEquals(passed, []);
+    assertEquals(await upstream.isUntouched(), true);
+    for (const proxy of [guarded, ruled]) {
+      using client = await proxy.connect();
+      // A connection to an upstream that is kept is no way past the guard either.
+      for (const [host, status] of [["public.test", 200], ["127.1", 403], ["8.8.8.8", 200]] as const) {
+        await client.send(request("GET", `http://public.test:1/`).replaceAll("public.test", host));
+        assertEquals((await client.message()).status, status, host);
+      }
     }
   },
 );

@@ -186,6 +186,17 @@ testRows(
   },
 );
 
+testRows("rules: an address that leads to another is judged as both", async (row) => {
+  await withOrigins(row, () => ["--deny", "127.0.0.1"], async (proxy, { one }) => {
+    await assertVerdicts(proxy, [
+      ["deny", `0.0.0.0:${one}`],
+      ["deny", `0:${one}`],
+      ["deny", `[::ffff:0:127.0.0.1]:${one}`, ["http", "connect"]],
+      ["deny", `[64:ff9b::127.0.0.1]:${one}`, ["http", "connect"]],
+    ]);
+  });
+});
+
 testRows("rules: a name that has several addresses is reached by one that is allowed", async (row) => {
   await withOrigins(row, () => ["--deny", "127.0.0.2"], async (proxy, { one }) => {
     await assertVerdicts(proxy, [["allow", `both.test:${one}`]]);

@@ -19,7 +19,18 @@ Deno.test("2.2: specialPurpose() knows the first and the last address of each bl
     ["64:ff9b:0:ffff::", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:2::"],
     ["2000:ffff::", "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", "2001:1::"],
     ["2001:ffff::", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"],
-    ["ff::", "100::", "100::ffff:ffff:ffff:ffff", "100:0:0:1::"],
+    ["ff::", "100::", "100::1:ffff:ffff:ffff:ffff", "100:0:0:2::"],
+    ["168.63.129.15", "168.63.129.16", "168.63.129.16", "168.63.129.17"],
+    ["192.0.1.255", "192.0.2.0", "192.0.2.255", "192.0.3.0"],
+    ["192.88.98.255", "192.88.99.0", "192.88.99.255", "192.88.100.0"],
+    ["198.51.99.255", "198.51.100.0", "198.51.100.255", "198.51.101.0"],
+    ["203.0.112.255", "203.0.113.0", "203.0.113.255", "203.0.114.0"],
+    ["::fffe:ffff:ffff:ffff", "::ffff:0:0:0", "::ffff:0:255.255.255.255", "::ffff:1:0:0"],
+    ["2001:1:ffff::", "2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", "2001:2:1::"],
+    ["2001:f:ffff::", "2001:10::", "2001:1f:ffff::", "2001:20::"],
+    ["2001:db7:ffff::", "2001:db8::", "2001:db8:ffff::", "2001:db9::"],
+    ["3ffe:ffff::", "3fff::", "3fff:fff::", "3fff:1000::"],
+    ["5eff:ffff::", "5f00::", "5f00:ffff::", "5f01::"],
     ["fbff::", "fc00::", "fdff:ffff::", "fe00::"],
     ["fe7f::", "fe80::", "feff:ffff::", undefined],
     ["fe00::", "ff00::", "ffff:ffff::", undefined],
@@ -36,6 +47,17 @@ Deno.test("2.2: specialPurpose() judges an IPv4-mapped address as the IPv4 addre
   assertEquals(specialPurpose("::ffff:127.0.0.1"), "loopback");
   assertEquals(specialPurpose("::ffff:a00:1"), "private");
   assertEquals(specialPurpose("::ffff:8.8.8.8"), undefined);
+});
+
+Deno.test("2.2: specialPurpose() knows ISATAP under every prefix (RFC 5214)", () => {
+  for (const prefix of ["2606:4700:1:2", "2001:4860:4860:0"]) {
+    for (const identifier of ["0:5efe:8.8.8.8", "0:5efe:7f00:1", "200:5efe:8.8.8.8", "200:5efe:a00:1"]) {
+      assertEquals(specialPurpose(`${prefix}:${identifier}`), "ISATAP", identifier);
+    }
+    for (const identifier of ["100:5efe:808:808", "1:5efe:808:808", "0:5eff:808:808", "5efe:0:808:808"]) {
+      assertEquals(specialPurpose(`${prefix}:${identifier}`), undefined, identifier);
+    }
+  }
 });
 
 Deno.test("2.2: specialPurpose() lets nothing pass that is no address", () => {

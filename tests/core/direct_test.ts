@@ -105,12 +105,12 @@ Deno.test("T11, 2.2: a name that is public at first and private later is never d
     await say(client, connect);
     await hear(client, expected);
   };
-  net.hosts["rebound.test"] = ["192.0.2.80"];
+  net.hosts["rebound.test"] = ["8.8.8.8"];
   await ask(/^HTTP\/1\.1 200 .*\r\n\r\n/s);
   net.hosts["rebound.test"] = ["127.0.0.1"];
   await ask(/^HTTP\/1\.1 200 .*\r\n\r\n/s);
   net.clock.advance(5_000);
   await ask(/^HTTP\/1\.1 403 .*destination_ip_prohibited\r\n/s);
-  assertEquals(net.dialed, ["192.0.2.80:443", "192.0.2.80:443"]);
+  assertEquals(net.dialed, ["8.8.8.8:443", "8.8.8.8:443"]);
   await net.proxy.close({ drain: 0 });
 });
