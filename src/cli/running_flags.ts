@@ -99,6 +99,13 @@ export const RUNNING_FLAGS = {
     fallback: "text",
     read: readLogFormat,
   },
+  "log-query": {
+    group: "Logs",
+    help:
+      "Keep the query strings of targets in the access log; they are left out, since they often hold secrets",
+    fallback: "false",
+    read: readSwitch,
+  },
   "log-level": {
     group: "Logs",
     value: "LEVEL",

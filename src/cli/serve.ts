@@ -46,7 +46,8 @@ export async function serve(
     authenticate: users && ((request, signal) => users!.verify(request, signal)),
     onRecord: file === "off"
       ? undefined
-      : (record) => shell.print(formatRecord(record, options["log-format"])),
+      : (record) =>
+        shell.print(formatRecord(record, { format: options["log-format"], query: options["log-query"] })),
     log: shell.log,
     runtime,
   });

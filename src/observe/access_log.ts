@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeQuoted, escapeWord } from "./escape.ts";
+import { escapeQuoted, escapeWord, shorten } from "./escape.ts";
 import type { AccessRecord, Ending } from "./record.ts";
 
 /** How records are written. */
@@ -13,9 +13,45 @@ export const LOG_FORMATS = ["text", "json"] as const;
 /** One of {@linkcode LOG_FORMATS}. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** Writes a record as one line, without the newline. */
-export function formatRecord(record: AccessRecord, format: LogFormat): string {
-  return format === "json" ? formatJson(record) : formatText(record);
+/** What a line has of a record. */
+export interface RecordOptions {
+  /** As text unless told otherwise. */
+  readonly format?: LogFormat;
+  /** Whether targets keep their query, which is often secret; false by default. The "?" stays either way. */
+  readonly query?: boolean;
+}
+
+/**
+ * The most bytes that a target takes in a line, and any other text that others choose. What is longer is cut, so that a line
+ * is shorter than 4,096 bytes (PIPE_BUF on Linux, see pipe(7)): a pipe takes it whole, and lines of several workers never mix.
+ */
+const MAX_TARGET = 2_000;
+const MAX_TEXT = 320;
+
+/** Writes a record as one line of less than 4,096 bytes, without the newline. */
+export function formatRecord(
+  record: AccessRecord,
+  { format = "text", query = false }: RecordOptions = {},
+): string {
+  const { target } = record;
+  const shown = {
+    ...record,
+    method: short(record.method),
+    user: short(record.user),
+    route: short(record.route),
+    reason: short(record.reason),
+    target: target === undefined ? undefined : shorten(query ? target : withoutQuery(target), MAX_TARGET),
+  };
+  return format === "json" ? formatJson(shown) : formatText(shown);
+}
+
+function short(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : shorten(text, MAX_TEXT);
+}
+
+function withoutQuery(target: string): string {
+  const mark = target.indexOf("?");
+  return mark < 0 ? target : target.slice(0, mark + 1);
 }
 
 /**

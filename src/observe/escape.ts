@@ -25,6 +25,32 @@ export function escapeWord(text: string): string {
   return escapeQuoted(text).replaceAll(" ", "\\x20");
 }
 
+/** The longest escape of one UTF-16 unit: `\\uNNNN`. */
+const LONGEST_ESCAPE = 6;
+
+/**
+ * Cuts a text so that it takes at most `limit` bytes once it is escaped, here or by JSON; `...` marks the cut. Escapes are
+ * counted at their longest, so a text full of them may be cut a little earlier.
+ */
+export function shorten(text: string, limit: number): string {
+  if (text.length * LONGEST_ESCAPE <= limit) return text;
+  let left = limit;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const plain = code > 0x20 && code <= 0x7E && code !== 0x22 && code !== 0x5C;
+    left -= plain ? 1 : LONGEST_ESCAPE;
+    if (left < 0) return `${cutToFit(text, i)}...`;
+  }
+  return text;
+}
+
+/** Takes off at least the room of the mark, and never half a character. */
+function cutToFit(text: string, end: number): string {
+  const cut = Math.max(0, end - "...".length);
+  const code = text.charCodeAt(cut - 1);
+  return text.slice(0, code >= 0xD800 && code <= 0xDBFF ? cut - 1 : cut);
+}
+
 function escapeUnit(unit: string): string {
   const code = unit.charCodeAt(0);
   return code <= 0xFF ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;

@@ -5,7 +5,8 @@
  */
 
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
-import { escapeMessage } from "./escape.ts";
+import { escapeMessage, shorten } from "./escape.ts";
+import { MAX_WRITE } from "./output.ts";
 
 /** The levels, the gravest first. */
 export const LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -33,6 +34,9 @@ export interface LineLogOptions {
   readonly write: (line: string) => void;
   readonly clock?: Pick<Clock, "date">;
 }
+
+/** What a line may have behind its time and level, in bytes: a pipe takes the whole line at once. */
+const MAX_MESSAGE = MAX_WRITE - 64;
 
 /** Bounds a chain of causes, which could be a circle. */
 const MAX_CAUSES = 8;
@@ -82,7 +86,7 @@ export class LineLog implements Log {
 
   #line(level: Level, text: string): void {
     const { clock = SYSTEM_CLOCK, write } = this.#options;
-    write(`${clock.date().toISOString()} ${level.padEnd(5)} ${escapeMessage(text)}`);
+    write(`${clock.date().toISOString()} ${level.padEnd(5)} ${escapeMessage(shorten(text, MAX_MESSAGE))}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatJson, formatRecord, formatText } from "../../src/observe/access_log.ts";
 import type { AccessRecord } from "../../src/observe/record.ts";
 
@@ -130,6 +130,26 @@ Deno.test("formatJson() is one line of ASCII that reads back as it was", () => {
 });
 
 Deno.test("formatRecord() writes the format that it is asked for", () => {
-  assertEquals(formatRecord(FULL, "text"), formatText(FULL));
-  assertEquals(formatRecord(FULL, "json"), formatJson(FULL));
+  assertEquals(formatRecord(FULL, { format: "text" }), formatText(FULL));
+  assertEquals(formatRecord(FULL, { format: "json" }), formatJson(FULL));
+});
+
+Deno.test("formatRecord() leaves queries out unless it is asked for them", () => {
+  const record = { ...EMPTY, target: "http://a.test/path?token=secret" };
+  for (const format of ["text", "json"] as const) {
+    assertMatch(formatRecord(record, { format }), /http:\/\/a\.test\/path\?[ "]/);
+    assertMatch(formatRecord(record, { format, query: true }), /path\?token=secret[ "]/);
+  }
+});
+
+Deno.test("formatRecord() keeps a line below 4,096 bytes, whatever it is told", () => {
+  for (const text of ["a", '"', "\\", " ", "\0", "\u2028", "\u{1F600}"].map((unit) => unit.repeat(60_000))) {
+    const record = { ...FULL, user: text, method: text, target: text, route: text, reason: text };
+    for (const format of ["text", "json"] as const) {
+      const line = formatRecord(record, { format });
+      assertLess(line.length, 4_096);
+      assertStringIncludes(line, "...");
+      if (format === "json") assertEquals(JSON.parse(line).id, FULL.id);
+    }
+  }
 });

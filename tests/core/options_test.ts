@@ -55,6 +55,7 @@ const DEFAULTS: Options = {
   "max-body-size": undefined,
   "access-log": "-",
   "log-format": "text",
+  "log-query": false,
   "log-level": "info",
   "verbose": undefined,
   "quiet": undefined,
