@@ -9,7 +9,7 @@ import { SYSTEM_CLOCK } from "../clock.ts";
 import { escapeMessage } from "../observe/escape.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { LineLog } from "../observe/log.ts";
-import { descriptorOutput, openOutput, type OutputOptions } from "../observe/output.ts";
+import { descriptorOutput, type FileOutput, openOutput, type OutputOptions } from "../observe/output.ts";
 import { UsageError } from "../usage_error.ts";
 
 const STDOUT = 1;
@@ -40,6 +40,8 @@ export class Shell {
   readonly #stderr: LineWriter;
   /** For what was asked for: the access log, or an answer. */
   #output: LineWriter | undefined;
+  /** Undefined where records go to standard output, or nowhere. */
+  #accessLog: FileOutput | undefined;
 
   /** Opens standard error; nothing else is touched until it is needed. */
   constructor() {
@@ -65,12 +67,24 @@ export class Shell {
     const options: OutputOptions = {
       onTrouble: (error) => this.log.error("The access log cannot be written for now", error),
     };
-    const output = file === "-" ? descriptorOutput(STDOUT, options) : await openFile(file, options);
-    this.#output = new LineWriter(output, {
-      onDropped: (count) =>
-        this.log.warn(`${count} records are missing from the access log: it takes them too slowly`),
-      onClosed: (error) => this.log.warn("The access log ends here: nobody reads it", error),
+    if (file !== "-") this.#accessLog = await openFile(file, options);
+    let why = "it takes them too slowly";
+    this.#output = new LineWriter(this.#accessLog ?? descriptorOutput(STDOUT, options), {
+      onDropped: (count) => this.log.warn(`${count} records are missing from the access log: ${why}`),
+      onClosed: (error) => {
+        why = "nobody reads it";
+        this.log.warn("The access log ends here: nobody reads it", error);
+      },
     });
+  }
+
+  /** Opens the file of the access log anew, after somebody has renamed it. Where that fails, it says so and goes on as before. */
+  async reopenAccessLog(): Promise<void> {
+    try {
+      await this.#accessLog?.reopen();
+    } catch (error) {
+      this.log.error("The access log cannot be opened anew: records go on to the file that was open", error);
+    }
   }
 
   /** Tells what went wrong, and ends the process. */

@@ -11,9 +11,12 @@ import { MAX_WRITE, type Output } from "./output.ts";
 export interface LineWriterOptions {
   /** The most characters that may wait; a line beyond them is dropped. */
   readonly capacity?: number;
-  /** Told how many lines were dropped, once it flows again, and then at most once a second. */
+  /**
+   * Told how many lines were dropped: once it flows again, and then at most once a second. Behind the end of the output,
+   * where every line is dropped, at most once a minute and at the last flush.
+   */
   readonly onDropped?: (count: number) => void;
-  /** Told once why the output takes no more; every line is thrown away from then on. */
+  /** Told once why the output takes no more. */
   readonly onClosed?: (error: unknown) => void;
   readonly clock?: Pick<Clock, "now">;
 }
@@ -22,6 +25,9 @@ export interface LineWriterOptions {
 const DEFAULT_CAPACITY = 1024 * 1024;
 
 const REPORT_INTERVAL = 1_000;
+
+/** The same once the output has ended. */
+const CLOSED_REPORT_INTERVAL = 60_000;
 
 /**
  * Writes lines without ever making their author wait: a bounded queue takes them, and what arrives while a write
@@ -35,6 +41,8 @@ export class LineWriter {
   /** Undefined once the output is closed. */
   #lines: string[] | undefined = [];
   #waiting = 0;
+  /** Lines in the write that is under way. */
+  #under = 0;
   #dropped = 0;
   #reported = -Infinity;
   #writing: Promise<void> | undefined;
@@ -48,7 +56,10 @@ export class LineWriter {
 
   /** Takes one line (or several) without the last newline, or drops it. */
   write(line: string): void {
-    if (!this.#lines) return;
+    if (!this.#lines) {
+      this.#dropped++;
+      return this.#report(CLOSED_REPORT_INTERVAL);
+    }
     const { capacity = DEFAULT_CAPACITY } = this.#options;
     if (this.#waiting + line.length >= capacity) {
       this.#dropped++;
@@ -62,6 +73,7 @@ export class LineWriter {
   /** Settles when everything taken so far is written, or can never be. It never rejects. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
+    if (!this.#lines) this.#report(0);
   }
 
   async #run(): Promise<void> {
@@ -70,10 +82,12 @@ export class LineWriter {
     try {
       while (this.#lines?.length) {
         await this.#writeSome(this.#lines);
-        this.#report();
+        this.#report(this.#waiting > 0 ? REPORT_INTERVAL : 0);
       }
     } catch (error) {
+      this.#dropped += this.#lines!.length + this.#under;
       this.#lines = undefined;
+      this.#reported = this.#clock.now();
       this.#options.onClosed?.(error);
     } finally {
       this.#writing = undefined;
@@ -87,13 +101,14 @@ export class LineWriter {
       if (size > MAX_WRITE) break;
     }
     const text = lines.splice(0, count).join("");
+    this.#under = count;
     await this.#output.write(this.#encoder.encode(text));
     this.#waiting -= text.length;
   }
 
-  #report(): void {
+  #report(interval: number): void {
     const now = this.#clock.now();
-    if (this.#dropped === 0 || (this.#waiting > 0 && now - this.#reported < REPORT_INTERVAL)) return;
+    if (this.#dropped === 0 || now - this.#reported < interval) return;
     const dropped = this.#dropped;
     this.#dropped = 0;
     this.#reported = now;

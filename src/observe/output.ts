@@ -8,7 +8,7 @@
  * @module
  */
 
-import { fstatSync, open, write } from "node:fs";
+import { close, constants, fstatSync, open, stat, write } from "node:fs";
 import { Socket } from "node:net";
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 
@@ -16,6 +16,15 @@ import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 export interface Output {
   /** Settles when all bytes are taken, however long that takes. Rejects when no byte will ever be taken again. */
   write(bytes: Uint8Array): Promise<void>;
+}
+
+/** The output of a file. */
+export interface FileOutput extends Output {
+  /**
+   * Opens the path anew, as after the file was renamed, and writes there from the next write on. Rejects with the runtime's error; the
+   * old file stays in use then.
+   */
+  reopen(): Promise<void>;
 }
 
 /** What an output may be told. */
@@ -42,32 +51,71 @@ const FATAL = ["EPIPE", "EBADF"];
 
 /** The output of an open descriptor: 1 is standard output, 2 standard error. */
 export function descriptorOutput(descriptor: number, options?: OutputOptions): Output {
-  return new DescriptorOutput(descriptor, options);
+  return new DescriptorOutput(descriptor, { ...options, socket: withoutBlocking(descriptor) });
 }
 
 /**
  * Opens a file for appending; a new one is readable by its owner and group. Rejects with the runtime's error,
  * which may be about a permission that the runtime wants to be given.
+ *
+ * A named pipe is opened for reading, too: to open it for writing alone waits, or fails, until somebody reads it (fifo(7)).
+ * What nobody reads fills the pipe, and then the bounded queue in front of it.
  */
-export function openOutput(path: string, options?: OutputOptions): Promise<Output> {
-  return new Promise((resolve, reject) => {
-    open(path, "a", 0o640, (error, descriptor) => {
-      if (error) reject(error);
-      else resolve(descriptorOutput(descriptor, options));
-    });
+export async function openOutput(path: string, options?: OutputOptions): Promise<FileOutput> {
+  const output = new PathOutput(path, options);
+  await output.reopen();
+  return output;
+}
+
+class PathOutput implements FileOutput {
+  readonly #path: string;
+  readonly #options: OutputOptions | undefined;
+  #output: DescriptorOutput | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(path: string, options: OutputOptions | undefined) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  async reopen(): Promise<void> {
+    const before = this.#output;
+    this.#output = new DescriptorOutput(await openForAppending(this.#path), this.#options);
+    // A write that is under way ends where it began.
+    if (before) this.#writing.then(() => before.close(), () => before.close());
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#writing = this.#output!.write(bytes);
+  }
+}
+
+const PIPE_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_APPEND;
+
+async function openForAppending(path: string): Promise<number> {
+  const isPipe = await new Promise<boolean>((resolve) =>
+    stat(path, (_, found) => resolve(found?.isFIFO() ?? false))
+  );
+  return await new Promise((resolve, reject) => {
+    open(
+      path,
+      isPipe ? PIPE_FLAGS : "a",
+      0o640,
+      (error, descriptor) => error ? reject(error) : resolve(descriptor),
+    );
   });
 }
 
 class DescriptorOutput implements Output {
-  /** Only held, lest its finalization closes the descriptor. */
-  readonly socket: Socket | undefined;
   readonly #descriptor: number;
   readonly #options: OutputOptions;
+  /** Only held, lest its finalization closes the descriptor. */
+  readonly socket: Socket | undefined;
 
-  constructor(descriptor: number, options: OutputOptions = {}) {
+  constructor(descriptor: number, { socket, ...options }: OutputOptions & { readonly socket?: Socket } = {}) {
     this.#descriptor = descriptor;
     this.#options = options;
-    this.socket = withoutBlocking(descriptor);
+    this.socket = socket;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -85,6 +133,11 @@ class DescriptorOutput implements Output {
         await this.#wait(full ? FULL_DELAY : TROUBLE_DELAY);
       }
     }
+  }
+
+  /** For a file that is no longer written to. */
+  close(): void {
+    close(this.#descriptor, () => {});
   }
 
   #writeSome(bytes: Uint8Array): Promise<number> {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { LineWriter } from "../../src/observe/line_writer.ts";
 import { MAX_WRITE, type Output } from "../../src/observe/output.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 
 /** An output whose writes settle when the test says so. */
 class SlowOutput implements Output {
@@ -168,6 +169,28 @@ Deno.test("line writer: when the output is closed it says so once and takes ever
   await writer.flush();
   assertEquals(output.writes, ["one\n"]);
   assertEquals(errors, [error]);
+});
+
+Deno.test("line writer: lines that are lost to a closed output are counted and told", async () => {
+  const output = new SlowOutput();
+  const dropped: number[] = [];
+  const clock = new VirtualClock();
+  const writer = new LineWriter(output, { clock, onDropped: (count) => dropped.push(count) });
+  writer.write("one");
+  await output.arrival();
+  writer.write("two");
+  await output.fail(new Error("gone"));
+  await writer.flush();
+  assertEquals(dropped, [2], "The line under way and the one that waited");
+  writer.write("three");
+  writer.write("four");
+  assertEquals(dropped, [2], "It does not tell of each");
+  clock.advance(60_000);
+  writer.write("five");
+  assertEquals(dropped, [2, 3]);
+  writer.write("six");
+  await writer.flush();
+  assertEquals(dropped, [2, 3, 1]);
 });
 
 Deno.test("line writer: flush() waits for the last write", async () => {

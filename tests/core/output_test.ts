@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MAX_WRITE, openOutput } from "../../src/observe/output.ts";
@@ -33,6 +33,31 @@ Deno.test("output: bytes beyond one write arrive in order", () =>
     const text = Array.from({ length: MAX_WRITE }, (_, i) => `${i}\n`).join("");
     await (await openOutput(path)).write(bytes(text));
     assertEquals(await readFile(path, "utf8"), text);
+  }));
+
+Deno.test("output: a file that was renamed gets no more once it is opened anew", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "access.log");
+    const output = await openOutput(path);
+    const long = `${"old".repeat(MAX_WRITE)}\n`;
+    const writing = output.write(bytes(long));
+    await rename(path, `${path}.1`);
+    await output.reopen();
+    await writing;
+    await output.write(bytes("new\n"));
+    assertEquals(await readFile(`${path}.1`, "utf8"), long, "A write under way ends where it began");
+    assertEquals(await readFile(path, "utf8"), "new\n");
+  }));
+
+Deno.test("output: where opening anew fails, the file that is open stays in use", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "logs", "access.log");
+    await mkdir(join(folder, "logs"));
+    const output = await openOutput(path);
+    await rename(join(folder, "logs"), join(folder, "moved"));
+    await assertRejects(() => output.reopen());
+    await output.write(bytes("on\n"));
+    assertEquals(await readFile(join(folder, "moved", "access.log"), "utf8"), "on\n");
   }));
 
 Deno.test("output: a new file is not for everybody", () =>

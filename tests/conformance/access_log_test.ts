@@ -1,0 +1,90 @@
+/**
+ * The access log as an operator sees it: how large its lines get, where they go, and that none is lost or torn.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { request } from "./exchanges.ts";
+import { testRows } from "./suite.ts";
+import { httpOrigin } from "../support/origin.ts";
+import { ProxyProcess } from "../support/proxy.ts";
+
+const FILES = { needs: "files", permissions: ["-R", "-W"] } as const;
+
+async function get(proxy: ProxyProcess, uri: string): Promise<number> {
+  using client = await proxy.connect();
+  await client.send(request("GET", uri, "Connection: close"));
+  return (await client.message()).status;
+}
+
+testRows(
+  "access log: a record has less than 4,096 bytes, however long the target and what it escapes to",
+  async (row) => {
+    await using origin = await httpOrigin();
+    for (const format of ["text", "json"]) {
+      await using proxy = await ProxyProcess.start(row, ["--log-format", format]);
+      using client = await proxy.connect();
+      const target = `http://${origin.authority}/${'"'.repeat(60_000)}`;
+      await client.send(`GET ${target} HTTP/1.1\r\nHost: ${origin.authority}\r\nConnection: close\r\n\r\n`);
+      await client.message();
+      const line = await proxy.output.find((line) => line.includes(origin.authority));
+      assertLess(line.length, 4_096);
+      assertStringIncludes(line, "...");
+      assertEquals(await proxy.stop(), 0);
+    }
+  },
+);
+
+testRows("access log: queries of targets are left out unless --log-query is given", async (row) => {
+  await using origin = await httpOrigin();
+  const uri = `http://${origin.authority}/page?token=secret`;
+  for (const flags of [[], ["--log-query"]]) {
+    await using proxy = await ProxyProcess.start(row, flags);
+    await get(proxy, uri);
+    const line = await proxy.output.find((line) => line.includes("/page?"));
+    assertEquals(line.includes("secret"), flags.length > 0, line);
+    assertEquals(await proxy.stop(), 0);
+  }
+});
+
+testRows(
+  "access log: a named pipe without a reader does not hold the start up, and loses nothing",
+  async (row) => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+    try {
+      const pipe = join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      await using origin = await httpOrigin();
+      await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
+      await get(proxy, `http://${origin.authority}/early`);
+      const read = readFile(pipe, "utf8");
+      assertEquals(await proxy.stop(), 0);
+      assertStringIncludes(await read, `${origin.authority}/early`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  FILES,
+);
+
+testRows("access log: long lines of several workers come through a pipe whole", async (row) => {
+  await using origin = await httpOrigin();
+  await using proxy = await ProxyProcess.start(row, ["--workers", "2"]);
+  const path = "x".repeat(6_000);
+  const count = 100;
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => get(proxy, `http://${origin.authority}/${i}/${path}`)),
+  );
+  assertEquals(await proxy.stop(), 0);
+  const numbers = proxy.output.all.map((line) =>
+    Number(new URL(JSON.parse(line).target).pathname.split("/")[1])
+  );
+  assertEquals(numbers.sort((a, b) => a - b), Array.from({ length: count }, (_, i) => i));
+  assert(new Set(proxy.output.all.map((line) => JSON.parse(line).id.split("-")[0])).size > 1);
+}, { needs: "workers", permissions: ["-R"] });
