@@ -49,8 +49,10 @@ export interface BunSocket {
 
 /** What the kernel has not taken yet, and the write() that waits for it. */
 interface PendingWrite {
-  readonly chunk: Uint8Array;
+  chunk: Uint8Array;
   offset: number;
+  /** Whether it has waited since the last look at those that wait. */
+  old: boolean;
   resolve(): void;
   reject(error: SocketError): void;
 }
@@ -64,6 +66,10 @@ const RESET = "The connection was reset";
 
 /** Sockets that are new, or had something that nobody waited for. */
 const RESTLESS: SocketStream[] = [];
+
+/** Sockets whose writes wait, and how often they are looked at, in milliseconds. */
+const WAITING = new Set<SocketStream>();
+const LOOK = 1_000;
 
 /** A socket, of a listener or one that was dialed, that reads. */
 export class SocketStream extends PortStream {
@@ -186,9 +192,26 @@ export class SocketStream extends PortStream {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.byteLength) return undefined;
     return new Promise((resolve, reject) => {
-      this.#pending = { chunk: bytes, offset: 0, resolve, reject };
+      this.#pending = { chunk: bytes, offset: 0, old: false, resolve, reject };
+      if (WAITING.add(this).size === 1) setTimeout(SocketStream.#look, LOOK);
       this.#advance(taken);
     });
+  }
+
+  /** A peer that has stopped reading may never go on: of its chunk the rest alone is kept. */
+  static #look(this: void): void {
+    for (const stream of WAITING) {
+      const pending = stream.#pending;
+      if (pending === undefined) {
+        WAITING.delete(stream);
+      } else if (!pending.old) {
+        pending.old = true;
+      } else if (pending.offset > 0) {
+        pending.chunk = pending.chunk.slice(pending.offset);
+        pending.offset = 0;
+      }
+    }
+    if (WAITING.size > 0) setTimeout(SocketStream.#look, LOOK);
   }
 
   #drain(): void {

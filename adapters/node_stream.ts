@@ -20,6 +20,11 @@ interface AdoptionOptions {
   pauseOnCreate: boolean;
 }
 
+/** What there is of the handle of a socket with `onread`, undocumented: the buffer of its next read can be set. */
+interface BufferedSocket {
+  readonly _handle: { useUserBuffer(buffer: Uint8Array): void } | null;
+}
+
 /** Settles the write or the close in progress. */
 interface Pending {
   resolve(): void;
@@ -108,6 +113,8 @@ export class SocketStream extends PortStream {
   #paused = true;
   /** Bytes since its turn began. */
   #turn = 0;
+  /** Whether the last read brought much. */
+  #busy = false;
   /** Where the read under way goes. */
   #buffer: Uint8Array<ArrayBuffer> = SHARED;
   /** Received before it was wanted. */
@@ -151,6 +158,7 @@ export class SocketStream extends PortStream {
     // Node may have destroyed the socket by now, of which both halves have ended.
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
+    this.#useOwnBuffer();
     this.#resume();
   }
 
@@ -170,11 +178,23 @@ export class SocketStream extends PortStream {
     const wanted = receiver.receive(bytes);
     delivering = undefined;
     if (wanted) this.#goOn(receiver, length);
+    // Behind a read that fills the buffer libuv would go on at once, and what nobody waits for would be kept in a copy.
+    else if (length === READ_SIZE) this.settle();
     // Whether the reader goes on is known only after the microtasks; Node reads again later still.
     else if (RESTLESS.push(this) === 1) setImmediate(settle);
-    if (length >= MUCH && this.#buffer === SHARED) this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
-    else if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
-    return true;
+    this.#busy = length >= MUCH;
+    if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
+    if (this.#receiver !== undefined) this.#useOwnBuffer();
+    return !this.#paused;
+  }
+
+  /** Takes a buffer of its own if it has much to say: only once somebody waits, so that a stopped reader costs none. */
+  #useOwnBuffer(): void {
+    if (!this.#busy || this.#buffer !== SHARED) return;
+    this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
+    // Node has fixed the next buffer where the last read is over.
+    const { _handle: handle } = this.socket as unknown as BufferedSocket;
+    handle?.useUserBuffer(this.#buffer);
   }
 
   /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
