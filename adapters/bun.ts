@@ -211,6 +211,10 @@ class BunRuntime implements Runtime {
     return process.env[name];
   }
 
+  environmentNames(): string[] {
+    return Object.keys(process.env);
+  }
+
   /**
    * The error that Bun hides: unreachable networks and a lack of descriptors are ECONNREFUSED to it, or no
    * code at all. Connecting a UDP socket meets the same error and sends nothing.

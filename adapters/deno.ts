@@ -48,7 +48,7 @@ interface DenoGlobal {
   };
   /** There with --unstable-net alone. */
   readonly listenDatagram?: unknown;
-  readonly env: { get(name: string): string | undefined };
+  readonly env: { get(name: string): string | undefined; toObject(): Record<string, string> };
   readonly build: { readonly os: string };
 }
 
@@ -149,10 +149,22 @@ class DenoRuntime implements Runtime {
       return undefined;
     }
   }
+
   environment(name: string): string | undefined {
-    // Reading without the permission would ask the person at the terminal.
-    const { state } = this.#deno.permissions.querySync({ name: "env", variable: name });
-    return state === "granted" ? this.#deno.env.get(name) : undefined;
+    return this.#mayRead(name) ? this.#deno.env.get(name) : undefined;
+  }
+
+  environmentNames(): string[] {
+    return this.#mayRead() ? Object.keys(this.#deno.env.toObject()) : [];
+  }
+
+  environmentDenied(name: string): string | undefined {
+    return this.#mayRead(name) ? undefined : "Deno needs -E for them";
+  }
+
+  /** Whether a variable can be read, or all of them: without the permission, reading would ask the person at the terminal. */
+  #mayRead(variable?: string): boolean {
+    return this.#deno.permissions.querySync({ name: "env", variable }).state === "granted";
   }
 }
 

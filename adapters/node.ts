@@ -53,6 +53,7 @@ export function createRuntime(): Runtime {
     ownAddresses,
     descriptorLimit,
     environment,
+    environmentNames,
   };
 }
 
@@ -175,6 +176,10 @@ function descriptorLimit(): number | undefined {
 
 function environment(name: string): string | undefined {
   return process.env[name];
+}
+
+function environmentNames(): string[] {
+  return Object.keys(process.env);
 }
 
 // --- errors ---

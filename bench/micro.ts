@@ -8,7 +8,6 @@
  * @module
  */
 
-import config from "../deno.json" with { type: "json" };
 import { install } from "../scripts/npm.ts";
 import { ROOT, RUNTIMES, TOOLCHAIN } from "../tests/support/toolchain.ts";
 
@@ -20,7 +19,10 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   node24: [RUNTIMES.node24],
 };
 
-await install(`${TOOLCHAIN}/mitata`, { mitata: config.imports.mitata });
+/** Not in deno.json, since Deno fetches what stands there for everybody who starts the proxy. */
+const MITATA = "1.0.34";
+
+await install(`${TOOLCHAIN}/mitata`, { mitata: MITATA });
 const named = Deno.args.filter((word) => word in COMMANDS);
 const words = Deno.args.filter((word) => !(word in COMMANDS));
 for (const name of named.length > 0 ? named : ["deno"]) {

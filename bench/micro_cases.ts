@@ -26,9 +26,15 @@ import type { Runtime } from "../src/runtime.ts";
 import { createProxy } from "../src/server.ts";
 import { MemoryEnd } from "./memory_end.ts";
 
+/** What is used of mitata. */
+interface Mitata {
+  measure(body: unknown): Promise<{ readonly p50: number; readonly p99: number }>;
+  do_not_optimize(value: unknown): void;
+}
+
 // Each runtime looks elsewhere for packages by name; by its path all find the one that was installed.
 const MITATA = new URL("../.toolchain/mitata/node_modules/mitata/src/main.mjs", import.meta.url).href;
-const { measure, do_not_optimize } = await import(MITATA) as typeof import("mitata");
+const { measure, do_not_optimize } = await import(MITATA) as Mitata;
 
 const LIMIT = 16 * 1024;
 const KIB = 1024;
@@ -192,6 +198,7 @@ function memoryRuntime(dial: () => MemoryEnd): Runtime {
     connectTls: absent,
     descriptorLimit: () => undefined,
     environment: () => undefined,
+    environmentNames: () => [],
     ownAddresses: () => [],
   };
 }

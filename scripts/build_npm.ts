@@ -6,6 +6,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { ROOT, TOOLCHAIN } from "../tests/support/toolchain.ts";
 import { install, remove } from "./npm.ts";
@@ -16,8 +17,8 @@ export const PACKAGE = `${ROOT}/npm`;
 /** Compilers of the plain build. The types are those of the oldest Node that is supported. */
 const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };
 
-/** What `@std/cli/parse-args` is on npm. */
-const PARSE_ARGS = { name: "deno-std", version: "1.4.0", subPath: "cli/parse_args.js" };
+/** The one version of dnt that builds, and the file that has the checksums of it and of what it needs. */
+const DNT = { specifier: "jsr:@deno/dnt@0.43.2", lock: `${ROOT}/scripts/dnt.lock` };
 
 /** The package.json of either build. */
 export function packageJson(): Record<string, unknown> {
@@ -33,7 +34,6 @@ export function packageJson(): Record<string, unknown> {
     bin: { sluice: "./esm/src/main.js" },
     files: ["esm"],
     engines: { node: ">=20" },
-    dependencies: { [PARSE_ARGS.name]: PARSE_ARGS.version },
   };
 }
 
@@ -51,27 +51,23 @@ interface Dnt {
   build(options: Record<string, unknown>): Promise<void>;
 }
 
-/** dnt, or nothing where JSR does not hand it out within a minute. */
+/** dnt, or nothing where JSR does not hand it out within a minute, or hands out something else than before. */
 async function fetchDnt(): Promise<Dnt | undefined> {
+  // The first fetch writes the checksums; whoever does it commits them. Each later one must have the same.
+  const frozen = existsSync(DNT.lock) ? ["--frozen"] : [];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", "--no-lock", config.imports["@deno/dnt"]],
+    args: ["cache", "--quiet", "--no-config", "--lock", DNT.lock, ...frozen, DNT.specifier],
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(60_000),
   }).output();
   // A name that is not literal, so that type checks and tests need not reach JSR too.
-  const name = "@deno/dnt";
-  if (success) return await import(name);
+  const { specifier } = DNT;
+  if (success) return await import(specifier);
   const reason = new TextDecoder().decode(stderr).split("\n")[0] || "no answer within a minute";
   console.error(`Building with plain typescript, because dnt cannot be had from JSR (${reason})`);
 }
 
 async function buildWithDnt({ build }: Dnt): Promise<void> {
-  // An import map of its own keeps dnt from deno.json, whose links it need not understand.
-  const { name, version, subPath } = PARSE_ARGS;
-  const imports = { "@std/cli/parse-args": `npm:${name}@${version}/${subPath}` };
-  const importMap = `${TOOLCHAIN}/npm_imports.json`;
-  await Deno.mkdir(TOOLCHAIN, { recursive: true });
-  await Deno.writeTextFile(importMap, JSON.stringify({ imports }));
   await build({
     entryPoints: [`${ROOT}/src/lib.ts`, { kind: "bin", name: "sluice", path: `${ROOT}/src/main.ts` }],
     outDir: PACKAGE,
@@ -80,10 +76,7 @@ async function buildWithDnt({ build }: Dnt): Promise<void> {
     scriptModule: false,
     skipSourceOutput: true,
     test: false,
-    importMap,
     compilerOptions: { target: "ES2022", lib: ["ES2023", "ESNext.Disposable", "DOM", "DOM.Iterable"] },
-    // The mirror on npm has no types; `deno check` has judged its use with those of `src/std_cli`.
-    filterDiagnostic: ({ code }: { code: number }) => code !== 7016,
     // dnt wants to choose the files itself, and the types of Node are for its own check.
     package: {
       ...packageJson(),
@@ -102,21 +95,6 @@ async function buildWithTsc(): Promise<void> {
     stderr: "inherit",
   }).spawn().status;
   if (!success) throw new Error("Cannot build the npm package: tsc found the errors above");
-  await mapParseArgs(`${PACKAGE}/esm`);
-}
-
-/** Names `@std/cli/parse-args` as Node knows it, in every file of a folder. */
-async function mapParseArgs(folder: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) {
-      await mapParseArgs(path);
-      continue;
-    }
-    const text = await Deno.readTextFile(path);
-    const mapped = text.replaceAll('"@std/cli/parse-args"', `"${PARSE_ARGS.name}/${PARSE_ARGS.subPath}"`);
-    if (mapped !== text) await Deno.writeTextFile(path, mapped);
-  }
 }
 
 async function makeExecutable(path: string): Promise<void> {

@@ -261,4 +261,11 @@ export interface Runtime {
   ownAddresses(): readonly string[];
   /** An environment variable, where there is one that can be read without asking for a permission. */
   environment(name: string): string | undefined;
+  /** The names of all environment variables; none where they cannot be listed without asking for a permission. */
+  environmentNames(): readonly string[];
+  /**
+   * Why an environment variable cannot be read without asking for a permission, and what to do; undefined where it
+   * can be. A runtime without it can read all.
+   */
+  environmentDenied?(name: string): string | undefined;
 }

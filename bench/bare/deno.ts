@@ -41,7 +41,9 @@ async function relay(conn: Deno.TcpConn, requests: number, tunnels: number): Pro
 }
 
 const [port, requests, tunnels] = Deno.args.map(Number);
-for await (const client of Deno.listen({ hostname: "127.0.0.1", port })) {
-  // The load client resets what it leaves behind.
-  relay(client, requests, tunnels).catch(() => {});
+const listener = Deno.listen({ hostname: "127.0.0.1", port });
+while (true) {
+  // The load client resets what it leaves behind, some of it before it is accepted.
+  const client = await listener.accept().catch(() => undefined);
+  if (client) relay(client, requests, tunnels).catch(() => {});
 }

@@ -39,6 +39,8 @@ export interface Flag {
   readonly group: Group;
   /** The one-letter name. */
   readonly short?: string;
+  /** Words under which people look for it, such as those that other programs use: they are suggested it. */
+  readonly synonyms?: readonly string[];
   /** What stands for the value in the help; a flag without one is a switch. */
   readonly value?: string;
   readonly help: string;
@@ -49,7 +51,7 @@ export interface Flag {
   readonly shorthand?: readonly [flag: string, text: string];
   /** The commands that take it; those that run a proxy where it is left out. */
   readonly commands?: readonly CommandName[];
-  /** What separates several values in the environment; a comma where it is left out. */
+  /** What separates several values in the environment; that of the flag it is short for, or a comma, where left out. */
   readonly separator?: string;
   /** Whether the environment has a say; it has not in questions about the program. */
   readonly environment?: false;

@@ -21,7 +21,10 @@ export const FLAGS = {
 /** The name of a flag, without hyphens. */
 export type FlagName = keyof typeof FLAGS;
 
+/** What the names of all variables begin with. */
+export const VARIABLE_PREFIX = "SLUICE_";
+
 /** The name of the environment variable that may stand for a flag. */
 export function environmentName(name: string): string {
-  return `SLUICE_${name.toUpperCase().replaceAll("-", "_")}`;
+  return `${VARIABLE_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
 }

@@ -20,7 +20,8 @@ const ENDING = `TIME is a number with ms, s, m, h or d, or a number of seconds. 
 of bytes, or one with k or m.
 
 Every flag can be set by an environment variable: SLUICE_IDLE_TIMEOUT=1h is
---idle-timeout 1h. A flag on the command line goes before it.
+--idle-timeout 1h. A flag on the command line goes before it. Deno reads them
+with -E alone.
 
 SIGINT or SIGTERM stops accepting and lets transfers finish; a second one exits
 at once. Exit codes: 0 stopped when told, 1 failed, 2 wrong usage.`;

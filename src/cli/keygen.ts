@@ -22,7 +22,7 @@ export async function keygen({ options, words: [host] }: CommandLine, shell: She
   const { out } = options;
   const { cert, key, pin } = selfSigned(host, { now: SYSTEM_CLOCK.date(), days: DAYS });
   const path = (name: keyof typeof KEY_FILES) => join(out, KEY_FILES[name]);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   // All or nothing: what is there already goes with other keys than these.
   for (const name of ["cert", "key", "token"] as const) await refuseExisting(path(name));
   await writeNew(path("key"), key, 0o600);
@@ -41,6 +41,14 @@ On your machine, with ${KEY_FILES.token} alone, copied by a safe way:
 
 Then point programs at 127.0.0.1:8899.`);
   return EXIT_CODES.done;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new UsageError(`Cannot make the folder "${path}": ${(cause as Error).message}`, { cause });
+  }
 }
 
 const IS_THERE = "it is there already, and keys are not overwritten";

@@ -13,6 +13,7 @@ export const LISTENING_FLAGS = {
   "listen": {
     group: "Listening",
     short: "l",
+    synonyms: ["port", "p", "bind", "address", "host", "addr"],
     value: "ENDPOINT",
     help:
       "Where to listen: [SCHEME://]HOST:PORT or unix:PATH. SCHEME is auto, http, socks4, socks5 or line; with " +

@@ -12,11 +12,12 @@ import { check } from "./check.ts";
 import type { CommandName } from "./commands.ts";
 import { explain } from "./explain.ts";
 import { formatHelp } from "./help.ts";
-import { type CommandLine, parseCommandLine } from "./options.ts";
+import { type CommandLine, flagsOf, parseCommandLine } from "./options.ts";
 import { keygen } from "./keygen.ts";
 import { passwd } from "./passwd.ts";
 import { serve } from "./serve.ts";
 import { EXIT_CODES, Shell } from "./shell.ts";
+import { describeUnread, refuseUnknownVariables } from "./variables.ts";
 
 /** What runs for each command; it settles with the exit code. */
 const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtime) => Promise<number>> = {
@@ -41,8 +42,14 @@ async function run(args: readonly string[], shell: Shell): Promise<number> {
   const runtime = await detectRuntime();
   const line = parseCommandLine(args, (name) => runtime.environment(name));
   const { command, options } = line;
+  if (options.help || options.version) {
+    shell.print(options.help ? formatHelp(command) : `sluice ${VERSION}`);
+    return EXIT_CODES.done;
+  }
+  refuseUnknownVariables(runtime);
   shell.log.level = options["log-level"];
-  if (!options.help && !options.version) return await RUN[command](line, shell, runtime);
-  shell.print(options.help ? formatHelp(command) : `sluice ${VERSION}`);
-  return EXIT_CODES.done;
+  shell.note = describeUnread(runtime, flagsOf(command));
+  const code = await RUN[command](line, shell, runtime);
+  shell.tellNote();
+  return code;
 }

@@ -19,7 +19,7 @@ import { KEY_FILES } from "./key_files.ts";
 import type { Options } from "./options.ts";
 
 /** The variable that may hold a token in place of a file. */
-const TOKEN_VARIABLE = "SLUICE_TOKEN";
+export const TOKEN_VARIABLE = "SLUICE_TOKEN";
 
 /** Where the remote half listens unless told otherwise: it is there for other machines. */
 const REMOTE_ENDPOINT = "0.0.0.0:8443";

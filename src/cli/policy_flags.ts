@@ -25,6 +25,7 @@ export const POLICY_FLAGS = {
   "user": {
     group: "Access",
     short: "u",
+    synonyms: ["auth", "password", "proxy-user"],
     value: "NAME:PASSWORD",
     help:
       "Who may use the proxy: HTTP Basic and SOCKS5 clients must say so, SOCKS4 cannot. May be repeated. Other " +
@@ -63,6 +64,7 @@ export const POLICY_FLAGS = {
   "proxy": {
     group: "Upstreams",
     short: "x",
+    synonyms: ["upstream", "parent", "via"],
     value: "ENDPOINT",
     help:
       "Where targets are reached by: [SCHEME://][USER:PASSWORD@]HOST:PORT of http, https, socks4, socks4a, " +
@@ -87,20 +89,20 @@ export const POLICY_FLAGS = {
     commands: KNOWS_RULES,
     read: readRule,
   },
+  "deny": {
+    group: "Destinations",
+    value: "MATCH",
+    help: 'Refuse requests that match, such as *.example.com, 192.0.2.0/24, *:25 or "*.test user=ann"',
+    shorthand: ["rule", "deny"],
+    commands: KNOWS_RULES,
+    read: readRule,
+  },
   "allow": {
     group: "Destinations",
     value: "MATCH",
     help:
       "Allow requests that match. With --deny and --rule it makes one list: the first that matches decides",
     shorthand: ["rule", "allow"],
-    commands: KNOWS_RULES,
-    read: readRule,
-  },
-  "deny": {
-    group: "Destinations",
-    value: "MATCH",
-    help: 'Refuse requests that match, such as *.example.com, 192.0.2.0/24, *:25 or "*.test user=ann"',
-    shorthand: ["rule", "deny"],
     commands: KNOWS_RULES,
     read: readRule,
   },

@@ -27,6 +27,8 @@ export async function serve(
   runtime: Runtime,
 ): Promise<number> {
   const post = findPost(runtime);
+  // The process that has started the workers tells it.
+  if (post) shell.note = undefined;
   const control = post ?? signalControl(shell);
   let users = await readUsers(options);
   const { limits, ...half } = await halfOptions(command, options, runtime);
@@ -82,6 +84,7 @@ function signalControl(shell: Shell): Control {
     onReload: onHangUp,
     listening(addresses) {
       for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
+      shell.tellNote();
     },
   };
 }

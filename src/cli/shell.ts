@@ -37,6 +37,8 @@ export function listenFailure(cause: unknown): unknown {
 export class Shell {
   /** Diagnostics, on standard error. */
   readonly log: LineLog;
+  /** What is told once the command has begun well: behind an error it would only be in the way. */
+  note: string | undefined;
   readonly #stderr: LineWriter;
   /** For what was asked for: the access log, or an answer. */
   #output: LineWriter | undefined;
@@ -54,6 +56,13 @@ export class Shell {
   /** Writes a line to standard error. */
   tell(line: string): void {
     this.#stderr.write(line);
+  }
+
+  /** Tells the note, the first time; whatever the log's level, since a user who was not heard of is no detail. */
+  tellNote(): void {
+    const { note } = this;
+    this.note = undefined;
+    if (note !== undefined) new LineLog({ level: "info", write: (line) => this.tell(line) }).info(note);
   }
 
   /** Writes to standard output, or to where {@link Shell.openAccessLog} has opened it. */

@@ -35,7 +35,8 @@ async function check(row: Row, ...args: string[]): Promise<Checked> {
 }
 
 function told(exit: Exit, { output, diagnostics }: ProgramRun): Checked {
-  const [lines, errors] = [output.all, diagnostics.all];
+  // What is not read is told on standard error; `program_test.ts` looks at that.
+  const [lines, errors] = [output.all, diagnostics.all.filter((line) => !/ info +SLUICE_/.test(line))];
   const end = lines.indexOf("");
   const steps = lines.slice(0, end < 0 ? undefined : end).map((line) => line.split(" ")[0]).join(" ");
   return { exit, lines, errors, steps, all: [...lines, ...errors].join("\n") };

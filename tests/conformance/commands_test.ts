@@ -165,7 +165,7 @@ testRows("explain: the verdict, the rule that decides, and an exit code for scri
   const unknown = await sluice(row, ["explain", ...dns, "--deny", "10.0.0.0/8", "none.test:80"]);
   assertEquals([unknown.exit, unknown.output], [1, ""]);
   assertMatch(unknown.errors, /^sluice: Cannot resolve "none\.test": [^\n]*\n$/);
-});
+}, { permissions: ["-E"] });
 
 /** A folder that goes with the test. */
 async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -182,7 +182,7 @@ testRows("explain: rules of a file are named by their line", async (row) => {
     output: `deny    a.test:25: deny *:25 (${file}:3)\n`,
     errors: "",
   });
-}, { needs: "files", permissions: ["-R", "-W"] });
+}, { needs: "files", permissions: ["-E", "-R", "-W"] });
 
 testRows("passwd: its line lets the user in, and the password is nowhere to be seen", async (row) => {
   await using place = await folder();

@@ -60,5 +60,6 @@ Deno.test("the package has the version of deno.json, and what a stranger needs t
   assertEquals([packed.name, packed.type, packed.license], ["sluice", "module", "MIT"]);
   assertEquals(Object.keys(packed.exports), ["."]);
   assertMatch(packed.engines.node, /20/);
-  assertEquals(Object.keys(packed.dependencies ?? {}), ["deno-std"]);
+  // Who installs it gets the code that was tested, and nothing that may change afterwards.
+  assertEquals(Object.keys(packed).filter((key) => /dependencies/i.test(key)), []);
 });

@@ -322,3 +322,79 @@ testRows("the environment has a say where a flag has none", async (row) => {
   program.kill("SIGTERM");
   assertEquals(await program.exit(), 0);
 }, { permissions: ["--allow-env"] });
+
+testRows("every flag and its variable do the same, also those that are short for another", async (row) => {
+  await isRefused(row, /^sluice: SLUICE_DENY: Invalid rule/, { SLUICE_DENY: "10.0.0.1/8" });
+  await isRefused(row, /^sluice: SLUICE_ALLOW: Invalid rule/, { SLUICE_ALLOW: "a.test; 10.0.0.1/8" });
+  await isRefused(row, /^sluice: SLUICE_ROUTE: Invalid rule/, { SLUICE_ROUTE: "a.test" });
+  await isRefused(row, /^sluice: The variables "SLUICE_VERBOSE" and "SLUICE_QUIET"/, {
+    SLUICE_VERBOSE: "1",
+    SLUICE_QUIET: "1",
+  });
+  await isRefused(row, /^sluice: Unknown variable "SLUICE_LISTNE": did you mean "SLUICE_LISTEN"\?$/, {
+    SLUICE_LISTNE: ":1",
+  });
+  await using origin = await httpOrigin();
+  const variables = { SLUICE_DENY: origin.authority };
+  await using proxy = await ProxyProcess.start(row, [], variables);
+  using client = await proxy.connect();
+  await client.send(request("GET", `http://${origin.authority}/`));
+  assertEquals((await client.message()).status, 403);
+  assertEquals(await proxy.stop(), 0);
+}, { permissions: ["-E"] });
+
+/** Starts a program that must not start, and looks at what it says. */
+async function isRefused(row: Row, pattern: RegExp, environment: Record<string, string>): Promise<void> {
+  await using program = new ProgramRun(row, ["--listen", "127.0.0.1:0"], environment);
+  assertEquals(await program.exit(), 2);
+  assertEquals(program.diagnostics.all.length, 1);
+  assertMatch(program.diagnostics.all[0], pattern);
+}
+
+const UNREAD = / info  ?SLUICE_\* variables (?:other than \S+ )?are not read: /;
+
+for (const permissions of [[], ["-E"], ["-E=SLUICE_USER"]]) {
+  testRows(
+    `a user of the environment counts, or it is told that none was read: ${permissions}`,
+    async (row) => {
+      await using origin = await httpOrigin();
+      // Also who wants it quiet must know that everybody is let in.
+      await using proxy = await ProxyProcess.start(row, ["-q"], { SLUICE_USER: "ann:secret" });
+      using client = await proxy.connect();
+      await client.send(request("GET", `http://${origin.authority}/`));
+      const { status } = await client.message();
+      const told = proxy.diagnostics.all.filter((line) => UNREAD.test(line));
+      if (status === 200) await proxy.said(UNREAD);
+      if (status !== 407) assertEquals([status, told.length], [200, 1]);
+      for (const line of told) assert(status === 200 || line.includes("other than SLUICE_USER"), line);
+      assertEquals(await proxy.stop(), 0);
+    },
+    { permissions },
+  );
+}
+
+testRows("no spelling of a flag outside the table is taken", async (row) => {
+  const wrong = [
+    "--no-allow-open=true",
+    "--no-listen=127.0.0.1:0",
+    "--listen.a=127.0.0.1:0",
+    "--__proto__=1",
+  ];
+  for (
+    const [arg, { exit, diagnostics }] of await Promise.all(
+      wrong.map(async (arg) => [arg, await run(row, "--listen", "127.0.0.1:0", arg)] as const),
+    )
+  ) {
+    assertEquals([exit, diagnostics.length], [2, 1], arg);
+    assertMatch(diagnostics[0], /^sluice: Unknown flag "/);
+  }
+});
+
+testRows("help is a word, too, and of a command", async (row) => {
+  const pairs = [[["help"], ["--help"]], [["help", "explain"], ["explain", "--help"]]];
+  for (const pair of pairs) {
+    const [word, flag] = await Promise.all(pair.map((args) => run(row, ...args)));
+    assertEquals(word, flag);
+    assertEquals([word.exit, word.diagnostics], [0, []]);
+  }
+});

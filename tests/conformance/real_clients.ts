@@ -16,7 +16,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import type { Suite } from "./suite.ts";
-import type { ProxyProcess } from "../support/proxy.ts";
+import { inheritedEnvironment, type ProxyProcess } from "../support/proxy.ts";
 
 /** How long a program may take, in milliseconds. */
 const PATIENCE = 60_000;
@@ -42,7 +42,7 @@ export async function run(
   { environment, input }: RunOptions = {},
 ): Promise<Outcome> {
   const [program, ...args] = command;
-  const inherited = Object.entries(process.env).filter(([name]) => !/_proxy$/i.test(name));
+  const inherited = Object.entries(inheritedEnvironment()).filter(([name]) => !/_proxy$/i.test(name));
   const child = spawn(program, args, {
     env: { ...Object.fromEntries(inherited), ...environment },
     stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],

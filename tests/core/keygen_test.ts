@@ -61,6 +61,13 @@ Deno.test("keygen leaves files alone that are there, whichever of them it is", a
   }
 });
 
+Deno.test("keygen says so where it cannot make its folder", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "file", "keys");
+    await writeFile(join(folder, "file"), "");
+    await assertRejects(() => run("--out", out, "a.test"), UsageError, `Cannot make the folder "${out}": `);
+  }));
+
 Deno.test("keygen makes nothing where one of the files is there", () =>
   inFolder(async (folder) => {
     await writeFile(join(folder, "sluice-token"), "mine");

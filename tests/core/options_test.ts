@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { commandsOf, type Flag } from "../../src/cli/flag.ts";
 import { environmentName, FLAGS } from "../../src/cli/flags.ts";
 import { type Environment, type Options, parseCommandLine } from "../../src/cli/options.ts";
@@ -6,6 +6,7 @@ import { readRule } from "../../src/cli/values.ts";
 import { describe, type Rule } from "../../src/policy/rule.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/settings.ts";
 import { UsageError } from "../../src/usage_error.ts";
+import { Random } from "../support/random.ts";
 
 function parseOptions(args: readonly string[], environment?: Environment): Options {
   return parseCommandLine(args, environment).options;
@@ -130,6 +131,13 @@ const UNDERSTOOD: [args: string, options: Partial<Options>][] = [
   ["--help", { help: true }],
   ["-V", { version: true }],
   ["-hV", { help: true, version: true }],
+  ["help", { help: true }],
+  ["help serve", { help: true }],
+  ["version", { version: true }],
+  ["-uann:a=bob:b", { user: ["ann:a=bob:b"] }],
+  ["-lunix:/a?mode=0600", { listen: ["unix:/a?mode=0600"] }],
+  ["--no-proxy=-lead.example", { "no-proxy": "-lead.example" }],
+  ["--no-proxy a.test,b.test", { "no-proxy": "a.test,b.test" }],
 ];
 
 for (const [args, options] of UNDERSTOOD) {
@@ -178,7 +186,17 @@ const REFUSED: [args: string, message: string][] = [
   ["--connect-timeout 0", '--connect-timeout: Invalid time limit "0": give at least "1ms"'],
   ["--idle-timeout soon", '--idle-timeout: Invalid duration "soon"'],
   ["--drain-timeout=-1s", '--drain-timeout: Invalid duration "-1s"'],
-  ["--drain-timeout -1s", 'Unknown flag "-1"'],
+  ["--drain-timeout -1s", 'The flag "--drain-timeout" needs a value: TIME'],
+  ["--no-allow-open=true", 'Unknown flag "--no-allow-open": did you mean "--allow-open"?'],
+  ["--no-user=ann:a", 'Unknown flag "--no-user"'],
+  ["--allow-open false", 'Unknown command "false"'],
+  ["--port 3128", 'Unknown flag "--port": did you mean "--listen"?'],
+  ["-p 3128", 'Unknown flag "-p": did you mean "--listen"?'],
+  ["--deny 10.0.0.1/8", "--deny: Invalid rule"],
+  ["--allow 10.0.0.1/8", "--allow: Invalid rule"],
+  ["--route *.a", "--route: Invalid rule"],
+  ["--rule deny", "--rule: Invalid rule"],
+  ["help hlep", 'Unknown command "hlep": did you mean "help"?'],
   ["--workers 0", '--workers: Invalid number of workers "0": give 1 to 256, or "auto"'],
   ["--workers many", '--workers: Invalid number of workers "many"'],
   ["--max-connections 0", '--max-connections: Invalid count "0"'],
@@ -255,7 +273,7 @@ Deno.test("options: every flag that decides something is looked up once, and not
   parseOptions([], (name) => void asked.push(name));
   const expected = Object.entries<Flag>(FLAGS)
     .filter(([, flag]) => commandsOf(flag)?.includes("serve") ?? true)
-    .filter(([, { shorthand, environment }]) => !shorthand && environment === undefined)
+    .filter(([, { environment }]) => environment === undefined)
     .map(([name]) => environmentName(name));
   assertEquals(asked, expected);
   assertEquals(asked.includes("SLUICE_CONNECT_TIMEOUT"), true);
@@ -263,6 +281,160 @@ Deno.test("options: every flag that decides something is looked up once, and not
 });
 
 // --- the table ---
+
+/** A value that each flag takes, by what stands for it in the help; by the flag's name where that does not tell. */
+const SAMPLES: Record<string, string> = {
+  "ADDRESS": "192.0.2.1",
+  "CIDR": "10.0.0.0/8",
+  "ENDPOINT": "127.0.0.1:1",
+  "FILE": "a-file",
+  "FOLDER": "a-folder",
+  "FORMAT": "json",
+  "HOST:PORT": "a.test:1",
+  "LEVEL": "warn",
+  "LIST": "a.test",
+  "MATCH": "a.test",
+  "METHOD": "HEAD",
+  "MODE": "append",
+  "N": "3",
+  "NAME": "a-name",
+  "NAME:PASSWORD": "ann:secret",
+  "NAME:VALUE": "a: b",
+  "PIN": `sha256/${"A".repeat(43)}=`,
+  "PORT": "443",
+  "PROTOCOL": "http",
+  "ROUTE": "* via direct",
+  "RULE": "deny a.test",
+  "SERVER": "192.0.2.1",
+  "SIZE": "2k",
+  "TEXT": "a text",
+  "TIME": "3s",
+  "USER": "ann",
+};
+
+const TABLE = Object.entries<Flag>(FLAGS).map(([name, flag]) => ({
+  name,
+  ...flag,
+  command: commandsOf(flag)?.[0] ?? "serve",
+  text: flag.value === undefined ? "true" : SAMPLES[flag.value] ?? SAMPLES[name],
+}));
+
+/** The words that each command needs. */
+const WORDS: Record<string, string[]> = {
+  explain: ["a.test:1"],
+  check: ["http://a.test/"],
+  keygen: ["a.test"],
+};
+
+Deno.test("options: every flag and its variable do the same", () => {
+  for (const { name, command, text, value, environment: allowed = true } of TABLE) {
+    const words = [command, ...WORDS[command] ?? []];
+    const flag = plain(parseOptions([...words, value === undefined ? `--${name}` : `--${name}=${text}`]));
+    const variable = plain(parseOptions(words, environmentOf({ [environmentName(name)]: text })));
+    const neither = plain(parseOptions(words));
+    assertEquals(variable, allowed ? flag : neither, name);
+    assert(JSON.stringify(flag) !== JSON.stringify(neither), name);
+  }
+});
+
+Deno.test("options: a variable has several values wherever the flag may be repeated", () => {
+  for (const { name, command, text, repeatable, separator, shorthand, value, ...flag } of TABLE) {
+    const target = shorthand && TABLE.find((other) => other.name === shorthand[0]);
+    if (value === undefined || flag.environment === false || !(target ?? { repeatable }).repeatable) continue;
+    const words = [command, ...WORDS[command] ?? []];
+    const twice = [text, text].join(separator ?? target?.separator ?? ",");
+    assertEquals(
+      plain(parseOptions(words, environmentOf({ [environmentName(name)]: twice }))),
+      plain(parseOptions([...words, `--${name}=${text}`, `--${name}=${text}`])),
+      name,
+    );
+  }
+});
+
+Deno.test("options: rules of variables stand behind those of flags, and each flag beats its own variable", () => {
+  const variables = environmentOf({
+    SLUICE_ALLOW: "b.test; c.test",
+    SLUICE_DENY: "a.test",
+    SLUICE_RULE: "deny d.test",
+    SLUICE_ROUTE: "* via direct",
+  });
+  const texts = (...args: string[]) => parseOptions(args, variables).rule.map(({ text }) => text);
+  const [route, deny, ...allows] = ["route * via direct", "deny a.test", "allow b.test", "allow c.test"];
+  assertEquals(texts(), [route, deny, ...allows, "deny d.test"]);
+  assertEquals(texts("--allow", "e.test"), ["allow e.test", route, deny, "deny d.test"]);
+  assertEquals(texts("--rule", "allow e.test"), ["allow e.test", route, deny, ...allows]);
+});
+
+Deno.test("options: variables that decide the same exclude each other, and a flag beats all of them", () => {
+  const variables = environmentOf({ SLUICE_QUIET: "1", SLUICE_LOG_LEVEL: "debug" });
+  assertThrows(() => parseOptions([], variables), UsageError, "exclude each other");
+  assertEquals(parseOptions(["--log-level", "warn"], variables)["log-level"], "warn");
+  assertEquals(
+    parseOptions([], environmentOf({ SLUICE_QUIET: "0", SLUICE_LOG_LEVEL: "warn" }))["log-level"],
+    "warn",
+  );
+});
+
+Deno.test("options: help is shown whatever the variables hold", () => {
+  const variables = environmentOf({ SLUICE_IDLE_TIMEOUT: "soon" });
+  assertEquals(parseOptions(["--help"], variables).help, true);
+  assertThrows(() => parseOptions(["--help=false"], variables), UsageError, "SLUICE_IDLE_TIMEOUT");
+});
+
+Deno.test("options: no spelling of a flag outside the table is accepted", () => {
+  const random = new Random();
+  for (const { name, short, command, text } of TABLE) {
+    const parts = [
+      name.slice(0, -1),
+      name.slice(1),
+      `${name}s`,
+      name.toUpperCase(),
+      name.replaceAll("-", "_"),
+    ];
+    const around = ["no-", "no", "un", "disable-", "not-"].map((prefix) => `${prefix}${name}`);
+    const paths = [
+      `${name}.a`,
+      `${name}.`,
+      `.${name}`,
+      `${name}[0]`,
+      `${name}[]`,
+      `__proto__.${name}`,
+      `${name}:`,
+    ];
+    const odd = [
+      "__proto__",
+      "constructor",
+      "toString",
+      "hasOwnProperty",
+      "_",
+      "0",
+      "-1",
+      "",
+      " ",
+      `${name} `,
+    ];
+    const at = random.below(name.length + 1);
+    const typo = `${name.slice(0, at)}${random.pick(["x", "-", "0", "é", "."])}${name.slice(at)}`;
+    for (const spelling of [...parts, ...around, ...paths, ...odd, typo]) {
+      if (Object.hasOwn(FLAGS, spelling)) continue;
+      for (const form of [[`--${spelling}=${text}`], [`--${spelling}`, text], [`--${spelling}`]]) {
+        if (form[0] === "--") continue;
+        assertThrows(
+          () => parseCommandLine([command, ...WORDS[command] ?? [], ...form]),
+          UsageError,
+          "Unknown flag",
+        );
+      }
+    }
+    for (const letter of ["-", "=", "0", "é", short?.toUpperCase() ?? "Z", short?.toLowerCase() ?? "z"]) {
+      if (TABLE.some((other) => other.short === letter) || letter === "-") continue;
+      assertThrows(
+        () => parseCommandLine([command, ...WORDS[command] ?? [], `-${letter}${text}`]),
+        UsageError,
+      );
+    }
+  }
+});
 
 Deno.test("options: no two flags share a letter", () => {
   const letters = Object.values<Flag>(FLAGS).flatMap(({ short }) => short ?? []);

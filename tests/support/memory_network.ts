@@ -34,6 +34,7 @@ export class MemoryNetwork implements AsyncDisposable {
     name: "memory",
     descriptorLimit: () => undefined,
     environment: () => undefined,
+    environmentNames: () => [],
     ownAddresses: () => [],
     resolve: (host) => Promise.reject(socketError("dns_error", host)),
     listen: ({ address }) => Promise.resolve(this.#listen(address)),

@@ -19,6 +19,11 @@ export type LogRecord = Readonly<Record<string, string | number>>;
 /** How a process ended: its exit code, or the signal that killed it. */
 export type Exit = number | NodeJS.Signals;
 
+/** The environment of the tests without what is meant for them, such as SLUICE_LOAD: the program would refuse it. */
+export function inheritedEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")));
+}
+
 /** A run of the program, whatever its arguments make of it. */
 export class ProgramRun implements AsyncDisposable {
   /** Lines of standard output. */
@@ -34,7 +39,7 @@ export class ProgramRun implements AsyncDisposable {
     const [program, ...first] = command;
     this.#process = spawn(program, [...first, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", ...environment },
+      env: { ...inheritedEnvironment(), NO_COLOR: "1", ...environment },
     });
     const { stdout, stderr } = this.#process;
     createInterface({ input: stdout! }).on("line", (line) => this.output.push(line));

@@ -39,6 +39,7 @@ export class VirtualNetwork {
     connectTls,
     descriptorLimit: () => undefined,
     environment: () => undefined,
+    environmentNames: () => [],
     ownAddresses: () => [],
     listen: () => Promise.reject(new Error("There are no listeners in memory")),
     openDatagrams: (options) => this.datagrams.bind(options),
