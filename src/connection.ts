@@ -68,6 +68,11 @@ export class Connection {
     this.#session = new Session(options);
   }
 
+  /** Who has made the latest request; undefined where nobody was asked for a password. */
+  get user(): string | undefined {
+    return this.#session.user;
+  }
+
   /** Drives the table until the connection is closed. Rejects for a bug alone, of ours or in `onTransition`. */
   async run(): Promise<void> {
     const session = this.#session;

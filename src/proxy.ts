@@ -115,6 +115,11 @@ export interface Proxy extends AsyncDisposable {
   setRules(rules: readonly (string | Rule)[]): void;
   /** Takes these tokens in place of those that there are. */
   setTokens(tokens: readonly string[]): void;
+  /**
+   * Breaks off what is under way for each user for whom `isGone` says true, as after a password was withdrawn, and returns how
+   * many connections that were. Their records say why. New requests are a matter of `authenticate`.
+   */
+  cutUsers(isGone: (user: string) => boolean): number;
   /** Stops accepting, lets what is under way finish for a while, and settles when nothing is left. */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -203,6 +203,16 @@ class Server implements Proxy {
     this.#tokens = new Tokens(tokens);
   }
 
+  cutUsers(isGone: (user: string) => boolean): number {
+    const gone = [...this.#connections].filter(({ user }) => user !== undefined && isGone(user));
+    for (const connection of gone) {
+      connection.cut(
+        new Fault("proxy_authentication_required", "The user was removed, or has another password"),
+      );
+    }
+    return gone.length;
+  }
+
   get totals(): Totals {
     return this.#metrics.totals();
   }

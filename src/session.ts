@@ -84,6 +84,8 @@ export class Traffic implements RelayObserver, ExchangeObserver {
 export class Session implements Timed {
   readonly id: string;
   client: Channel;
+  /** Who asks; undefined where nobody was asked for a password. */
+  user: string | undefined;
   readonly services: Services;
   readonly entrance: Entrance;
   /** What its handshakes are held to. */
@@ -223,7 +225,7 @@ export class Session implements Timed {
       protocol,
       clock: this.services.clock,
     });
-    recording.user = user;
+    this.user = recording.user = user;
     if (request?.kind === "tunnel" || request?.kind === "association") {
       recording.method = request.kind === "tunnel" ? "CONNECT" : "UDP";
       recording.target = formatAuthority(request.target);

@@ -39,6 +39,12 @@ export const POLICY_FLAGS = {
     help: 'Users in a file, one NAME:HASH to a line; "sluice passwd NAME" makes one. Read again at SIGHUP',
     read: readFile,
   },
+  "keep-tunnels": {
+    group: "Access",
+    help: "At a reload, leave what is under way for users who were removed or have another password",
+    fallback: "false",
+    read: readSwitch,
+  },
   "max-attempts": {
     group: "Access",
     value: "N",

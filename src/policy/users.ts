@@ -111,6 +111,20 @@ export class Users {
     return this.#recall(both) || this.#verifyHashed({ name, password, both, client }, signal);
   }
 
+  /** Whether a user who was let in by other users would be let in by these with the same hash or password. */
+  keeps(user: string, others: Users): boolean {
+    const [mine, theirs] = [this.#secretOf(user), others.#secretOf(user)];
+    return mine !== undefined && mine === theirs;
+  }
+
+  /** What decides about the user's password: the hash as text, or that it is one in clear text, which no file holds. */
+  #secretOf(user: string): string | undefined {
+    const name = this.#digest(user);
+    const hash = this.#hashed.get(name.toString("base64"));
+    if (hash) return JSON.stringify([hash.ln, hash.r, hash.p, [...hash.salt], [...hash.hash]]);
+    return this.#clear.some((known) => timingSafeEqual(name, known.name)) ? "clear" : undefined;
+  }
+
   async #verifyHashed(
     { name, password, both, client }: { name: Buffer; password: string; both: string; client: string },
     signal?: AbortSignal,

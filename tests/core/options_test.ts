@@ -29,6 +29,7 @@ const DEFAULTS: Options = {
   "name": undefined,
   "user": [],
   "users-file": undefined,
+  "keep-tunnels": false,
   "max-attempts": DEFAULT_LIMITS.attempts,
   "allow-client": [],
   "contact": undefined,

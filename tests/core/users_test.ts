@@ -247,3 +247,16 @@ Deno.test("T22: what is wrong with clear credentials cannot be told from the tim
   // A few samples are too noisy to fail for.
   if (samples !== undefined) assertEquals(comparisons.filter(({ p }) => p <= 0.01), []);
 });
+
+Deno.test("Users.keeps() is true for a user whose name and hash or clear password are the same", () => {
+  const before = new Users(["ann:secret", entry("bob", "old"), entry("eve", "same")]);
+  const after = new Users(["ann:secret", entry("bob", "new"), entry("eve", "same")]);
+  assertEquals(["ann", "bob", "eve", "zoe"].map((user) => after.keeps(user, before)), [
+    true,
+    false,
+    true,
+    false,
+  ]);
+  const none = new Users(["zoe:secret"]);
+  assertEquals(["ann", "eve", "zoe"].map((user) => none.keeps(user, before)), [false, false, false]);
+});
