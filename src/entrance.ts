@@ -9,7 +9,7 @@ import type { Endpoint, ListenerTls } from "./endpoint.ts";
 import { type IpBlock, needIpBlock } from "./policy/ip_block.ts";
 import type { Protocol } from "./protocols/handshake.ts";
 import type { Certificate, TlsServerOptions } from "./runtime.ts";
-import { readTextFile } from "./text_file.ts";
+import type { ReadText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a listener is for. */
@@ -48,21 +48,21 @@ export class Entrance {
    *
    * @throws {UsageError} If a file cannot be read or used; what was read before stays.
    */
-  async load(): Promise<() => void> {
+  async load(readText: ReadText): Promise<() => void> {
     if (!this.#tls) return () => {};
     const { certificates, clientCa, minVersion } = this.#tls;
     const secrets = {
-      certificates: await Promise.all(certificates.map(readCertificate)),
-      ...clientCa !== undefined && { clientCa: await readTextFile(clientCa, "the clients' authority") },
+      certificates: await Promise.all(certificates.map((files) => readCertificate(files, readText))),
+      ...clientCa !== undefined && { clientCa: await readText(clientCa, "the clients' authority") },
       ...minVersion !== undefined && { minVersion },
     };
     return () => this.#secrets = secrets;
   }
 }
 
-async function readCertificate(files: Certificate): Promise<Certificate> {
-  const cert = await readTextFile(files.cert, "the certificate");
-  const key = await readTextFile(files.key, "the key");
+async function readCertificate(files: Certificate, readText: ReadText): Promise<Certificate> {
+  const cert = await readText(files.cert, "the certificate");
+  const key = await readText(files.key, "the key");
   if (!attempt(() => new X509Certificate(cert))) {
     throw new UsageError(`Cannot use the certificate "${files.cert}": it is no certificate in PEM`);
   }

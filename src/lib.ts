@@ -32,6 +32,7 @@ export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/r
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";
 export type { Clock } from "./clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
+export type { ReadText } from "./text_file.ts";
 export type { DirectPort, PortReceiver } from "./direct_port.ts";
 export type {
   Address,

@@ -13,6 +13,7 @@ import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, ByteStream, Runtime } from "./runtime.ts";
 import type { Authenticate, OnTransition } from "./services.ts";
 import type { Limits, Timeouts } from "./settings.ts";
+import type { ReadText } from "./text_file.ts";
 import type { Route } from "./upstreams/router.ts";
 
 /** How a proxy is to be. Everything has a safe default. */
@@ -47,6 +48,8 @@ export interface ProxyOptions {
   readonly workers?: number;
   /** What the others of these have done, which the pages tell together with what this one has. */
   readonly others?: () => Totals | undefined;
+  /** Reads what endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
+  readonly readText?: ReadText;
   /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
   readonly noProxy?: string;
   /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */

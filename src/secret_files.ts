@@ -5,7 +5,7 @@
  */
 
 import type { Runtime } from "./runtime.ts";
-import { readTextFile } from "./text_file.ts";
+import type { ReadText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** In place of a file's name: what follows is the name of an environment variable. */
@@ -14,11 +14,13 @@ const VARIABLE = "env:";
 /** Reads each file once, until it is told to forget them. */
 export class SecretFiles {
   readonly #runtime: Pick<Runtime, "environment">;
+  readonly #readText: ReadText;
   readonly #texts = new Map<string, Promise<string>>();
 
   /** Variables are read from the runtime's environment. */
-  constructor(runtime: Pick<Runtime, "environment">) {
+  constructor(runtime: Pick<Runtime, "environment">, readText: ReadText) {
     this.#runtime = runtime;
+    this.#readText = readText;
   }
 
   /** The text of a file, or of a variable (`env:NAME`). Rejects with a `UsageError`; it is tried again next time. */
@@ -32,7 +34,7 @@ export class SecretFiles {
   }
 
   async #read(path: string): Promise<string> {
-    if (!path.startsWith(VARIABLE)) return await readTextFile(path, "the upstream's file");
+    if (!path.startsWith(VARIABLE)) return await this.#readText(path, "the upstream's file");
     const name = path.slice(VARIABLE.length);
     const value = this.#runtime.environment(name);
     if (value === undefined) {

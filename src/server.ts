@@ -33,6 +33,7 @@ import type { Services } from "./services.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits } from "./settings.ts";
 import { listenUnix } from "./unix_socket.ts";
 import { SecretFiles } from "./secret_files.ts";
+import { type ReadText, readTextFile } from "./text_file.ts";
 import { Failover } from "./upstreams/failover.ts";
 import { Lifelines } from "./upstreams/lifeline.ts";
 import { OriginPool } from "./upstreams/pool.ts";
@@ -95,6 +96,7 @@ class Server implements Proxy {
   readonly #admission: Admission;
   readonly #workers: number;
   readonly #metrics: Metrics;
+  readonly #readText: ReadText;
   readonly #others: () => Totals | undefined;
   readonly #connectPorts: readonly (number | string)[];
   #rules: Rules;
@@ -113,6 +115,7 @@ class Server implements Proxy {
     this.#workers = workers;
     this.#clock = clock;
     this.#metrics = new Metrics(clock);
+    this.#readText = options.readText ?? readTextFile;
     this.#others = options.others ?? (() => undefined);
     this.#tokens = options.tokens && new Tokens(options.tokens);
     this.#connectPorts = options.connectPorts ?? [];
@@ -149,7 +152,7 @@ class Server implements Proxy {
       failover: new Failover({ clock }),
       reserve: new Reserve({ clock, deadlines }),
       lifelines: new Lifelines({ runtime, clock, deadlines }),
-      secrets: new SecretFiles(runtime),
+      secrets: new SecretFiles(runtime, this.#readText),
       authenticate: options.tokens
         // Nobody guesses 256 bits, and to be kept waiting would tell a stranger that there is something to guess.
         ? ({ password }) => this.#tokens!.verify(password)
@@ -236,7 +239,7 @@ class Server implements Proxy {
 
   async listen(endpoint: Endpoint, role?: Role): Promise<void> {
     const entrance = new Entrance(endpoint, role);
-    (await entrance.load())();
+    (await entrance.load(this.#readText))();
     const { address, mode } = endpoint;
     const listener = "path" in address
       ? await listenUnix(this.#runtime, { address, mode })
@@ -248,7 +251,7 @@ class Server implements Proxy {
   }
 
   async reloadFiles(): Promise<void> {
-    const loaded = await Promise.all(this.#listeners.map(({ entrance }) => entrance.load()));
+    const loaded = await Promise.all(this.#listeners.map(({ entrance }) => entrance.load(this.#readText)));
     for (const use of loaded) use();
     this.#services.secrets.forget();
   }

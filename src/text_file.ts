@@ -27,3 +27,41 @@ export async function readTextFile(path: string, what: string): Promise<string> 
   }
   return new TextDecoder().decode(bytes);
 }
+
+/** Reads the text of a file; `what` names the file to people. Rejects with a `UsageError` where that cannot be done. */
+export type ReadText = (path: string, what: string) => Promise<string>;
+
+/** Paths and the texts that were read there. They can be sent to a worker. */
+export type Texts = readonly (readonly [path: string, text: string])[];
+
+/**
+ * The files that make up one configuration. Each is read once. What another process has read and checked already is
+ * handed over, and is not looked for on the disk: there it may be broken by now.
+ */
+export class TextFiles {
+  readonly #texts: Map<string, string>;
+
+  /** Takes texts that were read before. */
+  constructor(texts: Texts = []) {
+    this.#texts = new Map(texts);
+  }
+
+  /** What was handed over and what was read so far. */
+  get texts(): Texts {
+    return [...this.#texts];
+  }
+
+  /** Whether the text is here already. */
+  has(path: string): boolean {
+    return this.#texts.has(path);
+  }
+
+  /** See {@linkcode readTextFile}. What could not be read is tried again next time. */
+  readonly read: ReadText = async (path, what) => {
+    const known = this.#texts.get(path);
+    if (known !== undefined) return known;
+    const text = await readTextFile(path, what);
+    this.#texts.set(path, text);
+    return text;
+  };
+}

@@ -66,7 +66,7 @@ export async function check(
     resolver: new Resolver({
       runtime,
       clock: SYSTEM_CLOCK,
-      hosts: await readHosts(options),
+      hosts: await readHosts(options, readTextFile),
       servers: options.dns,
       timeout,
     }),

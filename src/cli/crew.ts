@@ -8,6 +8,7 @@ import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
 import type { Address } from "../runtime.ts";
+import type { Texts } from "../text_file.ts";
 import type { Assignment, Order, Report } from "./worker.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
@@ -17,6 +18,8 @@ export interface CrewOptions {
   readonly start: StartWorker;
   /** What a worker is told; `addresses` are those of the first, undefined until it listens. */
   readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
+  /** The texts of the files that workers begin with; see {@linkcode Crew.reload}. */
+  readonly texts: Texts;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -48,6 +51,8 @@ interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
   listening: boolean;
+  /** It has the texts of the files. */
+  equipped: boolean;
   /** What it had done when it told so last. */
   totals: Totals | undefined;
 }
@@ -60,6 +65,7 @@ export class Crew {
   /** How many have died in a row, by number. */
   readonly #deaths = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
+  #texts: Texts;
   /** What those have done that are gone. */
   #past: Totals | undefined;
   #stopping = false;
@@ -70,6 +76,7 @@ export class Crew {
   constructor(options: CrewOptions) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#texts = options.texts;
   }
 
   /**
@@ -83,9 +90,10 @@ export class Crew {
     return this.#addresses;
   }
 
-  /** Has every worker read its files anew. */
-  reload(): void {
-    for (const { handle, listening } of this.#members.values()) if (listening) handle.send({ reload: true });
+  /** Gives every worker these texts of the files, now and when one is replaced. */
+  reload(texts: Texts): void {
+    this.#texts = texts;
+    for (const { handle, equipped } of this.#members.values()) if (equipped) handle.send({ texts });
   }
 
   /** Lets all workers drain, and settles when they have ended: with true if all went well. */
@@ -125,10 +133,12 @@ export class Crew {
     const member: Member = {
       began: this.#clock.now(),
       listening: false,
+      equipped: false,
       totals: undefined,
       handle: start(assign(number, this.#addresses), {
         onReport: (report: Report) => {
           if ("totals" in report) return this.#told(member, report.totals);
+          if ("asks" in report) return this.#equip(member);
           member.listening = true;
           onListening?.(report.listening);
         },
@@ -142,6 +152,11 @@ export class Crew {
       }),
     };
     this.#members.set(number, member);
+  }
+
+  #equip(member: Member): void {
+    member.equipped = true;
+    member.handle.send({ texts: this.#texts });
   }
 
   /** A worker that tells what it has done is told in return what all the others have. */

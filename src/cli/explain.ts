@@ -15,6 +15,7 @@ import { parseAuthority } from "../protocols/http1_target.ts";
 import type { Runtime } from "../runtime.ts";
 import { Resolver } from "../upstreams/resolver.ts";
 import { formatRoute, parseChain } from "../upstreams/upstream.ts";
+import { readTextFile } from "../text_file.ts";
 import { UsageError } from "../usage_error.ts";
 import type { CommandLine, Options } from "./options.ts";
 import { privateDestinations, readHosts, readRules } from "./proxy_options.ts";
@@ -29,7 +30,7 @@ export async function explain(
   shell: Shell,
   runtime: Runtime,
 ): Promise<number> {
-  const rules = new Rules(await readRules(options), { connectPorts: options["connect-port"] });
+  const rules = new Rules(await readRules(options, readTextFile), { connectPorts: options["connect-port"] });
   const request = readRequest(words[0], options);
   const guarded = privateDestinations(options) === "deny";
   const decision = rules.decide(request);
@@ -80,7 +81,7 @@ async function resolve(
   const resolver = new Resolver({
     runtime,
     clock: SYSTEM_CLOCK,
-    hosts: await readHosts(options),
+    hosts: await readHosts(options, readTextFile),
     servers: options.dns,
     timeout: options["dns-timeout"],
   });

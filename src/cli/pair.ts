@@ -13,7 +13,7 @@ import { parseTokens, Tokens } from "../policy/tokens.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ProxyOptions } from "../proxy.ts";
 import { DEFAULT_LIMITS } from "../settings.ts";
-import { readTextFile } from "../text_file.ts";
+import type { TextFiles } from "../text_file.ts";
 import { UsageError } from "../usage_error.ts";
 import { KEY_FILES } from "./key_files.ts";
 import type { Options } from "./options.ts";
@@ -27,14 +27,20 @@ const REMOTE_ENDPOINT = "0.0.0.0:8443";
 /** A stranger may make a head this long; heads of local halves are short. */
 const REMOTE_HEADER_SIZE = 16 * 1024;
 
+/** Where a half of a pair finds its secrets: in files, or in a variable of the environment. */
+export interface SecretSources {
+  readonly files: TextFiles;
+  readonly runtime: Pick<Runtime, "environment">;
+}
+
 /** What the remote half adds to the options of any proxy. */
-export async function remoteOptions(options: Options, runtime: Runtime): Promise<ProxyOptions> {
+export async function remoteOptions(options: Options, sources: SecretSources): Promise<ProxyOptions> {
   const { cert = KEY_FILES.cert, key = KEY_FILES.key, "client-ca": clientCa, "allow-private": allow } =
     options;
   if (options.user.length > 0 || options["users-file"] !== undefined) {
     throw new UsageError("Cannot use users with the remote half: it knows its local halves by their token");
   }
-  await refuseShared(key, "the key");
+  if (!sources.files.has(key)) await refuseShared(key, "the key");
   const parameters = new URLSearchParams({ cert, key, "min-tls": "1.3" });
   if (clientCa !== undefined) parameters.set("client-ca", clientCa);
   const query = parameters.toString().replaceAll("+", "%20");
@@ -49,7 +55,7 @@ export async function remoteOptions(options: Options, runtime: Runtime): Promise
   const isUsual = options["max-header-size"] === DEFAULT_LIMITS.headerSize;
   return {
     listen: listen.map((endpoint) => `http+tls://${endpoint}?${query}`),
-    tokens: await readTokens(options, runtime),
+    tokens: await readTokens(options, sources),
     disguised: true,
     privateDestinations: allow ? "allow" : "deny",
     ...isUsual && { limits: { headerSize: REMOTE_HEADER_SIZE } },
@@ -57,7 +63,7 @@ export async function remoteOptions(options: Options, runtime: Runtime): Promise
 }
 
 /** What the local half adds to the options of any proxy. */
-export async function localOptions(options: Options, runtime: Runtime): Promise<ProxyOptions> {
+export async function localOptions(options: Options, sources: SecretSources): Promise<ProxyOptions> {
   const { remote, pin, cert, key } = options;
   if (remote === undefined) throw new UsageError('The local half needs "--remote HOST:PORT"');
   if (pin === undefined) {
@@ -67,11 +73,11 @@ export async function localOptions(options: Options, runtime: Runtime): Promise<
     throw new UsageError("Cannot use --proxy with the local half: it has its remote one");
   }
   if ((cert === undefined) !== (key === undefined)) throw new UsageError("Give --cert and --key together");
-  const [token, ...more] = await readTokens(options, runtime);
+  const [token, ...more] = await readTokens(options, sources);
   if (more.length > 0) {
     throw new UsageError(`The token file "${options["token-file"]}" has more than one token`);
   }
-  const inVariable = token === runtime.environment(TOKEN_VARIABLE);
+  const inVariable = token === sources.runtime.environment(TOKEN_VARIABLE);
   const parameters = new URLSearchParams({
     pin,
     "min-tls": "1.3",
@@ -86,18 +92,18 @@ export async function localOptions(options: Options, runtime: Runtime): Promise<
 }
 
 /** The tokens of the environment, or else of the file. Throws a `UsageError` where one is no good. */
-export async function readTokens(options: Options, runtime: Runtime): Promise<string[]> {
-  const tokens = await findTokens(options, runtime);
+async function readTokens(options: Options, sources: SecretSources): Promise<string[]> {
+  const tokens = await findTokens(options, sources);
   new Tokens(tokens);
   return tokens;
 }
 
-async function findTokens(options: Options, runtime: Runtime): Promise<string[]> {
+async function findTokens(options: Options, { files, runtime }: SecretSources): Promise<string[]> {
   const variable = runtime.environment(TOKEN_VARIABLE);
   if (variable !== undefined && variable !== "") return [variable];
   const file = options["token-file"];
-  await refuseShared(file, "the token file");
-  const tokens = parseTokens(await readTextFile(file, "the token file"));
+  if (!files.has(file)) await refuseShared(file, "the token file");
+  const tokens = parseTokens(await files.read(file, "the token file"));
   // Throws where one cannot be used.
   new Tokens(tokens);
   return tokens;

@@ -12,11 +12,11 @@ import type { ProxyOptions } from "../proxy.ts";
 import { parseChain } from "../upstreams/upstream.ts";
 import { parseHosts } from "../upstreams/hosts_file.ts";
 import { UsageError } from "../usage_error.ts";
-import { readTextFile } from "../text_file.ts";
+import type { ReadText } from "../text_file.ts";
 import type { Options } from "./options.ts";
 
 /** What the flags say of the proxy, without what needs a running program: users, records, logs. */
-export async function proxyOptions(options: Options): Promise<ProxyOptions> {
+export async function proxyOptions(options: Options, readText: ReadText): Promise<ProxyOptions> {
   return {
     listen: options.listen,
     admin: options.admin,
@@ -42,18 +42,18 @@ export async function proxyOptions(options: Options): Promise<ProxyOptions> {
     privateDestinations: privateDestinations(options),
     proxy: options.proxy,
     noProxy: options["no-proxy"],
-    rules: await readRules(options),
+    rules: await readRules(options, readText),
     connectPorts: options["connect-port"],
-    hosts: await readHosts(options),
+    hosts: await readHosts(options, readText),
     nameServers: options.dns,
   };
 }
 
 /** Undefined where no users are given: everybody may use the proxy. */
-export async function readUsers(options: Options): Promise<Users | undefined> {
+export async function readUsers(options: Options, readText: ReadText): Promise<Users | undefined> {
   const file = options["users-file"];
   if (file === undefined) return options.user.length > 0 ? new Users(options.user) : undefined;
-  const entries = parseUsersFile(await readTextFile(file, "the users file"), file);
+  const entries = parseUsersFile(await readText(file, "the users file"), file);
   if (entries.length + options.user.length === 0) {
     throw new UsageError(`The users file "${file}" is empty: make an entry with "sluice passwd NAME"`);
   }
@@ -61,9 +61,9 @@ export async function readUsers(options: Options): Promise<Users | undefined> {
 }
 
 /** The rules of the flags, and those of the file behind them. */
-export async function readRules(options: Options): Promise<Rule[]> {
+export async function readRules(options: Options, readText: ReadText): Promise<Rule[]> {
   const file = options["rules-file"];
-  const more = file === undefined ? [] : parseRules(await readTextFile(file, "the rules file"), file);
+  const more = file === undefined ? [] : parseRules(await readText(file, "the rules file"), file);
   const rules = [...options.rule, ...more];
   for (const rule of rules) if (rule.kind === "route") parseChain(rule.via);
   return rules;
@@ -72,9 +72,10 @@ export async function readRules(options: Options): Promise<Rule[]> {
 /** The names and addresses of --hosts-file. */
 export async function readHosts(
   options: Options,
+  readText: ReadText,
 ): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
   const file = options["hosts-file"];
-  return file === undefined ? undefined : parseHosts(await readTextFile(file, "the hosts file"), file);
+  return file === undefined ? undefined : parseHosts(await readText(file, "the hosts file"), file);
 }
 
 /** Undefined: as the listeners have it. */

@@ -7,37 +7,34 @@
 import { formatDuration } from "../duration.ts";
 import { formatAddress } from "../endpoint.ts";
 import { formatRecord } from "../observe/access_log.ts";
-import type { Log } from "../observe/log.ts";
+import type { Users } from "../policy/users.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Proxy, ProxyOptions } from "../proxy.ts";
 import { createProxy } from "../server.ts";
+import { TextFiles, type Texts } from "../text_file.ts";
 import type { CommandName } from "./commands.ts";
 import type { CommandLine, Options } from "./options.ts";
-import { localOptions, readTokens, remoteOptions } from "./pair.ts";
-import { proxyOptions, readRules, readUsers } from "./proxy_options.ts";
+import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
+import { proxyOptions, readUsers } from "./proxy_options.ts";
+import { onReload } from "./reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./shell.ts";
 import { onHangUp, stopSignal } from "./signals.ts";
 import { type Control, findPost } from "./worker.ts";
 import { countWorkers, serveByWorkers } from "./workers.ts";
 
 /** Runs the command: as the only proxy, as one of several workers, or as the process that has started these. */
-export async function serve(
-  { command, options }: CommandLine,
-  shell: Shell,
-  runtime: Runtime,
-): Promise<number> {
+export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {
+  const { options } = line;
   const post = findPost(runtime);
   // The process that has started the workers tells it.
   if (post) shell.note = undefined;
   const control = post ?? signalControl(shell);
-  let users = await readUsers(options);
-  const { limits, ...half } = await halfOptions(command, options, runtime);
-  const common = await proxyOptions(options);
-  const settings = { ...common, ...half, limits: { ...common.limits, ...limits } };
+  let { settings, users, files } = await configure(line, new TextFiles(await post?.texts()), runtime);
+  const reread = (texts = textsForever(options, files)) => configure(line, new TextFiles(texts), runtime);
   const drain = options["drain-timeout"];
   const workers = countWorkers(options);
   if (!post && workers > 1) {
-    return await serveByWorkers({ settings, workers, drain }, { control, shell, runtime });
+    return await serveByWorkers({ settings, workers, drain, files, reread }, { control, shell, runtime });
   }
   const file = options["access-log"];
   if (file !== "off") await shell.openAccessLog(file);
@@ -45,6 +42,7 @@ export async function serve(
     ...settings,
     ...post?.settings,
     others: () => post?.others,
+    readText: (path, what) => files.read(path, what),
     authenticate: users && ((request, signal) => users!.verify(request, signal)),
     onRecord: file === "off"
       ? undefined
@@ -55,13 +53,18 @@ export async function serve(
   });
   control.listening(proxy.addresses);
   post?.tell(() => proxy.totals);
-  onReload(control, async () => {
-    const [rules, renewed] = await Promise.all([readRules(options), readUsers(options)]);
-    const tokens = command === "serve" ? [] : await readTokens(options, runtime);
-    await proxy.reloadFiles();
-    if (half.tokens) proxy.setTokens(tokens);
-    proxy.setRules(rules);
-    users = renewed;
+  onReload(control, async (texts) => {
+    const next = await reread(texts);
+    const before = files;
+    files = next.files;
+    await proxy.reloadFiles().catch((error) => {
+      files = before;
+      throw error;
+    });
+    if (next.settings.tokens) proxy.setTokens(next.settings.tokens);
+    proxy.setRules(next.settings.rules ?? []);
+    users = next.users;
+    shell.log.info("Read the files of users, rules and certificates anew");
   }, shell.log);
   const signal = await control.stop;
   shell.log.info(
@@ -71,32 +74,50 @@ export async function serve(
   return EXIT_CODES.done;
 }
 
+/** What a command line and its files make of the proxy. */
+interface Configuration {
+  readonly settings: ProxyOptions;
+  readonly users: Users | undefined;
+  readonly files: TextFiles;
+}
+
+/** Reads the files, at the start and whenever they may be new. Rejects with a `UsageError` where one cannot be used. */
+async function configure(
+  { command, options }: CommandLine,
+  files: TextFiles,
+  runtime: Runtime,
+): Promise<Configuration> {
+  const users = await readUsers(options, files.read);
+  const { limits, ...half } = await halfOptions(command, options, { files, runtime });
+  const common = await proxyOptions(options, files.read);
+  return { settings: { ...common, ...half, limits: { ...common.limits, ...limits } }, users, files };
+}
+
+/** What is read only at the start: names and their addresses. */
+function textsForever({ "hosts-file": hosts }: Options, files: TextFiles): Texts {
+  return files.texts.filter(([path]) => path === hosts);
+}
+
 /** What a half of a pair adds. */
-async function halfOptions(command: CommandName, options: Options, runtime: Runtime): Promise<ProxyOptions> {
-  if (command === "remote") return await remoteOptions(options, runtime);
-  return command === "local" ? await localOptions(options, runtime) : {};
+async function halfOptions(
+  command: CommandName,
+  options: Options,
+  sources: SecretSources,
+): Promise<ProxyOptions> {
+  if (command === "remote") return await remoteOptions(options, sources);
+  return command === "local" ? await localOptions(options, sources) : {};
 }
 
 /** Signals give the orders, and standard error is told of the listeners. */
 function signalControl(shell: Shell): Control {
   return {
     stop: stopSignal(),
-    onReload: onHangUp,
+    onReload: (callback) => onHangUp(() => callback()),
     listening(addresses) {
       for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
       shell.tellNote();
     },
   };
-}
-
-/** Reads the files anew at SIGHUP. What cannot be used is told, and everything stays as it was. */
-function onReload(control: Control, reload: () => Promise<void>, log: Log): void {
-  control.onReload(() => {
-    reload().then(
-      () => log.info("Read the files of users, rules and certificates anew"),
-      (error) => log.error("Everything stays as it was, since a file cannot be used", error),
-    );
-  });
 }
 
 async function listen(options: ProxyOptions): Promise<Proxy> {

@@ -11,6 +11,7 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Totals } from "../observe/metrics.ts";
 import type { Address, Runtime } from "../runtime.ts";
 import type { ProxyOptions } from "../proxy.ts";
+import type { Texts } from "../text_file.ts";
 
 /**
  * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, and
@@ -18,11 +19,26 @@ import type { ProxyOptions } from "../proxy.ts";
  */
 export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name">;
 
-/** What a worker is told later: what to do, or what the other workers have done. */
-export type Order = { readonly stop: string } | { readonly reload: true } | { readonly others: Totals };
+/** What a worker is told later. */
+export type Order =
+  /** Drain and end, at the signal of this name. */
+  | { readonly stop: string }
+  /**
+   * The texts of all files, which have been checked. The first ones are the answer to what the worker asks for; it takes
+   * later ones in their place. Secrets are among them: they go over this wire alone, where no other program sees them.
+   */
+  | { readonly texts: Texts }
+  /** What the other workers have done. */
+  | { readonly others: Totals };
 
-/** What a worker tells: that it accepts, and where; and every now and then what it has done. */
-export type Report = { readonly listening: readonly Address[] } | { readonly totals: Totals };
+/** What a worker tells. */
+export type Report =
+  /** It has started, and asks for the texts of the files. */
+  | { readonly asks: "texts" }
+  /** It accepts, and where. */
+  | { readonly listening: readonly Address[] }
+  /** What it has done, every now and then. */
+  | { readonly totals: Totals };
 
 /** How often a worker tells what it has done, in milliseconds. */
 const TELLING = 1_000;
@@ -30,12 +46,15 @@ const TELLING = 1_000;
 /** The environment variable of a process in which its {@link Assignment} is. */
 export const ASSIGNMENT_VARIABLE = "SLUICE_WORKER";
 
-/** Who tells the proxy to stop and to read its files anew, and is told where it listens. */
+/** Who tells the proxy to stop and to renew what it has from files, and is told where it listens. */
 export interface Control {
   /** Settles with the name of the signal. */
   readonly stop: Promise<string>;
-  /** Calls back whenever the files are to be read anew. */
-  onReload(callback: () => void): void;
+  /**
+   * Calls back whenever there may be something new in the files: with their texts where somebody has read and checked
+   * them already.
+   */
+  onReload(callback: (texts?: Texts) => void): void;
   /** Every listener accepts. */
   listening(addresses: readonly Address[]): void;
 }
@@ -43,6 +62,8 @@ export interface Control {
 /** A worker's end of the wire. */
 export interface Post extends Control {
   readonly settings: Assignment;
+  /** The texts of the files to begin with: of the configuration that is in force. */
+  texts(): Promise<Texts>;
   /** What the other workers have done, as far as is known. */
   readonly others: Totals | undefined;
   /** Tells what this one has done, from now on. */
@@ -91,22 +112,40 @@ class WirePost implements Post {
   readonly stop: Promise<string>;
   others: Totals | undefined;
   readonly #wire: Wire;
-  #reload = (): void => {};
+  readonly #texts: Promise<Texts>;
+  #stop: (signal: string) => void = () => {};
+  /** Undefined once the first texts are here. */
+  #begin: ((texts: Texts) => void) | undefined;
+  /** Texts that came before anybody wanted to hear of them. */
+  #newest: Texts | undefined;
+  #reload = (texts: Texts): void => void (this.#newest = texts);
 
   constructor(settings: Assignment, wire: Wire) {
     this.settings = settings;
     this.#wire = wire;
-    this.stop = new Promise((resolve) => {
-      wire.onOrder((order) => {
-        if ("stop" in order) resolve(order.stop);
-        else if ("others" in order) this.others = order.others;
-        else this.#reload();
-      });
-    });
+    this.stop = new Promise((resolve) => this.#stop = resolve);
+    this.#texts = new Promise((resolve) => this.#begin = resolve);
+    wire.onOrder((order) => this.#obey(order));
   }
 
-  onReload(callback: () => void): void {
+  #obey(order: Order): void {
+    if ("stop" in order) this.#stop(order.stop);
+    else if ("others" in order) this.others = order.others;
+    else if (!this.#begin) this.#reload(order.texts);
+    else {
+      this.#begin(order.texts);
+      this.#begin = undefined;
+    }
+  }
+
+  texts(): Promise<Texts> {
+    this.#wire.send({ asks: "texts" });
+    return this.#texts;
+  }
+
+  onReload(callback: (texts: Texts) => void): void {
     this.#reload = callback;
+    if (this.#newest) callback(this.#newest);
   }
 
   listening(listening: readonly Address[]): void {

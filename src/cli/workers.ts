@@ -8,10 +8,13 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../endpoint.ts";
 import type { Address, Listener, Runtime, Sharing } from "../runtime.ts";
+import { Entrance } from "../entrance.ts";
 import type { ProxyOptions } from "../proxy.ts";
+import type { TextFiles } from "../text_file.ts";
 import { UsageError } from "../usage_error.ts";
 import { Crew, StartError } from "./crew.ts";
 import type { Options } from "./options.ts";
+import { onReload } from "./reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "./shell.ts";
 import type { Assignment, Control } from "./worker.ts";
 import { workerStarter } from "./worker_start.ts";
@@ -27,11 +30,15 @@ interface Work {
   readonly workers: number;
   /** What transfers get to finish after the signal to stop, in milliseconds. */
   readonly drain: number;
+  /** What the settings were read from. */
+  readonly files: TextFiles;
+  /** Reads the files anew, for settings that would do at a start as well; rejects where they would not. */
+  readonly reread: () => Promise<Pick<Work, "settings" | "files">>;
 }
 
 /** Runs that many workers until a signal asks to stop; settles with the exit code. */
 export async function serveByWorkers(
-  { settings, workers, drain }: Work,
+  { settings, workers, drain, files, reread }: Work,
   { control, shell, runtime }: {
     readonly control: Control;
     readonly shell: Shell;
@@ -40,6 +47,7 @@ export async function serveByWorkers(
 ): Promise<number> {
   const sharing = checkSharing({ settings, workers }, runtime);
   await checkPorts(endpointsOf(settings), runtime);
+  await readCertificates(settings, files);
   const name = settings.name ?? `proxy-${crypto.randomUUID().slice(0, 8)}`;
   const crew = new Crew({
     workers,
@@ -49,10 +57,15 @@ export async function serveByWorkers(
       name,
       ...placesOf(number, { settings, addresses: sharing.by === "kernel" ? addresses : undefined }),
     }),
+    texts: files.texts,
     log: shell.log,
   });
   process.on("exit", () => crew.kill());
-  control.onReload(() => crew.reload());
+  onReload(control, async () => {
+    const next = await reread();
+    await readCertificates(next.settings, next.files);
+    crew.reload(next.files.texts);
+  }, shell.log);
   try {
     control.listening(await crew.start());
   } catch (error) {
@@ -64,7 +77,12 @@ export async function serveByWorkers(
   return await crew.stop(signal, drain) ? EXIT_CODES.done : EXIT_CODES.failed;
 }
 
-function checkSharing({ settings, workers }: Omit<Work, "drain">, runtime: Runtime): Sharing {
+/** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */
+async function readCertificates(settings: ProxyOptions, { read }: TextFiles): Promise<void> {
+  for (const text of endpointsOf(settings)) await new Entrance(parseEndpoint(text)).load(read);
+}
+
+function checkSharing({ settings, workers }: Pick<Work, "settings" | "workers">, runtime: Runtime): Sharing {
   const cannot = `Cannot run ${workers} workers`;
   if (listOf(settings).every(isUnix)) {
     throw new UsageError(`${cannot} on Unix sockets alone: leave --workers out, or listen on TCP too`);

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { selfSigned } from "../../src/cli/certificate.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
@@ -201,11 +202,60 @@ testRows("--workers: SIGHUP reaches all of them", async (row) => {
     for (let left = MANY; left > 0; left--) {
       assertEquals(await get(proxy, `http://${origin.authority}/`), 403);
     }
+    await Deno.writeTextFile(rules, "no rule\n");
+    proxy.kill("SIGHUP");
+    await proxy.said(/Everything stays as it was/);
+    for (let left = MANY; left > 0; left--) {
+      assertEquals(await get(proxy, `http://${origin.authority}/`), 403);
+    }
     assertEquals(await proxy.stop(), 0);
+    const told = proxy.diagnostics.all.filter((line) => /Everything stays|Read the files/.test(line));
+    assertEquals(told.length, 3, "A broken file is told once");
   } finally {
     rmSync(folder, { recursive: true });
   }
 }, READ);
+
+testRows("--workers: one that is replaced has the configuration that is in force", async (row) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const [rules, hosts, cert, key] = ["rules", "hosts", "cert", "key"].map((name) => join(folder, name));
+    const pair = selfSigned("127.0.0.1", { now: new Date(), days: 1 });
+    const texts = {
+      [rules]: "allow *\n",
+      [hosts]: "127.0.0.1 here.test\n",
+      [cert]: pair.cert,
+      [key]: pair.key,
+    };
+    for (const [path, text] of Object.entries(texts)) await Deno.writeTextFile(path, text);
+    await using origin = await httpOrigin();
+    const listener = `http+tls://127.0.0.1:0?cert=${cert}&key=${key}`;
+    const flags = ["--rules-file", rules, "--hosts-file", hosts, "--listen", listener];
+    await using proxy = await ProxyProcess.start(row, [...WORKERS, ...flags]);
+    await Deno.writeTextFile(rules, "deny blocked.test\n");
+    proxy.kill("SIGHUP");
+    await proxy.said(/Read the files .* anew/, 2);
+    for (const path of Object.keys(texts)) await Deno.writeTextFile(path, "broken\n");
+    proxy.kill("SIGHUP");
+    await proxy.said(/Everything stays as it was/);
+    for (const path of Object.keys(texts)) await Deno.remove(path);
+    const seen = new Set<string>();
+    process.kill(childrenOf(proxy.pid)[0], "SIGKILL");
+    await proxy.said(/was killed by SIGKILL: starting another/);
+    await eventually(async () => {
+      const status = await get(proxy, `http://here.test:${origin.port}/`).catch(() => undefined);
+      if (status === undefined) return false;
+      assertEquals(status, 200);
+      assertEquals(await get(proxy, "http://blocked.test/").catch(() => 403), 403);
+      for (const line of proxy.output.all) seen.add(workerOf(line));
+      return seen.size === 2;
+    }, "The worker was not replaced");
+    assertEquals(proxy.diagnostics.all.filter((line) => /exit code/.test(line)), []);
+    assertEquals(await proxy.stop(), 0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, PROCESSES);
 
 /** Runs it until it ends by itself. */
 async function failing(

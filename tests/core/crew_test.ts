@@ -19,6 +19,9 @@ class FakeWorker {
     this.events = events;
   }
 
+  ask(): void {
+    this.events.onReport({ asks: "texts" });
+  }
   listen(): void {
     this.events.onReport({ listening: [ADDRESS] });
   }
@@ -29,6 +32,9 @@ class FakeWorker {
     this.events.onExit(ending);
   }
 }
+
+const OLD = [["rules", "allow *"]] as const;
+const NEW = [["rules", "deny *"]] as const;
 
 /** A crew of three whose workers the test plays, in the order in which they were started. */
 class Stage {
@@ -50,6 +56,7 @@ class Stage {
       name: `${number}`,
       listen: addresses?.map((address) => formatAddress(address)),
     }),
+    texts: OLD,
     log: new LineLog({ level: "info", write: (line) => this.lines.push(line), clock: this.clock }),
     clock: this.clock,
   });
@@ -118,13 +125,28 @@ Deno.test("a worker that dies is replaced at once, and later and later if that g
   assertEquals(stage.workers.length, 14, "It had lived long enough");
 });
 
-Deno.test("SIGHUP and the signal to stop reach every worker that listens", async () => {
+Deno.test("a worker gets the texts that are in force when it asks, and new ones from then on", async () => {
+  const stage = await Stage.start();
+  stage.workers[0].ask();
+  stage.crew.reload(NEW);
+  stage.workers[1].ask();
+  stage.workers[2].end("SIGSEGV");
+  stage.clock.advance(0);
+  stage.workers[3].ask();
+  assertEquals(stage.workers.map(({ orders }) => orders), [
+    [{ texts: OLD }, { texts: NEW }],
+    [{ texts: NEW }],
+    [],
+    [{ texts: NEW }],
+  ]);
+});
+
+Deno.test("the signal to stop reaches every worker that listens", async () => {
   const stage = await Stage.start();
   stage.workers[1].end(1);
   stage.clock.advance(0);
-  stage.crew.reload();
   const stopped = stage.crew.stop("SIGTERM", 30_000);
-  const orders: Order[] = [{ reload: true }, { stop: "SIGTERM" }];
+  const orders: Order[] = [{ stop: "SIGTERM" }];
   assertEquals(stage.workers.map(({ orders }) => orders), [orders, [], orders, ["kill"]]);
   stage.workers[3].end("SIGKILL");
   stage.workers[0].end(0);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { selfSigned } from "../../src/cli/certificate.ts";
 import { parseEndpoint } from "../../src/endpoint.ts";
 import { Entrance, PLAIN_ENTRANCE } from "../../src/entrance.ts";
+import { readTextFile } from "../../src/text_file.ts";
 import { UsageError } from "../../src/usage_error.ts";
 
 Deno.test("Entrance: a scheme restricts what is detected, and an admin listener speaks HTTP alone", () => {
@@ -19,23 +20,27 @@ Deno.test("Entrance: what load() has read is used when it is told so, and only i
   try {
     const [cert, key] = [join(folder, "cert"), join(folder, "key")];
     const entrance = new Entrance(parseEndpoint(`http+tls://127.0.0.1:1?cert=${cert}&key=${key}`));
-    await assertRejects(() => entrance.load(), UsageError, "Cannot read the certificate");
+    await assertRejects(() => entrance.load(readTextFile), UsageError, "Cannot read the certificate");
     const made = ["a.test", "b.test"].map((host) => selfSigned(host, { now: new Date(), days: 1 }));
     for (const pair of made) {
       await writeFile(cert, pair.cert);
       await writeFile(key, pair.key);
-      const use = await entrance.load();
+      const use = await entrance.load(readTextFile);
       assertNotEquals(entrance.tls?.certificates[0].cert, pair.cert);
       use();
       assertEquals(entrance.tls?.certificates, [{ cert: pair.cert, key: pair.key }]);
     }
     const [first, second] = made;
     await writeFile(key, first.key);
-    await assertRejects(() => entrance.load(), UsageError, `it is not that of the certificate "${cert}"`);
+    await assertRejects(
+      () => entrance.load(readTextFile),
+      UsageError,
+      `it is not that of the certificate "${cert}"`,
+    );
     await writeFile(key, "no key");
-    await assertRejects(() => entrance.load(), UsageError, "it is no private key in PEM");
+    await assertRejects(() => entrance.load(readTextFile), UsageError, "it is no private key in PEM");
     await writeFile(cert, "no certificate");
-    await assertRejects(() => entrance.load(), UsageError, "it is no certificate in PEM");
+    await assertRejects(() => entrance.load(readTextFile), UsageError, "it is no certificate in PEM");
     assertEquals(entrance.tls?.certificates, [{ cert: second.cert, key: second.key }]);
   } finally {
     await rm(folder, { recursive: true });
