@@ -27,6 +27,7 @@ export type { Authenticate, AuthenticationRequest, OnTransition } from "./servic
 export type { Credentials, Protocol } from "./protocols/handshake.ts";
 export type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
+export type { Places } from "./policy/places.ts";
 export type { AccessRule, RouteRule, Rule, WrittenRule } from "./policy/rule.ts";
 export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/rule_request.ts";
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";

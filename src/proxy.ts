@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Log } from "./observe/log.ts";
 import type { Totals } from "./observe/metrics.ts";
 import type { AccessRecord } from "./observe/record.ts";
+import type { Places } from "./policy/places.ts";
 import type { Rule } from "./policy/rule.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import type { Address, ByteStream, Runtime } from "./runtime.ts";
@@ -43,13 +44,16 @@ export interface ProxyOptions {
   readonly proxy?: string | readonly string[];
   /**
    * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
-   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. See `Runtime.sharing`.
+   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. See `Runtime.sharing`,
+   * and `places` for `limits.perClient`.
    */
   readonly workers?: number;
   /** What the others of these have done, which the pages tell together with what this one has. */
   readonly others?: () => Totals | undefined;
   /** Reads what endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
   readonly readText?: ReadText;
+  /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
+  readonly places?: Places;
   /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
   readonly noProxy?: string;
   /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */

@@ -22,6 +22,7 @@ import { Metrics, sumTotals, type Totals } from "./observe/metrics.ts";
 import { OwnAddresses } from "./policy/own_addresses.ts";
 import { Admission } from "./policy/admission.ts";
 import { Gate } from "./policy/attempts.ts";
+import { CountedPlaces } from "./policy/places.ts";
 import type { Rule } from "./policy/rule.ts";
 import type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
 import { Rules } from "./policy/rules.ts";
@@ -171,7 +172,8 @@ class Server implements Proxy {
       clock,
       log: this.#services.log,
       limit: this.#connectionLimit(),
-      perClient: limits.perClient,
+      places: options.places ??
+        (limits.perClient < Infinity ? new CountedPlaces(limits.perClient) : undefined),
       clients: options.allowClients ?? [],
     });
   }
@@ -270,17 +272,17 @@ class Server implements Proxy {
   readonly #failed = (error: unknown): void => this.#services.log.error("A connection failed", error);
 
   #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
-    // Who speaks for others, as a load balancer does, is no one client.
-    const { refusal, release } = this.#admission.enter(entrance.trusts ? undefined : stream.remote);
+    // A load balancer is not a client, but says later whose connection it passes on.
+    const entry = this.#admission.enter(entrance.trusts ? undefined : stream.remote);
     this.#metrics.connected();
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const onEnd = (): void => {
       this.#connections.delete(connection);
       this.#metrics.disconnected();
-      release();
+      entry.release();
       if (this.#connections.size === 0) this.#onEmpty();
     };
-    const connection = new Connection({ id, stream, services: this.#services, entrance, refusal, onEnd });
+    const connection = new Connection({ id, stream, services: this.#services, entrance, entry, onEnd });
     this.#connections.add(connection);
     if (this.#closed) connection.drain();
     return connection.run();

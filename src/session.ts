@@ -14,11 +14,12 @@ import type { ExchangeObserver } from "./exchange.ts";
 import { Fault, type FaultCode } from "./faults.ts";
 import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
+import type { Entry } from "./policy/admission.ts";
 import { refuseDenied } from "./policy/rules.ts";
 import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
 import type { RelayObserver } from "./relay.ts";
-import type { ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
+import type { Address, ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
 import { Terms } from "./terms.ts";
@@ -31,8 +32,8 @@ export interface SessionOptions {
   readonly services: Services;
   /** What the listener is told of its clients. */
   readonly entrance: Entrance;
-  /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
-  readonly refusal?: Fault;
+  /** Counts it among all connections and among those of its client. */
+  readonly entry: Entry;
   /** Called when it is over. */
   readonly onEnd: () => void;
 }
@@ -92,7 +93,7 @@ export class Session implements Timed {
   readonly terms: Terms;
   /** Whether one of its requests was let through: by users, rules and limits. A stranger may not idle as long. */
   known = false;
-  readonly #surplus: Fault | undefined;
+  readonly #entry: Entry;
   readonly #onEnd: () => void;
   /** See `Timed`. */
   expiresAt = Infinity;
@@ -110,13 +111,13 @@ export class Session implements Timed {
   #release: (() => void) | undefined;
 
   /** Takes the stream over. */
-  constructor({ id, stream, services, entrance, refusal, onEnd }: SessionOptions) {
+  constructor({ id, stream, services, entrance, entry, onEnd }: SessionOptions) {
     this.id = id;
     this.client = new Channel(stream, "client");
     this.services = services;
     this.entrance = entrance;
     this.terms = new Terms(this);
-    this.#surplus = refusal;
+    this.#entry = entry;
     this.#onEnd = onEnd;
   }
 
@@ -131,9 +132,19 @@ export class Session implements Timed {
     return "host" in remote ? formatAuthority(remote) : "unix:";
   }
 
-  /** Why none of its requests is served: it is one connection too many, or comes from where nobody is served. */
-  get refusal(): Fault | undefined {
-    return this.#surplus ?? this.services.refuseClient(this.client.remote);
+  /** A load balancer has said whose connection it is, and where that led to. */
+  introduce(ends: { readonly source: Address; readonly destination: Address }): void {
+    this.client.introduce(ends);
+    this.#entry.claim(ends.source);
+  }
+
+  /**
+   * Why none of its requests is served: it is one connection too many, or comes from where nobody is served. A promise
+   * while that is being found out.
+   */
+  get refusal(): Fault | undefined | Promise<Fault | undefined> {
+    const { refusal } = this.#entry;
+    return refusal ?? this.services.refuseClient(this.client.remote);
   }
 
   /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */

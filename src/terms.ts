@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Fault } from "./faults.ts";
 import type { HandshakeOptions } from "./protocols/handshake.ts";
 import type { Session } from "./session.ts";
 
@@ -27,7 +28,7 @@ export class Terms implements HandshakeOptions {
   /** Nobody is asked for a password who will be refused all the same. */
   get credentialsRequired(): boolean {
     const { services, refusal, entrance } = this.#session;
-    return services.authenticate !== undefined && refusal === undefined && entrance.role === "proxy";
+    return services.authenticate !== undefined && !(refusal instanceof Fault) && entrance.role === "proxy";
   }
 
   get scheme(): "Basic" | "Bearer" {

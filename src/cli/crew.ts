@@ -8,6 +8,7 @@ import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
 import type { Address } from "../runtime.ts";
+import { CountedPlaces } from "../policy/places.ts";
 import type { Texts } from "../text_file.ts";
 import type { Assignment, Order, Report } from "./worker.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
@@ -20,6 +21,8 @@ export interface CrewOptions {
   readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
   /** The texts of the files that workers begin with; see {@linkcode Crew.reload}. */
   readonly texts: Texts;
+  /** The most connections of one client, with all workers together. */
+  readonly perClient: number;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -51,6 +54,8 @@ interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
   listening: boolean;
+  /** The places of clients that it has. */
+  readonly places: CountedPlaces;
   /** It has the texts of the files. */
   equipped: boolean;
   /** What it had done when it told so last. */
@@ -66,6 +71,7 @@ export class Crew {
   readonly #deaths = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
   #texts: Texts;
+  readonly #places: CountedPlaces;
   /** What those have done that are gone. */
   #past: Totals | undefined;
   #stopping = false;
@@ -77,6 +83,7 @@ export class Crew {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#texts = options.texts;
+    this.#places = new CountedPlaces(options.perClient);
   }
 
   /**
@@ -134,16 +141,20 @@ export class Crew {
       began: this.#clock.now(),
       listening: false,
       equipped: false,
+      places: new CountedPlaces(Infinity),
       totals: undefined,
       handle: start(assign(number, this.#addresses), {
         onReport: (report: Report) => {
           if ("totals" in report) return this.#told(member, report.totals);
           if ("asks" in report) return this.#equip(member);
+          if ("take" in report) return this.#take(member, report);
+          if ("give" in report) return this.#give(member, report.give);
           member.listening = true;
           onListening?.(report.listening);
         },
         onExit: (ending) => {
           this.#members.delete(number);
+          member.places.moveTo(this.#places);
           if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
           if (this.#stopping) this.#left(member, ending);
           else if (onFailure && !member.listening) onFailure(new StartError(member.handle.label, ending));
@@ -157,6 +168,17 @@ export class Crew {
   #equip(member: Member): void {
     member.equipped = true;
     member.handle.send({ texts: this.#texts });
+  }
+
+  #take(member: Member, { take, place }: { readonly take: string; readonly place: number }): void {
+    const taken = this.#places.take(take);
+    if (taken) member.places.take(take);
+    member.handle.send({ place, taken });
+  }
+
+  #give(member: Member, source: string): void {
+    member.places.give(source);
+    this.#places.give(source);
   }
 
   /** A worker that tells what it has done is told in return what all the others have. */

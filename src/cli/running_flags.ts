@@ -69,7 +69,7 @@ export const RUNNING_FLAGS = {
   "max-per-client": {
     group: "Limits",
     value: "N",
-    help: "Connections at once from one address (no limit)",
+    help: "Connections at once from one address, or from one client behind a load balancer (no limit)",
     read: readCount,
   },
   "max-header-size": {

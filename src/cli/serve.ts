@@ -42,6 +42,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     ...settings,
     ...post?.settings,
     others: () => post?.others,
+    places: options["max-per-client"] === undefined ? undefined : post?.places,
     readText: (path, what) => files.read(path, what),
     authenticate: users && ((request, signal) => users!.verify(request, signal)),
     onRecord: file === "off"

@@ -10,6 +10,7 @@ import { setInterval } from "node:timers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Totals } from "../observe/metrics.ts";
 import type { Address, Runtime } from "../runtime.ts";
+import type { Places } from "../policy/places.ts";
 import type { ProxyOptions } from "../proxy.ts";
 import type { Texts } from "../text_file.ts";
 
@@ -28,6 +29,8 @@ export type Order =
    * later ones in their place. Secrets are among them: they go over this wire alone, where no other program sees them.
    */
   | { readonly texts: Texts }
+  /** The answer to the question of this number: whether a client's connection has a place. */
+  | { readonly place: number; readonly taken: boolean }
   /** What the other workers have done. */
   | { readonly others: Totals };
 
@@ -35,6 +38,10 @@ export type Order =
 export type Report =
   /** It has started, and asks for the texts of the files. */
   | { readonly asks: "texts" }
+  /** It asks for one of the places of a client, and numbers its question. */
+  | { readonly take: string; readonly place: number }
+  /** It gives a place of that client back. */
+  | { readonly give: string }
   /** It accepts, and where. */
   | { readonly listening: readonly Address[] }
   /** What it has done, every now and then. */
@@ -64,6 +71,8 @@ export interface Post extends Control {
   readonly settings: Assignment;
   /** The texts of the files to begin with: of the configuration that is in force. */
   texts(): Promise<Texts>;
+  /** The places of clients, of which the process keeps count that has started the workers. */
+  readonly places: Places;
   /** What the other workers have done, as far as is known. */
   readonly others: Totals | undefined;
   /** Tells what this one has done, from now on. */
@@ -107,9 +116,37 @@ interface Wire {
   send(report: Report): void;
 }
 
+/** Asks at the other end of the wire. */
+class DistantPlaces implements Places {
+  readonly #send: (report: Report) => void;
+  /** Who waits for an answer, by the number of the question. */
+  readonly #waiting = new Map<number, (taken: boolean) => void>();
+  #asked = 0;
+
+  constructor(send: (report: Report) => void) {
+    this.#send = send;
+  }
+
+  take(source: string): Promise<boolean> {
+    const place = ++this.#asked;
+    this.#send({ take: source, place });
+    return new Promise((resolve) => this.#waiting.set(place, resolve));
+  }
+
+  give(source: string): void {
+    this.#send({ give: source });
+  }
+
+  answered({ place, taken }: { readonly place: number; readonly taken: boolean }): void {
+    this.#waiting.get(place)?.(taken);
+    this.#waiting.delete(place);
+  }
+}
+
 class WirePost implements Post {
   readonly settings: Assignment;
   readonly stop: Promise<string>;
+  readonly places: DistantPlaces;
   others: Totals | undefined;
   readonly #wire: Wire;
   readonly #texts: Promise<Texts>;
@@ -123,6 +160,7 @@ class WirePost implements Post {
   constructor(settings: Assignment, wire: Wire) {
     this.settings = settings;
     this.#wire = wire;
+    this.places = new DistantPlaces((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);
     this.#texts = new Promise((resolve) => this.#begin = resolve);
     wire.onOrder((order) => this.#obey(order));
@@ -130,6 +168,7 @@ class WirePost implements Post {
 
   #obey(order: Order): void {
     if ("stop" in order) this.#stop(order.stop);
+    else if ("place" in order) this.places.answered(order);
     else if ("others" in order) this.others = order.others;
     else if (!this.#begin) this.#reload(order.texts);
     else {

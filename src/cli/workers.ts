@@ -58,6 +58,7 @@ export async function serveByWorkers(
       ...placesOf(number, { settings, addresses: sharing.by === "kernel" ? addresses : undefined }),
     }),
     texts: files.texts,
+    perClient: settings.limits?.perClient ?? Infinity,
     log: shell.log,
   });
   process.on("exit", () => crew.kill());

@@ -10,6 +10,7 @@ import type { Log } from "../observe/log.ts";
 import { parseIp, unmapped } from "../protocols/host.ts";
 import type { Address } from "../runtime.ts";
 import { blockContains, type IpBlock, needIpBlock } from "./ip_block.ts";
+import type { Places } from "./places.ts";
 import { sourceOfHost } from "./sources.ts";
 
 /** What an admission goes by. */
@@ -18,8 +19,8 @@ export interface AdmissionOptions {
   readonly log: Log;
   /** The most connections at once. */
   readonly limit: number;
-  /** The most connections at once from one source: an IPv4 address, or the /64 of an IPv6 address. */
-  readonly perClient: number;
+  /** How many connections each client may have; as many as it likes where undefined. */
+  readonly places: Places | undefined;
   /** Blocks of addresses whose clients are served; all where there are none. */
   readonly clients: readonly string[];
 }
@@ -31,7 +32,6 @@ const WARNING_INTERVAL = 60_000;
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #clients: readonly IpBlock[];
-  readonly #sources = new Map<string, number>();
   #connections = 0;
   #associations = 0;
   #nextWarning = -Infinity;
@@ -47,27 +47,18 @@ export class Admission {
     return Math.max(0, this.#connections + this.#associations + 1 - this.#options.limit);
   }
 
-  /** Counts a connection in; `release` counts it out. `refusal` is why it is one too many. Undefined is nobody's client. */
-  enter(client: Address | undefined): { readonly refusal: Fault | undefined; readonly release: () => void } {
-    const source = client && "host" in client ? sourceOfHost(client.host) : undefined;
-    const fromSource = source === undefined ? 0 : this.#sources.get(source) ?? 0;
-    const refusal = this.surplus > 0
-      ? this.#overload()
-      : fromSource >= this.#options.perClient
-      ? new Fault("connection_limit_reached", `There are ${fromSource} connections from ${source} already`)
-      : undefined;
+  /** Counts a connection in. Whose it is may be known only later: see {@linkcode Entry.claim}. */
+  enter(client: Address | undefined): Entry {
+    const refusal = this.surplus > 0 ? this.#overload() : undefined;
     this.#connections++;
-    if (source !== undefined) this.#sources.set(source, fromSource + 1);
-    return {
-      refusal,
-      release: () => {
-        this.#connections--;
-        if (source === undefined) return;
-        const left = this.#sources.get(source)! - 1;
-        if (left === 0) this.#sources.delete(source);
-        else this.#sources.set(source, left);
-      },
-    };
+    const entry = new Entry(this, { refusal, places: this.#options.places });
+    if (client) entry.claim(client);
+    return entry;
+  }
+
+  /** Counts a connection out. */
+  leave(): void {
+    this.#connections--;
   }
 
   /**
@@ -104,5 +95,54 @@ export class Admission {
       );
     }
     return new Fault("connection_limit_reached");
+  }
+}
+
+/** One connection that is counted in. */
+export class Entry {
+  /** Why none of its requests is served; a promise where somebody else counts the clients and has not answered yet. */
+  refusal: Fault | undefined | Promise<Fault | undefined>;
+  readonly #admission: Pick<Admission, "leave">;
+  readonly #places: Places | undefined;
+  #source: string | undefined;
+  #over = false;
+
+  /** `refusal` is why it is one too many already. */
+  constructor(
+    admission: Pick<Admission, "leave">,
+    { refusal, places }: { readonly refusal: Fault | undefined; readonly places: Places | undefined },
+  ) {
+    this.#admission = admission;
+    this.refusal = refusal;
+    this.#places = places;
+  }
+
+  /** Takes one of the places of a client, until the connection is released. Clients on Unix sockets have no places. */
+  claim(client: Address): void {
+    if (!this.#places || this.refusal || !("host" in client)) return;
+    const source = sourceOfHost(client.host);
+    const taken = this.#places.take(source);
+    this.refusal = typeof taken === "boolean"
+      ? this.#claimed(source, taken)
+      : taken.then((taken) => this.refusal = this.#claimed(source, taken));
+  }
+
+  #claimed(source: string, taken: boolean): Fault | undefined {
+    if (!taken) {
+      return new Fault(
+        "connection_limit_reached",
+        `${source} has all its connections already (--max-per-client)`,
+      );
+    }
+    if (this.#over) this.#places!.give(source);
+    else this.#source = source;
+    return undefined;
+  }
+
+  /** Counts it out, and gives its place back. Called once. */
+  release(): void {
+    this.#over = true;
+    this.#admission.leave();
+    if (this.#source !== undefined) this.#places!.give(this.#source);
   }
 }

@@ -30,7 +30,7 @@ export const ARRIVING = {
         if (!await session.fill()) return { event: "ended", payload: GRACEFUL };
         header = readProxyHeader(reader.buffer);
       }
-      if (header.ends) client.introduce(header.ends);
+      if (header.ends) session.introduce(header.ends);
       return { event: "introduced", payload: {} };
     } catch (error) {
       turnedAway(session, toFault(error, "client"));

@@ -9,7 +9,9 @@ import { Fault, toFault } from "../faults.ts";
 import { maySeePages } from "../pages.ts";
 import { refuseDenied } from "../policy/rules.ts";
 import { noProxyRequest } from "../protocols/http1_request.ts";
-import { GRACEFUL, type Steps } from "./step.ts";
+import type { Session } from "../session.ts";
+import type { Outcome } from "../states.ts";
+import { GRACEFUL, type Payloads, type Steps } from "./step.ts";
 
 /** From the protocol to a request that may be served. */
 export const ASKING = {
@@ -71,32 +73,10 @@ export const ASKING = {
     };
   },
 
-  authorizing(session, { handshake, recording, request }) {
-    try {
-      if (session.refusal) throw session.refusal;
-      const { role } = session.entrance;
-      const isAdmin = role === "admin";
-      if (isAdmin && (request.kind !== "own" || request.page === undefined)) throw noProxyRequest();
-      if (request.kind === "own") {
-        const host = request.http.head.fields.get("host") ?? "";
-        if (!isAdmin && session.services.disguised) {
-          throw new Fault("proxy_authentication_required", "A stranger asked");
-        }
-        if (request.page !== undefined && !maySeePages(session.client, host, role)) throw noProxyRequest();
-        session.known = true;
-        return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
-      }
-      // A datagram says by itself where it goes.
-      if (request.kind !== "association") {
-        const protocol = ruleProtocol(request.kind, handshake.protocol);
-        const question = questionOf(session, protocol, { user: recording.user, target: request.target });
-        refuseDenied(session.services.rules().decide(question));
-      }
-      session.known = true;
-      return { event: "allowed", payload: { handshake, recording, request, attempt: "first" } };
-    } catch (error) {
-      return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };
-    }
+  authorizing(session, here) {
+    const { refusal } = session;
+    if (!(refusal instanceof Promise)) return authorize(session, here);
+    return session.interruptible(refusal).then(() => authorize(session, here));
   },
 } satisfies Partial<Steps>;
 
@@ -112,5 +92,38 @@ function refusalOf(fault: Fault): Fault {
       return new Fault("authentication_unavailable", "The credentials were not judged in time");
     default:
       throw fault;
+  }
+}
+
+/** Judges a request when all is known of its client. */
+function authorize(
+  session: Session,
+  { handshake, recording, request }: Payloads["authorizing"],
+): Outcome<"authorizing", Payloads> {
+  try {
+    const { refusal } = session;
+    if (refusal instanceof Fault) throw refusal;
+    const { role } = session.entrance;
+    const isAdmin = role === "admin";
+    if (isAdmin && (request.kind !== "own" || request.page === undefined)) throw noProxyRequest();
+    if (request.kind === "own") {
+      const host = request.http.head.fields.get("host") ?? "";
+      if (!isAdmin && session.services.disguised) {
+        throw new Fault("proxy_authentication_required", "A stranger asked");
+      }
+      if (request.page !== undefined && !maySeePages(session.client, host, role)) throw noProxyRequest();
+      session.known = true;
+      return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
+    }
+    // A datagram says by itself where it goes.
+    if (request.kind !== "association") {
+      const protocol = ruleProtocol(request.kind, handshake.protocol);
+      const question = questionOf(session, protocol, { user: recording.user, target: request.target });
+      refuseDenied(session.services.rules().decide(question));
+    }
+    session.known = true;
+    return { event: "allowed", payload: { handshake, recording, request, attempt: "first" } };
+  } catch (error) {
+    return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };
   }
 }

@@ -313,3 +313,21 @@ testRows(
   },
   { programs: ["haproxy"] },
 );
+
+testRows("P2: --max-per-client counts the clients of headers, each by itself", async (row) => {
+  await using origin = await Origin.listen();
+  await using proxy = await ProxyProcess.start(row, [...TRUSTING, "--max-per-client", "2"]);
+  const [, trusting] = proxy.addresses;
+  const statuses: number[] = [];
+  const clients: RawConnection[] = [];
+  for (const host of ["203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.8"]) {
+    const client = await proxy.connect(trusting);
+    clients.push(client);
+    await client.send(
+      `PROXY TCP4 ${host} 127.0.0.1 12345 8080\r\nCONNECT ${origin.authority} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    );
+    statuses.push(Number(/^HTTP\/1\.1 (\d+)/.exec(await client.readUntil("\r\n\r\n"))![1]));
+  }
+  assertEquals(statuses, [200, 200, 503, 200]);
+  for (const client of clients) client[Symbol.dispose]();
+});

@@ -311,6 +311,28 @@ testRows("--workers: --max-connections is for all of them together", async (row)
   for (const client of clients) client[Symbol.dispose]();
 }, READ);
 
+testRows("--workers: --max-per-client is for all of them together, and exact", async (row) => {
+  await using echo = await greeted();
+  await using proxy = await ProxyProcess.start(row, [...WORKERS, "--max-per-client", "3"]);
+  const served = async (clients: readonly RawConnection[]): Promise<RawConnection[]> => {
+    const statuses = await Promise.all(clients.map(async (client) => {
+      await client.send(`CONNECT ${echo.authority} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      return /^HTTP\/1\.1 (\d+)/.exec(await client.readUntil("\r\n\r\n"))![1];
+    }));
+    return clients.filter((_, i) => statuses[i] === "200");
+  };
+  const clients = await Promise.all(Array.from({ length: MANY }, () => proxy.connect()));
+  const first = await served(clients);
+  assertEquals(first.length, 3);
+  for (const client of first) client[Symbol.dispose]();
+  await eventually(async () => {
+    const next = await proxy.connect();
+    clients.push(next);
+    return (await served([next])).length === 1;
+  }, "The places did not come back");
+  for (const client of clients) client[Symbol.dispose]();
+}, READ);
+
 testRows("--workers: one of them serves a Unix socket, and its file goes with it", async (row) => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-"));
   try {

@@ -57,6 +57,7 @@ class Stage {
       listen: addresses?.map((address) => formatAddress(address)),
     }),
     texts: OLD,
+    perClient: 2,
     log: new LineLog({ level: "info", write: (line) => this.lines.push(line), clock: this.clock }),
     clock: this.clock,
   });
@@ -138,6 +139,27 @@ Deno.test("a worker gets the texts that are in force when it asks, and new ones 
     [{ texts: NEW }],
     [],
     [{ texts: NEW }],
+  ]);
+});
+
+Deno.test("the places of a client are for all workers together, and those of a dead one come back", async () => {
+  const stage = await Stage.start();
+  const [first, second] = stage.workers;
+  for (const [place, worker] of [first, second, first].entries()) {
+    worker.events.onReport({ take: "192.0.2.1", place });
+  }
+  second.events.onReport({ take: "192.0.2.2", place: 9 });
+  first.events.onReport({ give: "192.0.2.1" });
+  first.events.onReport({ take: "192.0.2.1", place: 4 });
+  second.end("SIGKILL");
+  first.events.onReport({ take: "192.0.2.1", place: 5 });
+  first.events.onReport({ take: "192.0.2.1", place: 6 });
+  assertEquals(first.orders, [
+    { place: 0, taken: true },
+    { place: 2, taken: false },
+    { place: 4, taken: true },
+    { place: 5, taken: true },
+    { place: 6, taken: false },
   ]);
 });
 

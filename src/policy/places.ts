@@ -1,0 +1,43 @@
+/**
+ * How many connections each client has at once.
+ *
+ * @module
+ */
+
+/** Hands out the places of each source: an IPv4 address, or the /64 of an IPv6 address. */
+export interface Places {
+  /** Whether there was one left, which is taken then; told later where somebody else counts. */
+  take(source: string): boolean | Promise<boolean>;
+  /** Gives one back that was taken. */
+  give(source: string): void;
+}
+
+/** Counts them here. What it keeps grows with the connections that are open. */
+export class CountedPlaces implements Places {
+  readonly #limit: number;
+  readonly #taken = new Map<string, number>();
+
+  /** So many for each source. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  take(source: string): boolean {
+    const taken = this.#taken.get(source) ?? 0;
+    if (taken >= this.#limit) return false;
+    this.#taken.set(source, taken + 1);
+    return true;
+  }
+
+  give(source: string): void {
+    const left = (this.#taken.get(source) ?? 0) - 1;
+    if (left > 0) this.#taken.set(source, left);
+    else this.#taken.delete(source);
+  }
+
+  /** Takes all of them back from somebody who has gone, and gives them back elsewhere. */
+  moveTo(other: Places): void {
+    for (const [source, count] of this.#taken) for (let left = count; left > 0; left--) other.give(source);
+    this.#taken.clear();
+  }
+}
