@@ -31,7 +31,8 @@ import { parseRuleLine } from "./policy/rules_file.ts";
 import type { PageFacts } from "./pages.ts";
 import type { Address, ByteStream, Listener, Runtime } from "./runtime.ts";
 import type { Services } from "./services.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits } from "./settings.ts";
+import { UnfinishedHeads } from "./unfinished_heads.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits, UNFINISHED_HEADS } from "./settings.ts";
 import { listenUnix } from "./unix_socket.ts";
 import { SecretFiles } from "./secret_files.ts";
 import { type ReadText, readTextFile } from "./text_file.ts";
@@ -109,7 +110,7 @@ class Server implements Proxy {
   constructor(options: ProxyOptions, runtime: Runtime) {
     const clock = options.clock ?? SYSTEM_CLOCK;
     const deadlines = new Deadlines(clock);
-    const { workers = 1 } = options;
+    const { workers = 1, log = SILENT_LOG } = options;
     const limits = shareOf({ ...DEFAULT_LIMITS, ...options.limits }, workers);
     const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
     this.#runtime = runtime;
@@ -135,6 +136,7 @@ class Server implements Proxy {
       deadlines,
       timeouts,
       limits,
+      unfinishedHeads: new UnfinishedHeads({ clock, log, budget: UNFINISHED_HEADS }),
       name: options.name ?? `proxy-${randomHex(4)}`,
       contact: options.contact,
       rules: () => this.#rules,
@@ -142,7 +144,7 @@ class Server implements Proxy {
       refuseClient: (client) => this.#admission.refuse(client),
       forwarded: options.forwarded ?? "keep",
       privateDestinations: options.privateDestinations ?? "allow",
-      log: options.log ?? SILENT_LOG,
+      log,
       pool: new OriginPool({ clock, deadlines }),
       router: new Router({
         proxies: [options.proxy ?? []].flat(),

@@ -25,6 +25,7 @@ import type { OriginPool } from "./upstreams/pool.ts";
 import type { Reserve } from "./upstreams/reserve.ts";
 import type { Router } from "./upstreams/router.ts";
 import type { Resolver } from "./upstreams/resolver.ts";
+import type { UnfinishedHeads } from "./unfinished_heads.ts";
 
 /** Who wants to be let in. */
 export interface AuthenticationRequest extends Credentials {
@@ -54,6 +55,7 @@ export interface Services {
   readonly deadlines: Deadlines;
   readonly timeouts: Timeouts;
   readonly limits: Limits;
+  readonly unfinishedHeads: UnfinishedHeads;
   /** The token that names this deployment in Via and Proxy-Status. */
   readonly name: string;
   /** Whom a client may ask that was refused. */

@@ -53,6 +53,12 @@ export interface Limits {
   readonly bodySize: number;
 }
 
+/**
+ * The most octets that all clients together hold in heads that are not complete; each worker has so much. It is room for
+ * 250 of the largest heads and for 16,000 ordinary ones, and small beside what the smallest machine has.
+ */
+export const UNFINISHED_HEADS = 32 * 1024 * 1024;
+
 /** The defaults. HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 16_384,

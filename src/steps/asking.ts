@@ -16,10 +16,12 @@ import { GRACEFUL, type Payloads, type Steps } from "./step.ts";
 /** From the protocol to a request that may be served. */
 export const ASKING = {
   async handshaking(session, { handshake, user }) {
-    const { client } = session;
+    const { client, services: { unfinishedHeads } } = session;
     const { buffer } = client.reader;
-    let begun = buffer.length > 0 || user !== undefined || handshake.protocol !== "http";
-    if (!begun) session.waitForRequest(session.known ? "idle" : "header");
+    let begun = user !== undefined || handshake.protocol !== "http";
+    /** Whether the client owes nothing: it has not begun, and is waited for. */
+    let idle = false;
+    let held = false;
     try {
       while (true) {
         const event = handshake.read(buffer);
@@ -30,19 +32,31 @@ export const ASKING = {
           const { request } = event;
           const recording = session.record(handshake.protocol, { user, request });
           return { event: "request", payload: { handshake, recording, request } };
-        } else if (!await session.fill()) {
-          return { event: "ended", payload: GRACEFUL };
-        } else if (!begun) {
-          begun = true;
-          session.setDeadline("header");
+        } else {
+          // An empty line is some client's old bug, and the codec has taken it: it begins nothing.
+          begun ||= buffer.length > 0 || handshake.asked !== undefined;
+          idle = !begun;
+          if (idle) session.waitForRequest(session.known ? "idle" : "header");
+          if (buffer.length > 0) {
+            held = true;
+            unfinishedHeads.hold(session, buffer.capacity);
+          }
+          if (!await session.fill()) return { event: "ended", payload: GRACEFUL };
+          if (idle) session.setDeadline("header");
+          idle = false;
         }
       }
     } catch (error) {
       const fault = toFault(error, "client");
       if (fault.code === "client_disconnected") throw fault;
-      if (!begun) return { event: "ended", payload: GRACEFUL };
-      const payload = { handshake, fault, recording: session.record(handshake.protocol, { user }) };
-      return { event: fault.code === "client_timeout" ? "timedOut" : "malformed", payload };
+      if (idle) return { event: "ended", payload: GRACEFUL };
+      const recording = session.record(handshake.protocol, { user });
+      recording.method = handshake.asked?.method;
+      recording.target = handshake.asked?.target;
+      const event = fault.code === "client_timeout" ? "timedOut" : "malformed";
+      return { event, payload: { handshake, fault, recording } };
+    } finally {
+      if (held) unfinishedHeads.release(session);
     }
   },
 

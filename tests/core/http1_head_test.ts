@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1_head.ts";
+import { MAX_FIELDS, RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1_head.ts";
 import { assertFaults, assertReads, assertWaits } from "../support/codec.ts";
 import { latin1, type Lines, type PlainHead, requestHeads, responseHeads } from "../support/http1.ts";
 
@@ -167,6 +167,21 @@ Deno.test("A14: a request head of the most octets allowed is read, one octet mor
     for (const { fault } of assertFaults(requestHeads(1000), latin1(text))) {
       assertEquals([fault.code, fault.status], ["http_request_error", 431]);
     }
+  }
+});
+
+Deno.test("A14: a head has up to 1000 fields, and one more is refused with 431, or is the target's fault", () => {
+  const fields = (count: number) => "a:\r\n".repeat(count);
+  const start = `GET ${URI} HTTP/1.1\r\n`;
+  const lines = Array.from({ length: MAX_FIELDS }, (): [string, string] => ["a", ""]);
+  assertReads(requestHeads(), latin1(`${start}${fields(MAX_FIELDS)}\r\n`), [head(lines)]);
+  for (const { fault } of assertFaults(requestHeads(), latin1(start + fields(MAX_FIELDS + 1)))) {
+    assertEquals([fault.code, fault.status], ["http_request_error", 431]);
+  }
+  for (
+    const { fault } of assertFaults(responseHeads(), latin1(`HTTP/1.1 200 OK\r\n${fields(MAX_FIELDS + 1)}`))
+  ) {
+    assertEquals([fault.code, fault.status], ["http_response_header_section_size", 502]);
   }
 });
 
