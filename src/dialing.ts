@@ -6,13 +6,14 @@
 
 import { Channel } from "./channel.ts";
 import { formatAddress } from "./endpoint.ts";
-import { Fault, toFault } from "./faults.ts";
+import { Fault, FAULTS, toFault } from "./faults.ts";
 import type { Recording } from "./observe/recording.ts";
 import { refuseSpecialPurpose } from "./policy/destination_guard.ts";
 import { refuseOwnListeners } from "./policy/own_listeners.ts";
 import type { RuleProtocol, RuleRequest } from "./policy/rule_request.ts";
 import { refuseDenied } from "./policy/rules.ts";
 import { reachedAt, spelledAddresses } from "./policy/spelled_addresses.ts";
+import { UpstreamFault } from "./protocols/connector.ts";
 import type { ExchangeRequest, Protocol, TunnelRequest } from "./protocols/handshake.ts";
 import { viaOf } from "./protocols/http1_forwarding.ts";
 import type { ByteStream, TcpAddress } from "./runtime.ts";
@@ -222,6 +223,18 @@ function chainOptions(
     judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
     readFile: (path) => secrets.read(path),
   };
+}
+
+/**
+ * The fault in place of an answer, said of the next proxy where that is the other end of the connection: what came, or did
+ * not come, came from there.
+ */
+export function partyFault({ proxy, route }: Reached, fault: Fault): Fault {
+  if (!proxy || fault.blame !== "upstream" && fault.code !== "proxy_configuration_error") return fault;
+  const plain = new UpstreamFault(fault.code);
+  const words = fault.message === FAULTS[fault.code].happened ? plain.message : fault.message;
+  const advice = fault instanceof UpstreamFault ? fault.advice : plain.advice;
+  return new UpstreamFault(fault.code, `${route}: ${words}`, { advice, cause: fault });
 }
 
 /**

@@ -17,6 +17,7 @@ import type { Watcher } from "./byte_reader.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
 import { type BodyReader, bodyReader, bodyWriter } from "./protocols/http1_body.ts";
+import { type KnownProxy, refusesUs, unknownToProxy } from "./protocols/http1_connector.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
 import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
@@ -53,7 +54,7 @@ export interface ExchangeOptions {
   readonly client: Channel;
   readonly origin: Channel;
   /** The origin's end is another proxy, which wants these credentials. */
-  readonly proxy?: { readonly authorization: string | undefined };
+  readonly proxy?: KnownProxy;
   /** The token that names this deployment in Via. */
   readonly name: string;
   readonly maxHeaderSize: number;
@@ -114,7 +115,7 @@ export class Exchange implements Watcher {
         const passing = client.writer.flush();
         if (passing) await passing;
         if (!await origin.reader.fill()) {
-          throw cutHead(this.#head.started || origin.reader.buffer.length > 0);
+          throw cutHead(this.#head.started || origin.reader.buffer.length > 0, this.#options.proxy);
         }
         head = this.#nextHead();
       }
@@ -235,7 +236,7 @@ export class Exchange implements Watcher {
       const head = this.#head.read(origin.reader.buffer);
       if (!head) return undefined;
       // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
-      if (head.status === 407 && proxy) throw nextProxyRefuses(proxy);
+      if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head.status, proxy);
       if (head.status >= 200 || head.status === 101) return head;
       if (++this.#interim > MAX_INTERIM) {
         throw new Fault("http_protocol_error", `More than ${MAX_INTERIM} informational answers came`);
@@ -337,19 +338,10 @@ function bindsConnection(request: RequestHead, response: ResponseHead): boolean 
     .some((value) => /^(?:ntlm|negotiate)\b/i.test(value));
 }
 
-function nextProxyRefuses({ authorization }: { readonly authorization: string | undefined }): Fault {
-  const why = authorization === undefined
-    ? "The next proxy wants to know who we are, and no user is configured"
-    : "The next proxy does not accept our credentials";
-  return new Fault("proxy_configuration_error", `${why} (407)`);
-}
-
-function cutHead(started: boolean): Fault {
+function cutHead(started: boolean, proxy: KnownProxy | undefined): Fault {
+  const who = proxy ? "The next proxy" : "The target";
   if (started) {
-    return new Fault(
-      "http_response_incomplete",
-      "The target closed the connection within the response's head",
-    );
+    return new Fault("http_response_incomplete", `${who} closed the connection within the response's head`);
   }
-  return new Fault("connection_terminated", "The target closed the connection without a response");
+  return new Fault("connection_terminated", `${who} closed the connection without a response`);
 }

@@ -186,6 +186,36 @@ export const FAULTS: Readonly<Record<FaultCode, FaultEntry>> = {
   proxy_shutdown: own(503, 1, "proxy", "The proxy is shutting down.", TRY_LATER),
 };
 
+/** Who is at the other end of the connection that failed. */
+export type Party = "target" | "next proxy";
+
+/** Code → what happened, where it was the next proxy and not the target that failed. */
+const AT_NEXT_PROXY: Readonly<Partial<Record<FaultCode, string>>> = {
+  dns_timeout: "The name server did not answer in time about the next proxy.",
+  dns_error: "The next proxy's name could not be resolved.",
+  destination_unavailable: "The next proxy is not available.",
+  destination_ip_unroutable: "There is no route to the next proxy.",
+  connection_refused: "The next proxy refused the connection.",
+  connection_terminated: "The next proxy closed the connection too early.",
+  connection_timeout: "The next proxy did not answer in time.",
+  connection_read_timeout: "The next proxy fell silent.",
+  connection_write_timeout: "The next proxy stopped taking bytes.",
+  connection_limit_reached: "The next proxy is at its limit of connections.",
+  http_response_incomplete: "The next proxy's answer was cut short.",
+  http_response_header_section_size: "The head of the next proxy's answer is too large.",
+  http_response_transfer_coding:
+    "The next proxy's answer has a transfer coding that this proxy does not know.",
+  http_response_timeout: "The next proxy did not answer in time.",
+  http_upgrade_failed: "The next proxy switched protocols unasked.",
+  http_protocol_error: "The next proxy does not answer as a proxy should.",
+  proxy_internal_error: "The next proxy failed.",
+};
+
+/** What the person at the client is told to have happened. */
+function happening(code: FaultCode, party: Party): string {
+  return party === "next proxy" ? AT_NEXT_PROXY[code] ?? FAULTS[code].happened : FAULTS[code].happened;
+}
+
 /** The one SOCKS4 answer to every failure: request rejected or failed. */
 export const SOCKS4_REJECTED = 0x5B;
 
@@ -197,6 +227,8 @@ export interface FaultOptions extends ErrorOptions {
   readonly socks5?: number;
   /** Advice for the person at the client that is more exact than the table's: fixed words, and nothing of the request. */
   readonly advice?: string;
+  /** Who failed; the target by default. */
+  readonly party?: Party;
 }
 
 /**
@@ -217,16 +249,24 @@ export class Fault extends Error {
   readonly status: number;
   /** The SOCKS5 reply that tells it. */
   readonly socks5: number;
+  /** Who failed, where a target and a proxy on the way to it can. */
+  readonly party: Party;
+  /** What the person at the client is told to have happened. */
+  readonly happened: string;
   /** What the person at the client is told to do. */
   readonly advice: string;
 
   /** Takes what the table says of the code, and the operator's words. */
-  constructor(code: FaultCode, message: string = FAULTS[code].happened, options: FaultOptions = {}) {
-    super(message, options);
+  constructor(code: FaultCode, message?: string, options: FaultOptions = {}) {
+    const { party = "target" } = options;
+    const happened = happening(code, party);
+    super(message ?? happened, options);
+    this.party = party;
+    this.happened = happened;
     this.code = code;
     this.status = options.status ?? FAULTS[code].status;
     this.socks5 = options.socks5 ?? FAULTS[code].socks5;
-    this.advice = options.advice ?? FAULTS[code].advice;
+    this.advice = options.advice ?? (party === "target" ? FAULTS[code].advice : TELL_PROXY);
   }
 
   /** Who caused it. */

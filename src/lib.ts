@@ -18,7 +18,7 @@
 
 export { createProxy } from "./server.ts";
 export type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
-export { type Blame, Fault, type FaultCode, type FaultOptions } from "./faults.ts";
+export { type Blame, Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
 export { UsageError } from "./usage_error.ts";
 export type { Totals } from "./observe/metrics.ts";
 export type { AccessRecord, Ending } from "./observe/record.ts";

@@ -59,10 +59,12 @@ export class UpstreamFault extends Fault {
    */
   constructor(
     code: FaultCode,
-    message: string,
-    { doubtful = false, ...options }: Omit<FaultOptions, "socks5"> & { readonly doubtful?: boolean } = {},
+    message?: string,
+    { doubtful = false, ...options }: Omit<FaultOptions, "socks5" | "party"> & {
+      readonly doubtful?: boolean;
+    } = {},
   ) {
-    super(code, message, { ...options, socks5: 1 });
+    super(code, message, { ...options, socks5: 1, party: "next proxy" });
     this.doubtful = doubtful;
   }
 }

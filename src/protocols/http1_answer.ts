@@ -5,6 +5,7 @@
  */
 
 import { type Fault, FAULTS } from "../faults.ts";
+import type { ResponseHead } from "./http1_head.ts";
 import { toOctets } from "./http1_syntax.ts";
 
 /** Status code → reason phrase (RFC 9110 section 15, RFC 6585). */
@@ -61,11 +62,24 @@ export function strangerAnswer(
   status: 400 | 404,
   options: Pick<AnswerOptions, "date" | "persistent" | "bodyless">,
 ): Uint8Array {
-  const title = `${status} ${REASONS[status]}`;
-  const body =
-    `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
+  const body = strangerPage(status);
   const bytes = head(status, ["Content-Type: text/html", `Content-Length: ${body.length}`], options);
   return options.bodyless ? bytes : concat(bytes, toOctets(body));
+}
+
+function strangerPage(status: 400 | 404): string {
+  const title = `${status} ${REASONS[status]}`;
+  return `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
+}
+
+/**
+ * Whether a disguised proxy has taken us for a stranger. What a target answers comes with the proxy's Via, and this
+ * comes without.
+ */
+export function isStrangerAnswer({ status, fields }: Pick<ResponseHead, "status" | "fields">): boolean {
+  return (status === 404 || status === 400) && !fields.has("via") && !fields.has("proxy-status") &&
+    fields.get("content-type") === "text/html" &&
+    fields.get("content-length") === String(strangerPage(status).length);
 }
 
 /** What a page of the proxy's own is made of. */
@@ -106,8 +120,8 @@ export function pageAnswer(
 
 /** The answer that tells a fault: what happened and what to do, and never more than the client may know. */
 export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
-  const { happened, registered } = FAULTS[fault.code];
-  const { advice } = fault;
+  const { registered } = FAULTS[fault.code];
+  const { happened, advice, party } = fault;
   const help = helpLines(fault, options);
   const text = options.html
     ? page(fault.status, [happened, advice, ...help.map(escapeHtml)])
@@ -120,7 +134,11 @@ export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
   ];
   // A browser shows an error page in the name of the site that was asked for.
   if (options.html) fields.push(...ISOLATION);
-  if (registered) fields.push(`Proxy-Status: ${options.name}; error=${fault.code}`);
+  if (registered) {
+    // The codes of RFC 9209 speak of the next hop, which may be the target or another proxy; which proxy is for the log.
+    const details = party === "next proxy" ? '; details="next proxy"' : "";
+    fields.push(`Proxy-Status: ${options.name}; error=${fault.code}${details}`);
+  }
   if (fault.status === 405) fields.push("Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
   if (fault.status === 407) fields.push(`Proxy-Authenticate: Basic realm="proxy", charset="UTF-8"`);
   if (fault.status === 503) fields.push("Retry-After: 10");
@@ -143,11 +161,13 @@ function head(
 }
 
 /** Whom to ask, and what to tell them; where it is not for the client or the target to mend it. */
-function helpLines({ blame, code }: Fault, { contact, reference }: AnswerOptions): string[] {
+function helpLines({ blame, code, party }: Fault, { contact, reference }: AnswerOptions): string[] {
   const lines = contact === undefined ? [] : [`Contact: ${contact}`];
   // All refusals of credentials are alike.
   if (code === "proxy_authentication_required") return lines;
-  return blame === "policy" || blame === "proxy" ? [...lines, `Reference: ${reference}`] : [];
+  return blame === "policy" || blame === "proxy" || party === "next proxy"
+    ? [...lines, `Reference: ${reference}`]
+    : [];
 }
 
 /** Text as HTML shows it, also within quotes. */

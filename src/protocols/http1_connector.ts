@@ -15,6 +15,7 @@ import {
 } from "./connector.ts";
 import type { Credentials } from "./handshake.ts";
 import { formatAuthority } from "./host.ts";
+import { isStrangerAnswer } from "./http1_answer.ts";
 import type { Fields } from "./http1_fields.ts";
 import { type ResponseHead, ResponseHeadReader } from "./http1_head.ts";
 import { toOctets } from "./http1_syntax.ts";
@@ -47,6 +48,8 @@ export interface HttpConnectorOptions extends Omit<ConnectorOptions, "credential
   readonly via?: string;
   /** The most bytes that the head of the response may have. */
   readonly maxHeaderSize: number;
+  /** Whether the proxy is known by its key, so that it is the right one whatever it says. */
+  readonly pinned?: boolean;
 }
 
 /** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
@@ -100,14 +103,10 @@ export class HttpConnector implements Connector {
     }
   }
 
-  #refusal({ status, fields }: ResponseHead): Fault {
+  #refusal(head: ResponseHead): Fault {
+    const { status, fields } = head;
     const target = formatAuthority(this.#options.target);
-    if (status === 407) {
-      const why = this.#options.authorization === undefined
-        ? "It wants to know who we are, and no user is configured"
-        : "It does not accept our credentials";
-      return new UpstreamFault("proxy_configuration_error", `${why} (407)`);
-    }
+    if (refusesUs(head, this.#options)) return unknownToProxy(status, this.#options);
     const told = proxyError(fields);
     const code = told ?? BY_STATUS[status];
     const message = `It refused ${target}${told ? `: ${told}` : ""} (${status})`;
@@ -121,6 +120,35 @@ export class HttpConnector implements Connector {
   }
 }
 
+/** An HTTP proxy that is asked, and what it is told and known by. */
+export interface KnownProxy extends Pick<HttpConnectorOptions, "pinned"> {
+  /** As in `HttpConnectorOptions`. */
+  readonly authorization: string | undefined;
+}
+
+/**
+ * Whether an answer says that the proxy does not know us: a 407, or the page for strangers of one that is disguised. Its
+ * key tells that one from a web server.
+ */
+export function refusesUs(
+  head: Pick<ResponseHead, "status" | "fields">,
+  { pinned }: Pick<KnownProxy, "pinned">,
+): boolean {
+  return head.status === 407 || pinned === true && isStrangerAnswer(head);
+}
+
+/** Says so. */
+export function unknownToProxy(status: number, { authorization }: Partial<KnownProxy>): UpstreamFault {
+  const credentials = authorization?.startsWith("Bearer ") ? "token" : "credentials";
+  const why = authorization === undefined
+    ? "It wants to know who we are, and no user is configured"
+    : `It does not accept our ${credentials}`;
+  const advice = `Whoever runs this proxy should check its ${credentials} for the next one.`;
+  return new UpstreamFault("proxy_configuration_error", `${why} (${status})`, { advice });
+}
+
+type GreeterOptions = KnownProxy & Pick<HttpConnectorOptions, "maxHeaderSize">;
+
 /**
  * Asks an HTTP proxy for nothing but an answer of its own (RFC 9110 section 9.3.7): any is good that does not say that
  * it does not know us.
@@ -128,21 +156,20 @@ export class HttpConnector implements Connector {
 export class HttpGreeter implements Connector {
   /** See `Connector`: no target is named. */
   readonly asked = false;
-  readonly #authorization: string | undefined;
+  readonly #options: GreeterOptions;
   readonly #reader: ResponseHeadReader;
 
   /** One object asks once. */
-  constructor(
-    { authorization, maxHeaderSize }: Pick<HttpConnectorOptions, "authorization" | "maxHeaderSize">,
-  ) {
-    this.#authorization = authorization;
-    this.#reader = new ResponseHeadReader(maxHeaderSize);
+  constructor(options: GreeterOptions) {
+    this.#options = options;
+    this.#reader = new ResponseHeadReader(options.maxHeaderSize);
   }
 
   /** The request. It goes no further than the proxy, whatever that makes of `*`. */
   start(): Uint8Array {
     let head = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\nConnection: close\r\n";
-    if (this.#authorization !== undefined) head += `Proxy-Authorization: ${this.#authorization}\r\n`;
+    const { authorization } = this.#options;
+    if (authorization !== undefined) head += `Proxy-Authorization: ${authorization}\r\n`;
     return toOctets(`${head}\r\n`);
   }
 

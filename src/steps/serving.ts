@@ -8,6 +8,7 @@ import {
   chooseWay,
   dial,
   type Errand,
+  partyFault,
   questionOf,
   type Reached,
   refuseDetour,
@@ -245,7 +246,10 @@ function concluded(
         return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
       }
       if (reached.proxy && !kept) suspectProxy(session, reached, end.fault);
-      return { event: "unanswered", payload: { handshake, recording, fault: end.fault } };
+      return {
+        event: "unanswered",
+        payload: { handshake, recording, fault: partyFault(reached, end.fault) },
+      };
     case "cut":
       throw end.fault;
   }

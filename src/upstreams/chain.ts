@@ -15,7 +15,12 @@ import { Fault, toFault } from "../faults.ts";
 import { type Connector, UpstreamFault } from "../protocols/connector.ts";
 import type { ProxyRequest } from "../protocols/handshake.ts";
 import { parseIp, parseIpv4 } from "../protocols/host.ts";
-import { basicAuthorization, HttpConnector, HttpGreeter } from "../protocols/http1_connector.ts";
+import {
+  basicAuthorization,
+  HttpConnector,
+  HttpGreeter,
+  type KnownProxy,
+} from "../protocols/http1_connector.ts";
 import { LineConnector } from "../protocols/line_connector.ts";
 import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
 import { Socks4Connector } from "../protocols/socks4_connector.ts";
@@ -65,7 +70,7 @@ export interface Routed extends Omit<Dialed, "address"> {
    * An HTTP proxy is at the other end: it is sent the request in absolute-form, with these credentials for
    * it.
    */
-  readonly proxy?: { readonly authorization: string | undefined };
+  readonly proxy?: KnownProxy;
   /** The address that the last upstream was asked for, where this proxy has resolved the target's name. */
   readonly resolved?: TcpAddress;
 }
@@ -186,7 +191,7 @@ class Passage {
         asked = behind ? "upstream" : "target";
         if (asked === "target" && this.#request.kind === "greeting") await this.#greet(hop, authorization);
         else if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) {
-          proxy = { authorization };
+          proxy = { authorization, ...isPinned(hop) && { pinned: true } };
         } else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
       }
       signal.throwIfAborted();
@@ -199,8 +204,9 @@ class Passage {
         ...this.#resolved && { resolved: this.#resolved },
       };
     } catch (error) {
-      const own = !signal.aborted || signal.reason instanceof UpstreamFault;
-      const fault = own ? named(hop, signal.aborted ? signal.reason : error, asked) : toFault(signal.reason);
+      const reason = signal.aborted ? late(signal.reason) : error;
+      const own = !signal.aborted || reason instanceof UpstreamFault;
+      const fault = own ? named(hop, reason, asked) : toFault(reason);
       this.#channel?.cut(fault);
       throw fault;
     } finally {
@@ -256,9 +262,11 @@ class Passage {
     reached?.();
   }
 
-  async #greet({ scheme, credentials }: Upstream, authorization: string | undefined): Promise<void> {
+  async #greet(hop: Upstream, authorization: string | undefined): Promise<void> {
     const { maxHeaderSize } = this.#options;
-    if (isHttp({ scheme })) await this.#converse(new HttpGreeter({ authorization, maxHeaderSize }));
+    const { scheme, credentials } = hop;
+    const pinned = isPinned(hop);
+    if (isHttp(hop)) await this.#converse(new HttpGreeter({ authorization, maxHeaderSize, pinned }));
     else if (scheme === "socks5" || scheme === "socks5h") {
       await this.#converse(new Socks5Connector({ target: NOWHERE, credentials }), "greeting");
     }
@@ -282,15 +290,18 @@ class Passage {
   }
 
   #connector(
-    { scheme, credentials }: Upstream,
+    hop: Upstream,
     target: TcpAddress,
     authorization: string | undefined,
   ): Connector {
+    const { scheme, credentials } = hop;
     switch (scheme) {
       case "http":
       case "https": {
         const { maxHeaderSize } = this.#options;
-        return new HttpConnector({ target, authorization, via: this.#request.via, maxHeaderSize });
+        return new HttpConnector({
+          ...{ target, authorization, via: this.#request.via, maxHeaderSize, pinned: isPinned(hop) },
+        });
       }
       case "socks4":
       case "socks4a":
@@ -343,13 +354,28 @@ async function io<T>(promise: Promise<T>, { asked }: Pick<Connector, "asked">): 
   }
 }
 
+/** Who waited in vain has waited for an upstream, which has not answered for its target either. */
+function late(reason: unknown): unknown {
+  if (reason instanceof UpstreamFault || toFault(reason).code !== "connection_timeout") return reason;
+  return new UpstreamFault("connection_timeout", undefined, { cause: reason });
+}
+
+/** An upstream's own words; those that the table has for a target are of no use here. */
+function adviceOf(fault: Fault): { readonly advice?: string } {
+  return fault instanceof UpstreamFault ? { advice: fault.advice } : {};
+}
+
+function isPinned({ tls }: Upstream): boolean {
+  return tls?.pin !== undefined;
+}
+
 /** The fault with the upstream's name before it. Only the last upstream can refuse the target. */
 function named(hop: Upstream, error: unknown, asked: Asked): Fault {
   const fault = toFault(error);
   const message = `${formatUpstream(hop)}: ${fault.message}`;
   if (fault instanceof UpstreamFault || asked === "upstream") {
     const doubtful = asked === "target" && fault instanceof UpstreamFault && fault.doubtful;
-    return new UpstreamFault(fault.code, message, { cause: fault, doubtful });
+    return new UpstreamFault(fault.code, message, { ...adviceOf(fault), cause: fault, doubtful });
   }
   return new Fault(fault.code, message, { status: fault.status, socks5: fault.socks5, cause: fault });
 }

@@ -87,7 +87,10 @@ export class Failover {
     }
     const [last] = faults.slice(-1);
     if (faults.length === 1) throw last;
-    throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), { cause: last });
+    throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), {
+      advice: last.advice,
+      cause: last,
+    });
   }
 
   /** An alternative has failed behind its dialing: it is left alone for a while. */

@@ -66,7 +66,10 @@ testRows("failover: where all upstreams are dead it is 502, and the reason names
     using http = await proxy.connect();
     await http.send(request("GET", `http://target.test/${i}`));
     const answer = await http.message();
-    assertEquals([answer.status, answer.field("proxy-status")], [502, "here; error=connection_refused"]);
+    assertEquals([answer.status, answer.field("proxy-status")], [
+      502,
+      'here; error=connection_refused; details="next proxy"',
+    ]);
     const { reason } = await proxy.record(`/${i}`);
     assertMatch(String(reason), new RegExp(`http://${one.authority}: .*; socks5h://${two.authority}: `));
   }

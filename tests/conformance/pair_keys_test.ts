@@ -11,7 +11,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { createServer } from "node:tls";
-import { tunnel } from "./exchanges.ts";
+import { request, tunnel } from "./exchanges.ts";
 import {
   answers,
   bearer,
@@ -28,6 +28,38 @@ import { httpOrigin, Origin } from "../support/origin.ts";
 import { asHalf, Keys, Pair, startLocal, startRemote } from "../support/pair.ts";
 import { ProgramRun, type ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
+
+pairTest("a wrong token is told to the local user as that, and not as the target's answer", async (row) => {
+  await using made = await Keys.make(row);
+  await using origin = await httpOrigin(() => "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone");
+  await using remote = await startRemote(row, [...made.remoteFlags, "--allow-private"]);
+  const { authority } = origin;
+  {
+    // What the target says is the target's.
+    await using local = await startLocal(row, made.localFlags(remote.port));
+    using client = await local.connect();
+    await client.send(request("GET", `http://${authority}/`));
+    assertEquals((await client.message()).status, 404);
+  }
+  await writeFile(made.file("token"), `${newToken()}\n`);
+  await using local = await startLocal(row, made.localFlags(remote.port));
+  const asked = [request("GET", `http://${authority}/wrong`), request("HEAD", `http://${authority}/wrong`)];
+  for (const bytes of [...asked, `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`]) {
+    using client = await local.connect();
+    await client.send(bytes);
+    const head = await client.readUntil("\r\n\r\n");
+    assertMatch(head, /^HTTP\/1\.1 500 [^]*; error=proxy_configuration_error; details="next proxy"\r\n/);
+    if (bytes.startsWith("HEAD")) continue;
+    assertMatch(
+      await client.readUntil("\nReference: "),
+      /^The next proxy does not accept this proxy\. .*its token /,
+    );
+  }
+  const reasons = await Promise.all(["/wrong", authority].map((target) => local.record(target)));
+  for (const { reason } of reasons) {
+    assertMatch(String(reason), /^https:\/\/127\.0\.0\.1:\d+: It does not accept our token \(40[04]\)$/);
+  }
+});
 
 pairTest("one token can be replaced by another while both are good", async (row) => {
   await using made = await Keys.make(row);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,12 @@ async function askHttp(proxy: ProxyProcess, bytes: string): Promise<string> {
   using client = await proxy.connect();
   await client.send(bytes);
   const answer = await client.message();
-  return `${answer.status} ${answer.field("proxy-status")}`.replace("; error=", " ");
+  const status = answer.field("proxy-status") ?? "";
+  const isNext = /; details="next proxy"$/.test(status);
+  // The page names the same party, and does not tell a client which proxy it is.
+  assertEquals(/\b(?:next proxy|name server)\b/i.test(answer.text), isNext, answer.text);
+  assert(!isNext || !/127\.0\.0\.1|\.test/.test(answer.text), answer.text);
+  return `${answer.status} ${status}`.replace("; error=", " ").replace(/; details="(.*)"/, " of the $1");
 }
 
 async function askSocks5(proxy: ProxyProcess, host: string, port: number): Promise<number> {
@@ -131,8 +136,8 @@ testRows("1.8: an upstream that fails is 502 or 504, and never said to be the ta
   using hole = await BlackHole.open();
   await using mute = await Origin.listen(() => Promise.resolve());
   await using other = await Origin.listen((connection) => connection.send("SSH-2.0-OpenSSH_9.2\r\n"));
-  const refused = same("502 here connection_refused", 1);
-  const ended = same("502 here connection_terminated", 1);
+  const refused = same("502 here connection_refused of the next proxy", 1);
+  const ended = same("502 here connection_terminated of the next proxy", 1);
   const cases: [upstream: string, told: Told][] = [
     [`http://${closed.authority}`, refused],
     [`socks5h://${closed.authority}`, refused],
@@ -140,11 +145,11 @@ testRows("1.8: an upstream that fails is 502 or 504, and never said to be the ta
     [`http://${mute.authority}`, ended],
     [`socks5h://${mute.authority}`, ended],
     [`socks4a://${mute.authority}`, ended],
-    [`http://${other.authority}`, same("502 here http_protocol_error", 1)],
-    [`socks5h://${other.authority}`, same("500 here proxy_configuration_error", 1)],
-    [`socks4a://${other.authority}`, same("500 here proxy_configuration_error", 1)],
-    [`http://${hole.authority}`, same("504 here connection_timeout", 4)],
-    [`http://upstream.missing.test:1`, same("502 here dns_error", 1)],
+    [`http://${other.authority}`, same("502 here http_protocol_error of the next proxy", 1)],
+    [`socks5h://${other.authority}`, same("500 here proxy_configuration_error of the next proxy", 1)],
+    [`socks4a://${other.authority}`, same("500 here proxy_configuration_error of the next proxy", 1)],
+    [`http://${hole.authority}`, same("504 here connection_timeout of the next proxy", 1)],
+    [`http://upstream.missing.test:1`, same("502 here dns_error of the next proxy", 1)],
   ];
   await using names = await NameServer.start(() => ({ rcode: "NXDOMAIN" }));
   const routes = cases.flatMap(([upstream], i) => ["--route", `u${i}.test via ${upstream}`]);
@@ -171,7 +176,7 @@ testRows(
     await using proxy = await ProxyProcess.start(row, ["--name", "here", "--log-level", "debug", ...routes]);
     for (const i of upstreams.keys()) {
       const told = await ask(proxy, `u${i}.test`, 443);
-      assertEquals(told, same("500 here proxy_configuration_error", 1), upstreams[i]);
+      assertEquals(told, same("500 here proxy_configuration_error of the next proxy", 1), upstreams[i]);
       for (const method of ["GET", "CONNECT"]) {
         const line = await proxy.output.find((line) => {
           const record = JSON.parse(line);
@@ -256,10 +261,10 @@ testRows("a chain of four protocols carries curl and Chromium; each hop that die
 
   // From the last to the first: the hop before the dead one tells.
   const deaths: [die: () => Promise<unknown>, teller: string, told: string][] = [
-    [() => four.stop(), shown[2], "502 here connection_refused"],
-    [() => three.stop(), shown[1], "502 here connection_refused"],
-    [() => two.kill(), shown[0], "502 here destination_unavailable"],
-    [() => one.kill(), shown[0], "502 here connection_refused"],
+    [() => four.stop(), shown[2], "502 here connection_refused of the next proxy"],
+    [() => three.stop(), shown[1], "502 here connection_refused of the next proxy"],
+    [() => two.kill(), shown[0], "502 here destination_unavailable of the next proxy"],
+    [() => one.kill(), shown[0], "502 here connection_refused of the next proxy"],
   ];
   for (const [i, [die, teller, told]] of deaths.entries()) {
     await die();

@@ -389,7 +389,13 @@ Deno.test("chain: aborting ends it with the signal's reason, and the connection 
     assertEquals(await assertRejects(() => dialing), reason);
     await assertRejects(() => hearAll(proxy));
   }
+});
+
+Deno.test("chain: who waited in vain is told that it was for the upstream", async () => {
+  await using network = await machines();
   const late = AbortSignal.abort(new Fault("connection_timeout"));
   const fault = await fails(network, `http://${AT.http}`, { signal: late });
-  assertEquals(fault, late.reason);
+  assertInstanceOf(fault, UpstreamFault);
+  assertEquals([fault.code, fault.socks5], ["connection_timeout", 1]);
+  assertEquals(fault.message, `http://${AT.http}: The next proxy did not answer in time.`);
 });
