@@ -29,8 +29,10 @@ import type { Chain } from "./upstreams/upstream.ts";
 /** A connection that leads to the target, and how. */
 export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly channel: Channel;
-  /** What is behind the connection: requests with the same one may share it. Undefined where none may. */
+  /** What is behind the connection: the client's requests with the same one may share it. Undefined where none may. */
   readonly key: string | undefined;
+  /** Whose requests it is for: a client may change its user from one to the next. */
+  readonly user: string | undefined;
   /** What the record says of the way. */
   readonly route: string;
   /** Whether requests have another way where this one fails. */
@@ -121,30 +123,38 @@ export async function refuseDetour({ services }: Session, question: RuleRequest)
 
 /** A connection that waits for another request on one of these ways. */
 export function takeKept(
-  { services }: Session,
+  session: Session,
   way: Way,
   { request, question }: Errand,
 ): Reached | undefined {
+  const { services } = session;
   const { pool, failover } = services;
   if (!("alternatives" in way)) return undefined;
   for (const chain of way.alternatives) {
     const key = routeKey(chain, request.target);
-    const kept = key === undefined ? undefined : pool.take(key);
+    const kept = key === undefined ? undefined : pool.take(session, key);
     if (key === undefined || !kept) {
       // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
       if (failover.pauses(chain)) continue;
+      return undefined;
+    }
+    if (kept.user !== question.user) {
+      kept.channel.drop(OTHER_USER);
       return undefined;
     }
     try {
       judgeKept(services, question, kept);
       return kept;
     } catch {
-      // Good for others, and perhaps another address of the target is good for this one: dialing will tell.
-      pool.put(key, kept);
+      // Good for other requests, and perhaps another address of the target is good for this one: dialing will tell.
+      pool.put(session, kept);
     }
   }
   return undefined;
 }
+
+// One for all, as a stack trace for each would cost more than the close.
+const OTHER_USER = new Fault("connection_terminated", "The connection was opened for another user");
 
 /** What is judged at dialing is judged again for each request that takes the connection: rules differ by user. */
 function judgeKept(services: Services, question: RuleRequest, { chain, channel, resolved }: Reached): void {
@@ -168,6 +178,7 @@ export async function dial(
       chain: [],
       address: channel.remote,
       key: undefined,
+      user: question.user,
       route: "handler",
       replaceable: false,
     };
@@ -203,6 +214,7 @@ export async function dial(
     chain,
     address,
     replaceable,
+    user: question.user,
     key: routeKey(chain, request.target),
   };
 }

@@ -325,6 +325,7 @@ export class Session implements Timed {
   end(): void {
     this.#association?.close();
     this.#release?.();
+    this.services.pool.release(this);
     this.services.deadlines.forget(this);
     this.#onEnd();
   }

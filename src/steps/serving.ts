@@ -236,8 +236,9 @@ function concluded(
       return { event: "upgraded", payload: { recording, reached, reply: NOTHING } };
     case "reusable":
     case "finished":
-      if (exchange.originReusable && reached.key !== undefined) services.pool.put(reached.key, reached);
-      else reached.channel.drop(EXCHANGE_OVER);
+      if (end.how === "reusable" && exchange.originReusable && reached.key !== undefined) {
+        services.pool.put(session, reached);
+      } else reached.channel.drop(EXCHANGE_OVER);
       return end.how === "reusable" ? reusable(session) : { event: "finished", payload: GRACEFUL };
     case "unanswered":
       if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;

@@ -16,7 +16,7 @@ function pooled() {
   return { clock, pool, connect };
 }
 
-Deno.test("OriginPool gives the connection that was used last, for its own origin alone", () => {
+Deno.test("OriginPool gives the connection that was used last, to its own owner alone", () => {
   const { pool, connect } = pooled();
   const [a, b] = [connect().channel, connect().channel];
   pool.put("a.test:80", { channel: a });
@@ -61,12 +61,56 @@ Deno.test("OriginPool drops a connection whose origin ends or speaks unasked", a
   }
 });
 
-Deno.test("OriginPool keeps no more than 64 connections for one origin, and 512 in all", () => {
+Deno.test("OriginPool keeps four connections for one owner, and the last of them", () => {
   const { pool, connect } = pooled();
-  for (let i = 0; i < 70; i++) pool.put("a.test:80", { channel: connect().channel });
-  assertEquals(pool.size, 64);
-  for (let i = 0; i < 600; i++) pool.put(`${i}.test:80`, { channel: connect().channel });
-  assertEquals(pool.size, 512);
+  const all = Array.from({ length: 6 }, (_, i) => ({ channel: connect().channel, key: `${i}.test:80` }));
+  const owner = {};
+  for (const kept of all) pool.put(owner, kept);
+  assertEquals(all.map(({ key }) => pool.take(owner, key)), [undefined, undefined, ...all.slice(2)]);
+});
+
+Deno.test("OriginPool keeps one connection for every owner, however many others have", () => {
+  const { pool, connect } = pooled();
+  for (let i = 0; i < 200; i++) {
+    const greedy = {};
+    for (let j = 0; j < 4; j++) pool.put(greedy, { channel: connect().channel, key: `${j}.test:80` });
+  }
+  assertEquals(pool.size, 200 + 512);
+  const late = {};
+  const [first, second] = ["a.test:80", "b.test:80"].map((key) => ({ channel: connect().channel, key }));
+  pool.put(late, first);
+  assertEquals(pool.take(late, first.key), first);
+  pool.put(late, first);
+  pool.put(late, second);
+  assertEquals([pool.count(late), pool.take(late, second.key)], [1, second]);
   pool.clear();
   assertEquals(pool.size, 0);
+});
+
+Deno.test("OriginPool drops what an owner leaves behind, and nothing of others", async () => {
+  const { pool, connect } = pooled();
+  const [one, other] = [connect(), connect()];
+  const [mine, yours] = [{}, {}];
+  pool.put(mine, { channel: one.channel, key: "a.test:80" });
+  pool.put(yours, { channel: other.channel, key: "a.test:80" });
+  pool.release(mine);
+  await assertRejects(() => one.origin.reader.read());
+  assertEquals([pool.count(mine), pool.count(yours)], [0, 1]);
+  pool.clear();
+});
+
+Deno.test("OriginPool keeps what tells of its end for as long as its owner lasts, and tells it", async () => {
+  const { clock, pool, connect } = pooled();
+  const owner = {};
+  let lost = 0;
+  const { channel, origin } = connect();
+  const pinned = { channel, key: "pinned.test:80", lost: () => lost++ };
+  pool.put(owner, pinned);
+  for (let i = 0; i < 6; i++) pool.put(owner, { channel: connect().channel, key: `${i}.test:80` });
+  clock.advance(60_000);
+  assertEquals([pool.take(owner, pinned.key), pool.size], [pinned, 0]);
+  pool.put(owner, pinned);
+  await origin.writer.close();
+  await until(() => pool.size === 0);
+  assertEquals(lost, 1);
 });
