@@ -47,7 +47,7 @@ export interface Limits {
    * give twice as many, a /48 three times; what comes beyond that is refused at once.
    */
   readonly attempts: number;
-  /** Bytes in a request's or response's head, and in a chunked body's trailers. */
+  /** Bytes in a request's or response's head, and in a chunked body's trailers. Each also has at most 1,000 fields. */
   readonly headerSize: number;
   /** Bytes in the body of a request; more is refused with 413. A tunnel has no body. */
   readonly bodySize: number;

@@ -75,7 +75,7 @@ export const RUNNING_FLAGS = {
   "max-header-size": {
     group: "Limits",
     value: "SIZE",
-    help: "Bytes in a message head",
+    help: "Bytes in a message head, which has up to 1,000 fields",
     fallback: formatSize(DEFAULT_LIMITS.headerSize),
     read: readSize,
   },
