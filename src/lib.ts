@@ -21,7 +21,7 @@ export type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
 export { type Blame, Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
 export { UsageError } from "./usage_error.ts";
 export type { Totals } from "./observe/metrics.ts";
-export type { AccessRecord, Ending } from "./observe/record.ts";
+export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
 export type { Authenticate, AuthenticationRequest, OnTransition } from "./services.ts";
 export type { Credentials, Protocol } from "./protocols/handshake.ts";

@@ -77,6 +77,8 @@ export interface ProxyOptions {
   readonly disguised?: boolean;
   /** Called once for each request and each tunnel, when it has ended. */
   readonly onRecord?: (record: AccessRecord) => void;
+  /** Whether `onRecord` is called for the proxy's own pages, too. By default they leave no record; metrics never count them. */
+  readonly recordPages?: boolean;
   /** Sees every transition of every connection. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */

@@ -167,6 +167,7 @@ class Server implements Proxy {
         this.#metrics.add(record);
         options.onRecord?.(record);
       },
+      onPage: options.recordPages ? options.onRecord : undefined,
       onTransition: options.onTransition,
       listening: () => this.addresses,
     };
@@ -276,11 +277,12 @@ class Server implements Proxy {
   #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
     // A load balancer is not a client, but says later whose connection it passes on.
     const entry = this.#admission.enter(entrance.trusts ? undefined : stream.remote);
-    this.#metrics.connected();
+    const isClient = entrance.role === "proxy";
+    if (isClient) this.#metrics.connected();
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const onEnd = (): void => {
       this.#connections.delete(connection);
-      this.#metrics.disconnected();
+      if (isClient) this.#metrics.disconnected();
       entry.release();
       if (this.#connections.size === 0) this.#onEmpty();
     };

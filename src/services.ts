@@ -77,6 +77,8 @@ export interface Services {
   /** What the proxy's own pages tell. */
   readonly facts: () => PageFacts;
   readonly onRecord: (record: AccessRecord) => void;
+  /** Told of the proxy's own pages that were shown, which are nothing that a client did through the proxy. */
+  readonly onPage: ((record: AccessRecord) => void) | undefined;
   readonly onTransition: OnTransition | undefined;
   /** Who may go where. */
   readonly rules: () => Rules;

@@ -16,13 +16,16 @@ import type { AccessRecord, Ending } from "./observe/record.ts";
 import { Recording } from "./observe/recording.ts";
 import type { Entry } from "./policy/admission.ts";
 import { refuseDenied } from "./policy/rules.ts";
-import type { AssociationRequest, Protocol, ProxyRequest } from "./protocols/handshake.ts";
+import type { AssociationRequest, Handshake, Protocol, ProxyRequest } from "./protocols/handshake.ts";
 import { formatAuthority } from "./protocols/host.ts";
 import type { RelayObserver } from "./relay.ts";
 import type { Address, ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
 import { Terms } from "./terms.ts";
+
+/** So much of a name that was tried stands in the record, in UTF-16 code units. */
+const MAX_TRIED_NAME = 64;
 
 /** What a session starts from. */
 export interface SessionOptions {
@@ -36,6 +39,17 @@ export interface SessionOptions {
   readonly entry: Entry;
   /** Called when it is over. */
   readonly onEnd: () => void;
+}
+
+/** What is known when a record begins. */
+interface RecordStart {
+  /** Who was let in. */
+  readonly user?: string;
+  /** Who wanted to be. */
+  readonly triedUser?: string;
+  /** What a client wanted that did not get as far as a request. */
+  readonly asked?: Handshake["asked"];
+  readonly request?: ProxyRequest;
 }
 
 /** What can be broken off. */
@@ -228,7 +242,7 @@ export class Session implements Timed {
   /** Begins the record of a request, or of what was meant to be one. */
   record(
     protocol: Protocol | undefined,
-    { user, request }: { user?: string; request?: ProxyRequest },
+    { user, triedUser, asked, request }: RecordStart,
   ): Recording {
     const recording = new Recording({
       id: this.id,
@@ -237,9 +251,13 @@ export class Session implements Timed {
       clock: this.services.clock,
     });
     this.user = recording.user = user;
+    if (triedUser) recording.triedUser = triedUser.slice(0, MAX_TRIED_NAME);
     if (request?.kind === "tunnel" || request?.kind === "association") {
       recording.method = request.kind === "tunnel" ? "CONNECT" : "UDP";
       recording.target = formatAuthority(request.target);
+    } else if (asked) {
+      recording.method = asked.method;
+      recording.target = asked.target;
     } else if (request) {
       recording.method = request.http.head.method;
       recording.target = request.http.head.target;
@@ -256,9 +274,12 @@ export class Session implements Timed {
 
   /** Hands a finished record out. A callback that throws costs nobody else anything. */
   finish(recording: Recording, ending: Ending): void {
+    const { onRecord, onPage } = this.services;
+    const tell = recording.ownPage ? onPage : onRecord;
+    if (!tell) return;
     const record: AccessRecord = recording.end(ending);
     try {
-      this.services.onRecord(record);
+      tell(record);
     } catch (error) {
       this.services.log.error("The callback onRecord failed", error);
     }
@@ -280,7 +301,12 @@ export class Session implements Timed {
     this.#release = this.services.claimAssociation();
     const traffic = new Traffic(this, recording);
     const question = (target: TcpAddress) => questionOf(this, "udp", { user: recording.user, target });
-    let addressed = false;
+    const datagrams = recording.datagrams = {
+      targets: 0,
+      sent: 0,
+      received: 0,
+      dropped: () => association.dropped,
+    };
     const association = this.#association = new Association({
       runtime,
       clock,
@@ -299,14 +325,17 @@ export class Session implements Timed {
       judge: (address, target) => judge(this.services, question(target), address, { local, remote: address }),
       observer: {
         addressed: (target) => {
-          if (!addressed) recording.target = formatAuthority(target);
-          addressed = true;
+          if (datagrams.targets++ === 0) recording.target = formatAuthority(target);
         },
         sent: (count, to) => {
           recording.dialed ??= formatAuthority(to);
+          datagrams.sent++;
           traffic.sent(count);
         },
-        received: (count) => traffic.received(count),
+        received: (count) => {
+          datagrams.received++;
+          traffic.received(count);
+        },
         refused: (target, fault) => {
           recording.fault ??= fault;
           log.debug(`${this.id}: Dropping datagrams to ${formatAuthority(target)}: ${fault.message}`);

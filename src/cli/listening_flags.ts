@@ -27,7 +27,7 @@ export const LISTENING_FLAGS = {
     value: "ENDPOINT",
     help:
       "A listener for the proxy's own pages alone: /, /healthz, /metrics, /proxy.pac. Clients of this machine " +
-      "see them on the proxy's own port, too",
+      "see them on the proxy's own port, too. See --log-pages",
     read: readEndpoint,
   },
   "workers": {

@@ -38,6 +38,7 @@ export async function proxyOptions(options: Options, readText: ReadText): Promis
       headerSize: options["max-header-size"],
       bodySize: options["max-body-size"] ?? Infinity,
     },
+    recordPages: options["log-pages"],
     forwarded: options.forwarded,
     privateDestinations: privateDestinations(options),
     proxy: options.proxy,

@@ -106,6 +106,12 @@ export const RUNNING_FLAGS = {
     fallback: "false",
     read: readSwitch,
   },
+  "log-pages": {
+    group: "Logs",
+    help: "Give the proxy's own pages, such as /metrics and /healthz, lines in the access log, too",
+    fallback: "false",
+    read: readSwitch,
+  },
   "log-level": {
     group: "Logs",
     value: "LEVEL",

@@ -5,7 +5,7 @@
  */
 
 import { escapeQuoted, escapeWord, shorten } from "./escape.ts";
-import type { AccessRecord, Ending } from "./record.ts";
+import type { AccessRecord, DatagramCounts, Ending } from "./record.ts";
 
 /** How records are written. */
 export const LOG_FORMATS = ["text", "json"] as const;
@@ -77,6 +77,7 @@ export function formatText(record: AccessRecord): string {
     ending(record.ending),
     `sent=${record.sent}`,
     `received=${record.received}`,
+    ...datagramWords(record.datagrams),
     `duration=${milliseconds(record.duration)}ms`,
   ];
   if (record.dnsTime !== undefined) words.push(`dns=${milliseconds(record.dnsTime)}ms`);
@@ -84,6 +85,7 @@ export function formatText(record: AccessRecord): string {
   if (record.firstByteTime !== undefined) words.push(`first_byte=${milliseconds(record.firstByteTime)}ms`);
   if (record.route !== undefined) words.push(`route=${word(record.route)}`);
   if (record.dialed !== undefined) words.push(`dialed=${word(record.dialed)}`);
+  if (record.triedUser !== undefined) words.push(`tried_user=${word(record.triedUser)}`);
   if (record.fault !== undefined) words.push(`fault=${record.fault}`);
   if (record.reason !== undefined) words.push(`reason="${escapeQuoted(record.reason)}"`);
   return words.join(" ");
@@ -94,9 +96,11 @@ export function formatText(record: AccessRecord): string {
  *
  * - `time`: when the request arrived (RFC 3339, UTC).
  * - `id`: the connection; its requests share it.
- * - `client`, `user`, `protocol`, `method`, `target`, `route`, `dialed`, `status`, `fault`, `reason`: as in
- *   {@link AccessRecord}.
+ * - `client`, `user`, `tried_user`, `protocol`, `method`, `target`, `route`, `dialed`, `status`, `fault`, `reason`: as
+ *   in {@link AccessRecord}.
  * - `bytes_sent`, `bytes_received`: body or tunnel bytes to and from the target.
+ * - `targets`, `datagrams_sent`, `datagrams_received`, `datagrams_dropped`: of an association alone, see
+ *   {@link DatagramCounts}.
  * - `dns_ms`, `dial_ms`, `first_byte_ms`, `duration_ms`: milliseconds, at most three decimals.
  * - `ending`: `completed`, `refused`, `timed_out` or `aborted`.
  */
@@ -106,6 +110,7 @@ export function formatJson(record: AccessRecord): string {
     id: record.id,
     client: record.client,
     user: record.user,
+    tried_user: record.triedUser,
     protocol: record.protocol,
     method: record.method,
     target: record.target,
@@ -116,6 +121,10 @@ export function formatJson(record: AccessRecord): string {
     reason: record.reason,
     bytes_sent: record.sent,
     bytes_received: record.received,
+    targets: record.datagrams?.targets,
+    datagrams_sent: record.datagrams?.sent,
+    datagrams_received: record.datagrams?.received,
+    datagrams_dropped: record.datagrams?.dropped,
     dns_ms: milliseconds(record.dnsTime),
     dial_ms: milliseconds(record.dialTime),
     first_byte_ms: milliseconds(record.firstByteTime),
@@ -124,6 +133,17 @@ export function formatJson(record: AccessRecord): string {
   });
   // JSON.stringify leaves DEL, C1 controls and line separators as they are.
   return json.replace(/[\x7F-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function datagramWords(counts: DatagramCounts | undefined): string[] {
+  if (!counts) return [];
+  const { targets, sent, received, dropped } = counts;
+  return [
+    `targets=${targets}`,
+    `datagrams_sent=${sent}`,
+    `datagrams_received=${received}`,
+    `datagrams_dropped=${dropped}`,
+  ];
 }
 
 function word(text: string | undefined): string {

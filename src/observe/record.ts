@@ -18,6 +18,18 @@ export type Ending =
   /** One side broke off, or the proxy was shut down. */
   | "aborted";
 
+/** Counts of an association. The bytes are in the record's `sent` and `received`. */
+export interface DatagramCounts {
+  /** Targets that the client named. One that was forgotten for 256 others, and named again, counts twice. */
+  readonly targets: number;
+  /** Datagrams that were sent to targets. */
+  readonly sent: number;
+  /** Datagrams that were passed on to the client. */
+  readonly received: number;
+  /** Datagrams from either side that were passed on to nobody. */
+  readonly dropped: number;
+}
+
 /** One line of the access log. Counts are bytes, durations are milliseconds. */
 export interface AccessRecord {
   /** When the request arrived. */
@@ -28,6 +40,8 @@ export interface AccessRecord {
   readonly client: string;
   /** The user who was let in; undefined where nobody is asked. */
   readonly user: string | undefined;
+  /** The name that a failed login gave, cut to 64 characters; whoever gave it was not let in. */
+  readonly triedUser: string | undefined;
   /** What the client speaks. */
   readonly protocol: Protocol | undefined;
   /** The HTTP method; CONNECT for every kind of tunnel, UDP for an association; undefined when no request was understood. */
@@ -48,6 +62,8 @@ export interface AccessRecord {
   readonly sent: number;
   /** Body or tunnel bytes from the target to the client. */
   readonly received: number;
+  /** What went over an association; undefined for everything else. */
+  readonly datagrams: DatagramCounts | undefined;
   /** Spent resolving the name. */
   readonly dnsTime: number | undefined;
   /** Spent connecting. */

@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import type { Fault } from "../faults.ts";
 import type { Protocol } from "../protocols/handshake.ts";
-import type { AccessRecord, Ending } from "./record.ts";
+import type { AccessRecord, DatagramCounts, Ending } from "./record.ts";
 
 /** What is known when it begins. */
 export interface RecordingStart {
@@ -17,15 +17,25 @@ export interface RecordingStart {
   readonly clock: Clock;
 }
 
+/** What an association counts, and what it knows itself. */
+export interface DatagramsSoFar extends Omit<DatagramCounts, "dropped"> {
+  readonly dropped: () => number;
+}
+
 /** Collects what becomes an {@link AccessRecord}. */
 export class Recording {
   user: string | undefined;
+  triedUser: string | undefined;
   method: string | undefined;
   target: string | undefined;
   route: string | undefined;
   dialed: string | undefined;
   status: number | undefined;
   fault: Fault | undefined;
+  /** Whether a page of the proxy's own is the answer. */
+  ownPage = false;
+  /** The counts of an association so far. */
+  datagrams: DatagramsSoFar | undefined;
   sent = 0;
   received = 0;
   dnsTime: number | undefined;
@@ -50,12 +60,26 @@ export class Recording {
   /** The whole record. */
   end(ending: Ending): AccessRecord {
     const { id, client, protocol, clock } = this.#start;
-    const { user, method, target, route, dialed, status, sent, received, dnsTime, dialTime } = this;
+    const {
+      user,
+      triedUser,
+      datagrams,
+      method,
+      target,
+      route,
+      dialed,
+      status,
+      sent,
+      received,
+      dnsTime,
+      dialTime,
+    } = this;
     return {
       time: this.#time,
       id,
       client,
       user,
+      triedUser,
       protocol,
       method,
       target,
@@ -66,6 +90,7 @@ export class Recording {
       reason: this.fault?.message,
       sent,
       received,
+      datagrams: datagrams && { ...datagrams, dropped: datagrams.dropped() },
       dnsTime,
       dialTime,
       firstByteTime: this.#firstByteTime,

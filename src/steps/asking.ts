@@ -50,9 +50,7 @@ export const ASKING = {
       const fault = toFault(error, "client");
       if (fault.code === "client_disconnected") throw fault;
       if (idle) return { event: "ended", payload: GRACEFUL };
-      const recording = session.record(handshake.protocol, { user });
-      recording.method = handshake.asked?.method;
-      recording.target = handshake.asked?.target;
+      const recording = session.record(handshake.protocol, { user, asked: handshake.asked });
       const event = fault.code === "client_timeout" ? "timedOut" : "malformed";
       return { event, payload: { handshake, fault, recording } };
     } finally {
@@ -83,7 +81,11 @@ export const ASKING = {
     }
     return {
       event: "denied",
-      payload: { handshake, fault, recording: session.record(handshake.protocol, {}) },
+      payload: {
+        handshake,
+        fault,
+        recording: session.record(protocol, { triedUser: credentials?.user, asked: handshake.asked }),
+      },
     };
   },
 
@@ -127,6 +129,7 @@ function authorize(
       }
       if (request.page !== undefined && !maySeePages(session.client, host, role)) throw noProxyRequest();
       session.known = true;
+      recording.ownPage = request.page !== undefined;
       return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
     }
     // A datagram says by itself where it goes.

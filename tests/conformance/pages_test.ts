@@ -73,9 +73,46 @@ suite.test("pages: status, health and metrics are shown to this machine, under a
       /^(?:# (?:HELP \w+ .+|TYPE \w+ (?:gauge|counter))|sluice_\w+(?:\{\w+="\w+"\})? [0-9.]+)$/,
     );
   }
-  assertMatch(metrics.text, /^sluice_requests_total\{protocol="http"\} [1-9]/m);
   assertEquals((await page(proxy, "/etc/passwd", `localhost:${proxy.port}`)).status, 404);
 });
+
+testRows(
+  "pages: they are no requests in the metrics, and lines in the access log only with --log-pages",
+  async (row) => {
+    await using origin = await httpOrigin();
+    for (const flags of [[], ["--log-pages"]]) {
+      await using proxy = await ProxyProcess.start(row, ["--admin", "127.0.0.1:0", ...flags]);
+      const [, [, port]] = await proxy.said(/^listening on 127\.0\.0\.1:(\d+)$/, 2);
+      const admin = { host: "127.0.0.1", port: Number(port) };
+      const shown: string[] = [];
+      for (const path of ["/", "/metrics", "/healthz", "/proxy.pac", "/missing"]) {
+        for (const address of [undefined, admin]) {
+          await page(proxy, path, address ? "" : `localhost:${proxy.port}`, address);
+          shown.push(path);
+        }
+      }
+      // A client that says nothing.
+      using probe = await proxy.connect();
+      probe.end();
+      await probe.readToEnd();
+      using client = await proxy.connect();
+      await client.send(request("GET", `http://${origin.authority}/`));
+      await client.message();
+      client.end();
+      await client.ending();
+      const { text } = await page(proxy, "/metrics", "", admin);
+      assertMatch(text, /^sluice_requests_total\{protocol="http"\} 1$/m);
+      assertMatch(text, /^sluice_endings_total\{ending="completed"\} 1$/m);
+      // Five pages on the proxy's own port, the empty probe, the client.
+      assertMatch(text, /^sluice_connections_total 7$/m);
+      await proxy.record(`http://${origin.authority}/`);
+      assertEquals(await proxy.stop(), 0);
+      const targets = proxy.output.all.map((line) => JSON.parse(line).target);
+      const wanted = [`http://${origin.authority}/`, ...flags.length > 0 ? [...shown, "/metrics"] : []];
+      assertEquals(targets.toSorted(), wanted.toSorted());
+    }
+  },
+);
 
 suite.test("pages: HEAD has no body, the connection is kept, and a body ends it", async (proxy) => {
   using client = await proxy.connect();

@@ -218,6 +218,37 @@ suite.test("1928 §7: the end of the connection ends the association, by FIN and
   }
 });
 
+suite.test("the record of an association counts targets and datagrams each way", async (proxy) => {
+  await using first = await echo();
+  await using second = await echo();
+  await using client = await Client.associate(proxy);
+  for (const [target, count] of [[first, 2], [second, 1]] as const) {
+    for (let sent = 0; sent < count; sent++) {
+      await client.send("127.0.0.1", target.port, "12345");
+      await client.receive();
+    }
+  }
+  await client.socket.send(Buffer.from("no request"), client.relay);
+  // Behind this one the other was looked at.
+  await client.send("127.0.0.1", first.port, "x");
+  await client.receive();
+  client.connection.end();
+  const record = await proxy.record(`127.0.0.1:${first.port}`, client.connection);
+  const { targets, datagrams_sent, datagrams_received, datagrams_dropped, bytes_sent, bytes_received } =
+    record;
+  assertEquals(
+    { targets, datagrams_sent, datagrams_received, datagrams_dropped, bytes_sent, bytes_received },
+    {
+      targets: 2,
+      datagrams_sent: 4,
+      datagrams_received: 4,
+      datagrams_dropped: 1,
+      bytes_sent: 16,
+      bytes_received: 16,
+    },
+  );
+});
+
 impatient.test("an association without datagrams ends at the idle timeout", async (proxy) => {
   await using target = await echo();
   await using client = await Client.associate(proxy);

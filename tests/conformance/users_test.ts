@@ -111,6 +111,36 @@ suite.test("F4: SOCKS5 users log in with name and password; the others, and SOCK
   assertEquals(await origin.isUntouched(), true);
 });
 
+suite.test("a failed login is logged with the name that was tried, and the target where the client has named it", async (proxy) => {
+  const uri = "http://failed.test/page";
+  const connect = "CONNECT failed.test:443 HTTP/1.1\r\nHost: failed.test:443\r\n";
+  const cases: [sent: string | Uint8Array, expected: (string | undefined)[]][] = [
+    [request("GET", uri, basic("eve:hidden")), ["GET", uri, "eve"]],
+    [request("GET", "http://failed.test/", basic("eve\u2028:hidden")), [
+      "GET",
+      "http://failed.test/",
+      "eve\u2028",
+    ]],
+    [`${connect}${basic(`${"n".repeat(100)}:hidden`)}\r\n\r\n`, [
+      "CONNECT",
+      "failed.test:443",
+      "n".repeat(64),
+    ]],
+    [`${connect}\r\n`, ["CONNECT", "failed.test:443", undefined]],
+    [socks5Login("eve", "hidden"), [undefined, undefined, "eve"]],
+  ];
+  for (const [sent, expected] of cases) {
+    using client = await proxy.connect();
+    const end = `:${client.localPort}`;
+    await client.send(sent);
+    const line = await proxy.output.find((line) => String(JSON.parse(line).client).endsWith(end));
+    const { method, target, tried_user, user, fault } = JSON.parse(line);
+    assertEquals([method, target, tried_user], expected);
+    assertEquals([user, fault], [undefined, "proxy_authentication_required"]);
+    assertEquals(line.includes("hidden"), false, line);
+  }
+});
+
 testRows("no password gets into a log or an error, right or wrong", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--user", "ann:s3cr3t", "-v"]);
   for (const credentials of ["ann:s3cr3t", "ann:s3cr3tt", "s3cr3t:ann"]) {
@@ -273,7 +303,7 @@ testRows(
 );
 
 /** From how many addresses one name is guessed. */
-const SOURCES = 12;
+const SOURCES = 6;
 
 testRows(
   "a right password is answered soon while many addresses guess, and whoever is refused leaves a line",
@@ -290,7 +320,7 @@ testRows(
       const guesses: RawConnection[] = [];
       try {
         // 20 of each source are judged, which keeps scrypt busy for longer than anybody waits.
-        for (let made = 0; made < SOURCES * 40; made++) {
+        for (let made = 0; made < SOURCES * 22; made++) {
           const guess = await proxy.connect(proxy.addresses[1]);
           guesses.push(guess);
           const from = `PROXY TCP4 192.0.2.${made % SOURCES} 192.0.2.1 5000 80\r\n`;

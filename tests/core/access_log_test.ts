@@ -7,6 +7,7 @@ const FULL: AccessRecord = {
   id: "7",
   client: "127.0.0.1:50312",
   user: "ann",
+  triedUser: undefined,
   protocol: "socks5",
   method: "CONNECT",
   target: "example.com:443",
@@ -17,6 +18,7 @@ const FULL: AccessRecord = {
   reason: 'The target said "no"',
   sent: 517,
   received: 4120,
+  datagrams: undefined,
   dnsTime: 1.87654,
   dialTime: 10.4,
   firstByteTime: 25,
@@ -74,6 +76,25 @@ Deno.test("formatText() writes all that is known on one line", () => {
   );
 });
 
+Deno.test("a failed login and an association have figures of their own", () => {
+  const record = {
+    ...EMPTY,
+    triedUser: "an n",
+    datagrams: { targets: 3, sent: 5, received: 4, dropped: 1 },
+  };
+  assertEquals(
+    formatText(record),
+    "2026-01-31T12:00:00.000Z 7 127.0.0.1:50312 - - - - - aborted sent=0 received=0 targets=3 datagrams_sent=5 " +
+      "datagrams_received=4 datagrams_dropped=1 duration=0ms tried_user=an\\x20n",
+  );
+  assertEquals(
+    formatJson(record),
+    '{"time":"2026-01-31T12:00:00.000Z","id":"7","client":"127.0.0.1:50312","tried_user":"an n","bytes_sent":0,' +
+      '"bytes_received":0,"targets":3,"datagrams_sent":5,"datagrams_received":4,"datagrams_dropped":1,' +
+      '"duration_ms":0,"ending":"aborted"}',
+  );
+});
+
 Deno.test("formatText() keeps the places of what is not known", () => {
   assertEquals(
     formatText(EMPTY),
@@ -83,9 +104,17 @@ Deno.test("formatText() keeps the places of what is not known", () => {
 
 Deno.test("formatText() gives nobody another column, line or name", () => {
   for (const text of HOSTILE) {
-    const line = formatText({ ...EMPTY, client: text, user: text, method: text, target: text, route: text });
+    const line = formatText({
+      ...EMPTY,
+      client: text,
+      user: text,
+      triedUser: text,
+      method: text,
+      target: text,
+      route: text,
+    });
     const words = line.split(" ");
-    assertEquals(words.length, 13, line);
+    assertEquals(words.length, 14, line);
     assertMatch(line, /^[\x20-\x7E]*$/);
     assertEquals(words[3] === text, text === "x=y", line);
   }

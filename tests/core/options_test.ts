@@ -58,6 +58,7 @@ const DEFAULTS: Options = {
   "access-log": "-",
   "log-format": "text",
   "log-query": false,
+  "log-pages": false,
   "log-level": "info",
   "verbose": undefined,
   "quiet": undefined,
