@@ -6,8 +6,8 @@
 
 import { Parameters } from "./parameters.ts";
 import { parseIpBlock, suggestIpBlock } from "./policy/ip_block.ts";
-import { formatAuthority, formatIpv6, isLoopback, parseIpv4, parseIpv6 } from "./protocols/host.ts";
-import type { Address, Certificate, TcpAddress, TlsServerOptions } from "./runtime.ts";
+import { formatAuthority, formatIpv6, parseIpv4, parseIpv6 } from "./protocols/host.ts";
+import type { Address, Certificate, TlsServerOptions } from "./runtime.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a listener speaks: one protocol, or whichever of them the client's first byte says (`line` aside). */
@@ -27,7 +27,7 @@ export interface Endpoint {
   readonly tls?: ListenerTls;
   /** The blocks of IP addresses that are trusted to send, and then have to send, a PROXY protocol header. */
   readonly trusts?: readonly string[];
-  /** The permissions of the Unix socket's file. */
+  /** The permissions of the Unix socket's file; its owner's alone (0600) where undefined. */
   readonly mode?: number;
 }
 
@@ -196,26 +196,4 @@ function redact(text: string): string {
  */
 export function formatAddress(address: Address): string {
   return "path" in address ? `unix:${address.path}` : formatAuthority(address);
-}
-
-/**
- * The first listener that other machines can reach. A Unix socket is guarded by the permissions of its file.
- */
-export function beyondLoopback(addresses: readonly Address[]): TcpAddress | undefined {
-  return addresses.find((address): address is TcpAddress => "host" in address && !isLoopback(address.host));
-}
-
-/**
- * Refuses to be an open proxy by accident: a listener that other machines can reach needs users.
- *
- * @throws {UsageError} At the first address beyond loopback. The caller leaves the check out where there are
- * users, or where the operator asked for an open proxy.
- */
-export function refuseOpenListeners(addresses: readonly Address[]): void {
-  const open = beyondLoopback(addresses);
-  if (!open) return;
-  throw new UsageError(
-    `Refusing to listen on ${formatAddress(open)}: whoever reaches it could use this proxy. ` +
-      `Listen on ${LOOPBACK}, name its users with --user, or say --allow-open if that is what you want`,
-  );
 }

@@ -23,12 +23,16 @@ export interface ProxyOptions {
   readonly listen?: string | readonly string[];
   /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
   readonly admin?: string;
-  /** Lets everybody in on listeners beyond loopback, without `authenticate`. */
+  /**
+   * Lets everybody in who gets to an exposed listener, without `authenticate`. A listener is exposed where others than
+   * the user of this machine get there: it listens beyond loopback, it trusts a load balancer to pass clients on
+   * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. Streams for `Proxy.handle` do not count.
+   */
   readonly allowOpen?: boolean;
   /**
    * Whether clients may reach private, loopback, link-local and other addresses that the public internet does not
-   * have. By default they may not where a listener can be reached from beyond this machine, and may otherwise:
-   * programs of this machine can go there anyway.
+   * have. By default they may not where a listener is exposed (see `allowOpen`), and may otherwise: programs of this
+   * machine can go there anyway.
    */
   readonly privateDestinations?: "allow" | "deny";
   /**

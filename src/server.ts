@@ -8,14 +8,9 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { detectRuntime } from "./detect_runtime.ts";
-import {
-  beyondLoopback,
-  DEFAULT_ENDPOINT,
-  type Endpoint,
-  parseEndpoint,
-  refuseOpenListeners,
-} from "./endpoint.ts";
+import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "./endpoint.ts";
 import { Entrance, PLAIN_ENTRANCE, type Role } from "./entrance.ts";
+import { destinationsFor } from "./exposure.ts";
 import { Fault } from "./faults.ts";
 import { SILENT_LOG } from "./observe/log.ts";
 import { Metrics, sumTotals, type Totals } from "./observe/metrics.ts";
@@ -61,12 +56,8 @@ import { VERSION } from "./version.ts";
  * ```
  */
 export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
-  const { listen = DEFAULT_ENDPOINT, tokens, authenticate = tokens, allowOpen = false, allowClients = [] } =
-    options;
-  const endpoints = [listen].flat().map(parseEndpoint);
-  const addresses = endpoints.map(({ address }) => address);
-  if (!authenticate && !allowOpen && allowClients.length === 0) refuseOpenListeners(addresses);
-  const privateDestinations = options.privateDestinations ?? (beyondLoopback(addresses) ? "deny" : "allow");
+  const endpoints = [options.listen ?? DEFAULT_ENDPOINT].flat().map(parseEndpoint);
+  const privateDestinations = destinationsFor(endpoints, options);
   const server = new Server({ ...options, privateDestinations }, options.runtime ?? await detectRuntime());
   try {
     for (const endpoint of endpoints) await server.listen(endpoint);

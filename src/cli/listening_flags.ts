@@ -41,7 +41,8 @@ export const LISTENING_FLAGS = {
   },
   "allow-open": {
     group: "Listening",
-    help: "Listen beyond this machine, although anyone may then use the proxy",
+    help: "Listen where others than the user of this machine can come (another address than loopback, " +
+      "?proxy-protocol=, ?mode= of a Unix socket), although anyone may then use the proxy",
     fallback: "false",
     read: readSwitch,
   },

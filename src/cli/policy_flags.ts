@@ -163,17 +163,15 @@ export const POLICY_FLAGS = {
   "allow-private": {
     group: "Destinations",
     help:
-      "Let clients reach private, loopback and link-local addresses also where others than this machine " +
-      "can use the proxy",
+      "Let clients reach private, loopback and link-local addresses also where others than the user of this " +
+      "machine can come (see --allow-open)",
     fallback: "false",
     commands: KNOWS_RULES,
     read: readSwitch,
   },
   "deny-private": {
     group: "Destinations",
-    help:
-      "Keep clients from private, loopback and link-local addresses also where only this machine can use " +
-      "the proxy",
+    help: "Keep clients from private, loopback and link-local addresses also where nobody else can come",
     fallback: "false",
     commands: KNOWS_RULES,
     read: readSwitch,

@@ -91,7 +91,13 @@ async function configure(
   const users = await readUsers(options, files.read);
   const { limits, ...half } = await halfOptions(command, options, { files, runtime });
   const common = await proxyOptions(options, files.read);
-  return { settings: { ...common, ...half, limits: { ...common.limits, ...limits } }, users, files };
+  const settings: ProxyOptions = {
+    ...common,
+    ...half,
+    limits: { ...common.limits, ...limits },
+    authenticate: users && ((request, signal) => users.verify(request, signal)),
+  };
+  return { settings, users, files };
 }
 
 /** What is read only at the start: names and their addresses. */

@@ -15,10 +15,11 @@ import type { ProxyOptions } from "../proxy.ts";
 import type { Texts } from "../text_file.ts";
 
 /**
- * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, and
- * what they all call themselves, without which loops through two of them would not be found.
+ * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, where
+ * clients may go (which is a matter of all listeners, and not every worker has all of them), and what they all call
+ * themselves, without which loops through two of them would not be found.
  */
-export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name">;
+export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name" | "privateDestinations">;
 
 /** What a worker is told later. */
 export type Order =

@@ -7,6 +7,7 @@
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../endpoint.ts";
+import { destinationsFor } from "../exposure.ts";
 import type { Address, Listener, Runtime, Sharing } from "../runtime.ts";
 import { Entrance } from "../entrance.ts";
 import type { ProxyOptions } from "../proxy.ts";
@@ -46,6 +47,7 @@ export async function serveByWorkers(
   },
 ): Promise<number> {
   const sharing = checkSharing({ settings, workers }, runtime);
+  const privateDestinations = destinationsFor(listOf(settings).map(parseEndpoint), settings);
   await checkPorts(endpointsOf(settings), runtime);
   await readCertificates(settings, files);
   const name = settings.name ?? `proxy-${crypto.randomUUID().slice(0, 8)}`;
@@ -55,6 +57,7 @@ export async function serveByWorkers(
     assign: (number, addresses) => ({
       workers,
       name,
+      privateDestinations,
       ...placesOf(number, { settings, addresses: sharing.by === "kernel" ? addresses : undefined }),
     }),
     texts: files.texts,

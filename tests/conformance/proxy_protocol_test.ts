@@ -16,8 +16,11 @@ import { haproxy } from "../support/peers.ts";
 import { type LogRecord, ProxyProcess } from "../support/proxy.ts";
 import { type Bytes, connect, type RawConnection } from "../support/raw_client.ts";
 
-/** A listener that trusts this machine. */
-const TRUSTING = ["--listen", "127.0.0.1:0?proxy-protocol=127.0.0.0/8"];
+/** A listener that trusts this machine, and serves whoever comes by it. */
+const TRUSTING = [
+  ...["--listen", "127.0.0.1:0?proxy-protocol=127.0.0.0/8"],
+  ...["--allow-open", "--allow-private"],
+];
 
 const suite = new Suite({
   flags: [

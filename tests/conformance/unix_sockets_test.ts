@@ -53,8 +53,11 @@ unixTest(
   "T24: the file of a listener is its owner's alone, and is gone when the proxy is",
   async (row, folder) => {
     const path = join(folder, "proxy.sock");
-    for (const [text, mode] of [[`unix:${path}`, "600"], [`unix:${path}?mode=0666`, "666"]]) {
-      await using proxy = await ProxyProcess.start(row, ["--listen", text]);
+    const open = ["--allow-open", "--allow-private"];
+    for (
+      const [text, mode, flags] of [[`unix:${path}`, "600", []], [`unix:${path}?mode=0666`, "666", open]]
+    ) {
+      await using proxy = await ProxyProcess.start(row, ["--listen", String(text), ...flags]);
       assertEquals(proxy.addresses[1], { path });
       assertEquals(modeOf(path), `socket ${mode}`);
       assert(await serves(path));

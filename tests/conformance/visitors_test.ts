@@ -20,6 +20,7 @@ testRows("visitors that say nothing leave no record, whatever the listener expec
   await using proxy = await ProxyProcess.start(row, [
     ...["--listen", "127.0.0.1:0?proxy-protocol=127.0.0.0/8", "--listen", `auto+tls://127.0.0.1:0?${tls}`],
     ...["--listen", `auto+tls://127.0.0.1:0?${tls}&proxy-protocol=127.0.0.0/8`],
+    ...["--allow-open", "--allow-private"],
   ]);
   for (const leave of ["end", "reset"] as const) {
     for (const address of proxy.addresses) {

@@ -1,11 +1,5 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  DEFAULT_ENDPOINT,
-  type Endpoint,
-  formatAddress,
-  parseEndpoint,
-  refuseOpenListeners,
-} from "../../src/endpoint.ts";
+import { DEFAULT_ENDPOINT, type Endpoint, formatAddress, parseEndpoint } from "../../src/endpoint.ts";
 import { UsageError } from "../../src/usage_error.ts";
 
 function tcp(host: string, port: number, scheme: Endpoint["scheme"] = "auto"): Endpoint {
@@ -164,14 +158,4 @@ Deno.test("formatAddress() writes what parseEndpoint() reads", () => {
     ENDPOINTS.map(([, { address }]) => address),
   );
   assert(written.includes("[::1]:8899") && written.includes("unix:/run/sluice.sock"));
-});
-
-Deno.test("refuseOpenListeners() lets loopback and Unix sockets pass", () => {
-  refuseOpenListeners([{ host: "127.0.0.1", port: 1 }, { host: "::1", port: 1 }, { path: "/run/s" }]);
-});
-
-Deno.test("refuseOpenListeners() names the first listener that others can reach, and the ways out", () => {
-  const addresses = [{ host: "127.0.0.1", port: 1 }, { host: "::", port: 2 }, { host: "10.0.0.1", port: 3 }];
-  const { message } = assertThrows(() => refuseOpenListeners(addresses), UsageError);
-  for (const part of ["[::]:2", "127.0.0.1", "--allow-open"]) assertStringIncludes(message, part);
 });

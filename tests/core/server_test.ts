@@ -63,7 +63,9 @@ Deno.test("createProxy() shares its addresses with other workers, if there are a
 
 Deno.test("createProxy() refuses to be an open proxy by accident", async () => {
   const { bound, runtime } = listening();
-  await assertRejects(() => createProxy({ runtime, listen: "0.0.0.0:80" }), UsageError, "--allow-open");
+  for (const listen of ["0.0.0.0:80", "127.0.0.1:80?proxy-protocol=127.0.0.1", "unix:/run/s?mode=0660"]) {
+    await assertRejects(() => createProxy({ runtime, listen }), UsageError, "--allow-open");
+  }
   assertEquals(bound, []);
   await (await createProxy({ runtime, listen: "0.0.0.0:80", allowOpen: true })).close();
   await (await createProxy({ runtime, listen: "0.0.0.0:80", authenticate: () => true })).close();
