@@ -23,7 +23,7 @@ import type { CommandLine } from "./options.ts";
 import { formatRate, Progress } from "./progress.ts";
 import { readHosts } from "./proxy_options.ts";
 import { EXIT_CODES, type Shell } from "./shell.ts";
-import { STOP_SIGNALS, stopSignal } from "./signals.ts";
+import { STOP_SIGNALS, watchSignals } from "./signals.ts";
 
 /** How wide the columns are, without the two spaces between them: together they fill 80. */
 const WIDTHS = { name: 8, what: 30, outcome: 26, time: 10 } as const;
@@ -46,7 +46,7 @@ export async function check(
   const url = parseHttpUrl(word);
   const stop = new AbortController();
   let code: number | undefined;
-  stopSignal().then((signal) => {
+  watchSignals().stop.then((signal) => {
     code = STOP_SIGNALS[signal];
     stop.abort(new Fault("client_disconnected", `Stopped by ${signal}`));
   });

@@ -11,6 +11,7 @@ import type { Address } from "../runtime.ts";
 import { CountedPlaces } from "../policy/places.ts";
 import type { Texts } from "../text_file.ts";
 import type { Assignment, Order, Report } from "./worker.ts";
+import type { StopSignal } from "./signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
 /** What a {@link Crew} needs. */
@@ -104,7 +105,7 @@ export class Crew {
   }
 
   /** Lets all workers drain, and settles when they have ended: with true if all went well. */
-  async stop(signal: string, drain: number): Promise<boolean> {
+  async stop(signal: StopSignal, drain: number): Promise<boolean> {
     this.#stopping = true;
     const order: Order = { stop: signal };
     const emptied = new Promise<void>((resolve) => this.#onEmpty = resolve);
@@ -115,6 +116,21 @@ export class Crew {
     if (this.#members.size > 0) await emptied;
     cancel();
     return !this.#failed;
+  }
+
+  /** Has all workers break off what is open, and tell of it in their records; those that do not end are killed. */
+  stopNow(signal: StopSignal): void {
+    this.#send({ stopNow: signal });
+    this.#clock.schedule(GRACE, () => this.kill());
+  }
+
+  /** Has every worker open its log files anew. */
+  reopenLogs(): void {
+    this.#send({ reopen: true });
+  }
+
+  #send(order: Order): void {
+    for (const { handle, listening } of this.#members.values()) if (listening) handle.send(order);
   }
 
   /** Ends all workers at once. None is replaced. */

@@ -18,7 +18,7 @@ import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
 import { proxyOptions, readUsers } from "./proxy_options.ts";
 import { onReload } from "./reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./shell.ts";
-import { onHangUp, stopSignal } from "./signals.ts";
+import { STOP_SIGNALS, watchSignals } from "./signals.ts";
 import { type Control, findPost } from "./worker.ts";
 import { countWorkers, serveByWorkers } from "./workers.ts";
 
@@ -54,25 +54,41 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   });
   control.listening(proxy.addresses);
   post?.tell(() => proxy.totals);
+  control.onReopen(() => void shell.reopenAccessLog());
   onReload(control, async (texts) => {
     const next = await reread(texts);
-    const before = files;
+    const inForce = files;
     files = next.files;
     await proxy.reloadFiles().catch((error) => {
-      files = before;
+      files = inForce;
       throw error;
     });
     if (next.settings.tokens) proxy.setTokens(next.settings.tokens);
     proxy.setRules(next.settings.rules ?? []);
+    const before = users;
     users = next.users;
+    if (before && users && !options["keep-tunnels"]) cutGone(proxy, { before, after: users });
     shell.log.info("Read the files of users, rules and certificates anew");
   }, shell.log);
   const signal = await control.stop;
   shell.log.info(
-    `Stopping at ${signal}: open connections (${proxy.connections}) have ${formatDuration(drain)} to finish`,
+    `Stopping at ${signal}: open connections (${proxy.connections}) have ${
+      formatDuration(drain)
+    } to finish; ` +
+      "a second Ctrl-C, or signal, ends them at once",
   );
+  let code: number = EXIT_CODES.done;
+  control.stopNow.then((signal) => {
+    code = STOP_SIGNALS[signal];
+    return proxy.close({ drain: 0 });
+  });
   await proxy.close({ drain });
-  return EXIT_CODES.done;
+  return code;
+}
+
+/** A user who was removed, or has another password, loses what is under way. */
+function cutGone(proxy: Proxy, { before, after }: { readonly before: Users; readonly after: Users }): void {
+  proxy.cutUsers((user) => !after.keeps(user, before));
 }
 
 /** What a command line and its files make of the proxy. */
@@ -117,9 +133,12 @@ async function halfOptions(
 
 /** Signals give the orders, and standard error is told of the listeners. */
 function signalControl(shell: Shell): Control {
+  const { stop, stopNow, onHangUp } = watchSignals();
   return {
-    stop: stopSignal(),
+    stop,
+    stopNow,
     onReload: (callback) => onHangUp(() => callback()),
+    onReopen: onHangUp,
     listening(addresses) {
       for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
       shell.tellNote();

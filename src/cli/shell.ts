@@ -89,8 +89,10 @@ export class Shell {
 
   /** Opens the file of the access log anew, after somebody has renamed it. Where that fails, it says so and goes on as before. */
   async reopenAccessLog(): Promise<void> {
+    if (!this.#accessLog) return;
     try {
-      await this.#accessLog?.reopen();
+      await this.#accessLog.reopen();
+      this.log.info("Opened the access log anew");
     } catch (error) {
       this.log.error("The access log cannot be opened anew: records go on to the file that was open", error);
     }

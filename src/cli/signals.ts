@@ -1,36 +1,60 @@
 /**
- * The signals that ask the program to stop.
+ * What signals ask the program to do.
  *
  * @module
  */
 
 import process from "node:process";
+import { isatty } from "node:tty";
 
-/** The signals, and the exit code of a process that they end at once: 128 and their number, as shells have it. */
-export const STOP_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** The signals that ask to stop, and the exit code of a process that they end: 128 and their number, as shells have it. */
+export const STOP_SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The name of a signal that asks to stop. */
 export type StopSignal = keyof typeof STOP_SIGNALS;
 
+/** What is asked. */
+export interface Signals {
+  /** Settles at the first signal that asks to stop. */
+  readonly stop: Promise<StopSignal>;
+  /** Settles at the second one. The third ends the process. */
+  readonly stopNow: Promise<StopSignal>;
+  /** Calls back at each SIGHUP by which somebody asks to read files anew and to open logs anew. */
+  onHangUp(callback: () => void): void;
+}
+
 /**
- * Settles at the first signal that asks to stop. The second one ends the process.
+ * Listens for signals.
+ *
+ * The system sends SIGHUP, too, when a terminal closes. A program that was started on a terminal then stops, as others do:
+ * it has a terminal no more. Where it was started without one (a service, nohup), SIGHUP never asks it to stop. Windows has
+ * no SIGHUP.
  *
  * Called before anything listens: Deno dies when it runs out of descriptors, unless it has a signal listener by then.
  */
-export function stopSignal(): Promise<StopSignal> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of Object.keys(STOP_SIGNALS) as StopSignal[]) {
-      process.on(signal, () => {
-        if (asked) process.exit(STOP_SIGNALS[signal]);
-        asked = true;
-        resolve(signal);
-      });
-    }
-  });
+export function watchSignals(): Signals {
+  const asked: ((signal: StopSignal) => void)[] = [];
+  const stop = new Promise<StopSignal>((resolve) => asked.push(resolve));
+  const stopNow = new Promise<StopSignal>((resolve) => asked.push(resolve));
+  const callbacks: (() => void)[] = [];
+  const ask = (signal: StopSignal): void => {
+    const next = asked.shift();
+    if (next) next(signal);
+    else process.exit(STOP_SIGNALS[signal]);
+  };
+  const onTerminal = hasTerminal();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ask(signal));
+  if (process.platform !== "win32") {
+    process.on("SIGHUP", () => {
+      // Where nobody listens for it, it does what it does by default.
+      if (callbacks.length === 0 || (onTerminal && !hasTerminal())) ask("SIGHUP");
+      else for (const callback of callbacks) callback();
+    });
+  }
+  return { stop, stopNow, onHangUp: (callback) => void callbacks.push(callback) };
 }
 
-/** Calls back at each SIGHUP, by which daemons are told to read their files anew. Windows has none. */
-export function onHangUp(callback: () => void): void {
-  if (process.platform !== "win32") process.on("SIGHUP", callback);
+/** Whether one of the standard descriptors is a terminal. None is once the terminal has closed: tcgetattr(3) fails then. */
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -12,6 +12,7 @@ import type { Totals } from "../observe/metrics.ts";
 import type { Address, Runtime } from "../runtime.ts";
 import type { Places } from "../policy/places.ts";
 import type { ProxyOptions } from "../proxy.ts";
+import type { StopSignal } from "./signals.ts";
 import type { Texts } from "../text_file.ts";
 
 /**
@@ -24,7 +25,11 @@ export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "na
 /** What a worker is told later. */
 export type Order =
   /** Drain and end, at the signal of this name. */
-  | { readonly stop: string }
+  | { readonly stop: StopSignal }
+  /** End at once, at the second signal. */
+  | { readonly stopNow: StopSignal }
+  /** Open the log files anew. */
+  | { readonly reopen: true }
   /**
    * The texts of all files, which have been checked. The first ones are the answer to what the worker asks for; it takes
    * later ones in their place. Secrets are among them: they go over this wire alone, where no other program sees them.
@@ -57,7 +62,11 @@ export const ASSIGNMENT_VARIABLE = "SLUICE_WORKER";
 /** Who tells the proxy to stop and to renew what it has from files, and is told where it listens. */
 export interface Control {
   /** Settles with the name of the signal. */
-  readonly stop: Promise<string>;
+  readonly stop: Promise<StopSignal>;
+  /** Settles with the name of the second signal: nothing is waited for any more. */
+  readonly stopNow: Promise<StopSignal>;
+  /** Calls back whenever log files are to be opened anew, since somebody may have renamed them. */
+  onReopen(callback: () => void): void;
   /**
    * Calls back whenever there may be something new in the files: with their texts where somebody has read and checked
    * them already.
@@ -146,12 +155,15 @@ class DistantPlaces implements Places {
 
 class WirePost implements Post {
   readonly settings: Assignment;
-  readonly stop: Promise<string>;
+  readonly stop: Promise<StopSignal>;
+  readonly stopNow: Promise<StopSignal>;
   readonly places: DistantPlaces;
   others: Totals | undefined;
   readonly #wire: Wire;
   readonly #texts: Promise<Texts>;
-  #stop: (signal: string) => void = () => {};
+  #stop: (signal: StopSignal) => void = () => {};
+  #stopNow: (signal: StopSignal) => void = () => {};
+  #reopen = (): void => {};
   /** Undefined once the first texts are here. */
   #begin: ((texts: Texts) => void) | undefined;
   /** Texts that came before anybody wanted to hear of them. */
@@ -163,12 +175,15 @@ class WirePost implements Post {
     this.#wire = wire;
     this.places = new DistantPlaces((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);
+    this.stopNow = new Promise((resolve) => this.#stopNow = resolve);
     this.#texts = new Promise((resolve) => this.#begin = resolve);
     wire.onOrder((order) => this.#obey(order));
   }
 
   #obey(order: Order): void {
     if ("stop" in order) this.#stop(order.stop);
+    else if ("stopNow" in order) this.#stopNow(order.stopNow);
+    else if ("reopen" in order) this.#reopen();
     else if ("place" in order) this.places.answered(order);
     else if ("others" in order) this.others = order.others;
     else if (!this.#begin) this.#reload(order.texts);
@@ -186,6 +201,10 @@ class WirePost implements Post {
   onReload(callback: (texts: Texts) => void): void {
     this.#reload = callback;
     if (this.#newest) callback(this.#newest);
+  }
+
+  onReopen(callback: () => void): void {
+    this.#reopen = callback;
   }
 
   listening(listening: readonly Address[]): void {

@@ -17,6 +17,7 @@ import { Crew, StartError } from "./crew.ts";
 import type { Options } from "./options.ts";
 import { onReload } from "./reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "./shell.ts";
+import { STOP_SIGNALS } from "./signals.ts";
 import type { Assignment, Control } from "./worker.ts";
 import { workerStarter } from "./worker_start.ts";
 
@@ -65,6 +66,7 @@ export async function serveByWorkers(
     log: shell.log,
   });
   process.on("exit", () => crew.kill());
+  control.onReopen(() => crew.reopenLogs());
   onReload(control, async () => {
     const next = await reread();
     await readCertificates(next.settings, next.files);
@@ -78,7 +80,13 @@ export async function serveByWorkers(
     throw new FailedError(error.message, { cause: error });
   }
   const signal = await control.stop;
-  return await crew.stop(signal, drain) ? EXIT_CODES.done : EXIT_CODES.failed;
+  let cut: number | undefined;
+  control.stopNow.then((signal) => {
+    cut = STOP_SIGNALS[signal];
+    crew.stopNow(signal);
+  });
+  const well = await crew.stop(signal, drain);
+  return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
 }
 
 /** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */

@@ -7,13 +7,14 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { request } from "./exchanges.ts";
+import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
-import { httpOrigin } from "../support/origin.ts";
+import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
+import type { Row } from "../support/toolchain.ts";
 
 const FILES = { needs: "files", permissions: ["-R", "-W"] } as const;
 
@@ -88,3 +89,61 @@ testRows("access log: long lines of several workers come through a pipe whole", 
   assertEquals(numbers.sort((a, b) => a - b), Array.from({ length: count }, (_, i) => i));
   assert(new Set(proxy.output.all.map((line) => JSON.parse(line).id.split("-")[0])).size > 1);
 }, { needs: "workers", permissions: ["-R"] });
+
+testRows("access log: SIGHUP opens the file anew, so that a renamed one gets no more", async (row) => {
+  await rotates(row, []);
+}, FILES);
+
+testRows("access log: SIGHUP opens the file anew for each of several workers", async (row) => {
+  await rotates(row, ["--workers", "2"]);
+}, { needs: "workers", permissions: ["-R", "-W"] });
+
+async function rotates(row: Row, flags: string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const [log, rules] = [join(folder, "access.log"), join(folder, "rules")];
+    await writeFile(rules, "allow *\n");
+    await using origin = await httpOrigin();
+    const files = ["--access-log", log, "--rules-file", rules];
+    await using proxy = await ProxyProcess.start(row, [...flags, ...files]);
+    await get(proxy, `http://${origin.authority}/before`);
+    await writeFile(rules, "neither allow nor deny\n");
+    await rename(log, `${log}.1`);
+    proxy.kill("SIGHUP");
+    await proxy.said(/Everything stays as it was/);
+    await proxy.said(/Opened the access log anew/, flags.length === 0 ? 1 : 2);
+    for (let left = 32; left > 0; left--) await get(proxy, `http://${origin.authority}/after`);
+    assertEquals(await proxy.stop(), 0);
+    const [old, renewed] = await Promise.all([readFile(`${log}.1`, "utf8"), readFile(log, "utf8")]);
+    assertEquals([old.match(/\/before/g)?.length, old.includes("/after")], [1, false]);
+    assertEquals([renewed.match(/\/after/g)?.length, renewed.includes("/before")], [32, false]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (
+  const [what, flags, needs] of [["", [], undefined], ["--workers: ", ["--workers", "2"], "workers"]] as const
+) {
+  testRows(
+    `${what}a second signal, and the end of the drain, leave a record of what was open`,
+    async (row) => {
+      for (const signal of ["SIGINT", undefined] as const) {
+        const drain = signal ? [] : ["--drain-timeout", "200ms"];
+        await using proxy = await ProxyProcess.start(row, [...flags, ...drain]);
+        await using origin = await Origin.listen();
+        using client = await tunnel(proxy, origin.authority);
+        using target = await origin.accept();
+        await client.send("some");
+        assertEquals(await target.readUntil("some"), "some");
+        proxy.kill("SIGTERM");
+        await proxy.said(/Stopping at SIGTERM.*; a second Ctrl-C, or signal, ends them at once/);
+        if (signal) proxy.kill(signal);
+        assertEquals(await proxy.exit(), signal ? 130 : 0);
+        const record = await proxy.record(origin.authority);
+        assertEquals([record.fault, record.ending, record.bytes_sent], ["proxy_shutdown", "aborted", 4]);
+      }
+    },
+    { needs, permissions: ["-R"] },
+  );
+}

@@ -34,6 +34,25 @@ function folder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
 }
 
+/**
+ * Runs a command on a terminal of its own; when it listens, sends SIGHUP, closes the terminal and tells what came of both. The
+ * last word is "ended" when the command has.
+ */
+const ON_TERMINAL = `
+import os, pty, signal, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+def until(text, said=b""):
+    while text not in said: said += os.read(terminal, 4096)
+until(b"listening on")
+os.kill(pid, signal.SIGHUP)
+until(b"anew")
+print("still there behind SIGHUP", flush=True)
+os.close(terminal)
+os.waitpid(pid, 0)
+print("ended", flush=True)
+`;
+
 testRows("--help and --version go to standard output and exit with 0", async (row) => {
   const [help, short, version] = await Promise.all(
     ["--help", "-h", "--version"].map((flag) => run(row, flag)),
@@ -225,6 +244,17 @@ testRows("T15: a second signal exits at once", async (row) => {
   assertEquals(await proxy.exit(), 130);
   await client.ending();
 });
+
+testRows("SIGHUP: a terminal that closes ends the proxy that was started on it", async (row) => {
+  const { command: [program, ...args] } = row;
+  const run = new ProgramRun(
+    { ...row, command: ["python3", "-c", ON_TERMINAL, program, ...args] },
+    ["--listen", "127.0.0.1:0"],
+  );
+  await using _ = run;
+  await run.exit();
+  assertEquals(run.output.all, ["still there behind SIGHUP", "ended"]);
+}, { programs: ["python3"] });
 
 testRows("the access log has one line for each request and tunnel, as text or JSON", async (row) => {
   await using origin = await httpOrigin();

@@ -383,3 +383,43 @@ testRows("guesses from all over a /48 have one budget, and its neighbours anothe
   assertEquals(await status("2001:db8:77:ffff::1", "ann:secret"), 200);
   assertEquals(await status("2001:db8:78::1", "ann:secret"), 200);
 });
+
+testRows(
+  "SIGHUP: users who are gone or have another password lose their tunnels, unless --keep-tunnels is given",
+  async (row) => {
+    const folder = await mkdtemp(join(tmpdir(), "sluice-"));
+    const other = ZOE.replace("MDEy", "MDEz");
+    try {
+      const file = join(folder, "users");
+      await using origin = await Origin.listen();
+      for (const flags of [[], ["--keep-tunnels"]]) {
+        await writeFile(file, ["zoe", "eve", "ann"].map((user) => `${user}:${ZOE}\n`).join(""));
+        await using proxy = await ProxyProcess.start(row, ["--users-file", file, ...flags]);
+        const clients = new Map<string, RawConnection>();
+        for (const user of ["zoe", "eve", "ann"]) {
+          const client = await proxy.connect();
+          clients.set(user, client);
+          const fields = `Host: ${origin.authority}\r\n${basic(`${user}:pässwörd`)}`;
+          await client.send(`CONNECT ${origin.authority} HTTP/1.1\r\n${fields}\r\n\r\n`);
+          assertMatch(await client.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /);
+          const target = await origin.accept();
+          target.readToEnd().then(() => target.end(), () => {});
+        }
+        await writeFile(file, `ann:${ZOE}\neve:${other}\n`);
+        proxy.kill("SIGHUP");
+        await proxy.said(/Read the files/);
+        if (flags.length === 0) await Promise.all(["zoe", "eve"].map((user) => clients.get(user)!.ending()));
+        for (const client of clients.values()) client.end();
+        assertEquals(await proxy.stop(), 0);
+        const records = proxy.output.all.map((line) => JSON.parse(line));
+        const reasons = Object.fromEntries(records.map(({ user, reason }) => [user, reason ?? "none"]));
+        const gone = flags.length === 0 ? "The user was removed, or has another password" : "none";
+        assertEquals(reasons, { ann: "none", eve: gone, zoe: gone });
+        for (const client of clients.values()) client[Symbol.dispose]();
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+  { needs: "files", permissions: ["-R", "-W"] },
+);
