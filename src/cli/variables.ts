@@ -24,6 +24,9 @@ const OTHERS = [TOKEN_VARIABLE, ASSIGNMENT_VARIABLE];
 const SERVICE_NAME = /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
 const SERVICE_PORT = /^(?:tcp|udp|sctp):\/\//;
 
+/** What images and packages set about a program that they carry, such as HAPROXY_VERSION and CATALINA_HOME. */
+const PACKAGING = ["DIR", "HOME", "SHA256", "URL", "VERSION"].map((word) => `${VARIABLE_PREFIX}${word}`);
+
 /** What variables say for these flags, in the order of the table. One that is empty is as good as not set. */
 export function readVariables(environment: Environment, names: readonly FlagName[]): Given[] {
   return names.filter(hasVariable).flatMap((name) => {
@@ -43,7 +46,7 @@ export function readVariables(environment: Environment, names: readonly FlagName
 
 /** Throws a `UsageError` at a variable that has a name like those of flags, and stands for no flag. */
 export function refuseUnknownVariables(runtime: Variables): void {
-  const known = [...FLAG_NAMES.filter(hasVariable).map(environmentName), ...OTHERS];
+  const known = [...FLAG_NAMES.filter(hasVariable).map(environmentName), ...OTHERS, ...PACKAGING];
   for (const name of runtime.environmentNames()) {
     if (!name.startsWith(VARIABLE_PREFIX) || known.includes(name)) continue;
     const text = runtime.environment(name);

@@ -42,6 +42,8 @@ Deno.test("variables: those of flags, of sluice itself, of other programs and em
 
 Deno.test("variables: those that come with a service of this name are not ours", () => {
   refuseUnknownVariables(holding({
+    SLUICE_VERSION: "1.2.3",
+    SLUICE_HOME: "/opt/sluice",
     SLUICE_SERVICE_HOST: "10.0.0.1",
     SLUICE_SERVICE_PORT: "3128",
     SLUICE_SERVICE_PORT_HTTP: "3128",
