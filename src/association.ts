@@ -56,6 +56,8 @@ export interface AssociationOptions {
   readonly authorize: (target: TcpAddress) => void;
   /** Throws a `Fault` for an address that must not be sent to; `target` is how the client named it. Asked before each datagram. */
   readonly judge: (address: TcpAddress, target: TcpAddress) => void;
+  /** Rejects for an address that takes time to find out about; asked once for each target. */
+  readonly admit?: (address: TcpAddress) => Promise<void>;
   readonly observer: AssociationObserver;
 }
 
@@ -211,6 +213,7 @@ export class Association {
       try {
         const address = { host, port: named.port };
         this.#options.judge(address, named);
+        await this.#options.admit?.(address);
         return { address, socket: await this.#socketFor(host) };
       } catch (error) {
         refusal = error;

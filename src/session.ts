@@ -290,7 +290,7 @@ export class Session implements Timed {
     { target: hint }: AssociationRequest,
     recording: Recording,
   ): Promise<{ association: Association; bound: TcpAddress }> {
-    const { runtime, resolver, clock, log } = this.services;
+    const { runtime, resolver, clock, log, ownAddresses, privateDestinations } = this.services;
     const { local, remote } = this.client;
     // Behind a load balancer neither address is one of this machine's connections with the client.
     if (!("host" in local && "host" in remote) || this.entrance.trusts) {
@@ -323,6 +323,7 @@ export class Session implements Timed {
       },
       // The other end of a datagram is not known to be this machine, but where the client found us is.
       judge: (address, target) => judge(this.services, question(target), address, { local, remote: address }),
+      admit: privateDestinations === "deny" ? (address) => ownAddresses.refuseBindable(address) : undefined,
       observer: {
         addressed: (target) => {
           if (datagrams.targets++ === 0) recording.target = formatAuthority(target);

@@ -9,12 +9,15 @@ import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
+import process from "node:process";
 import { SOCKS5_GREETING, socks5Request } from "./exchanges.ts";
-import { Suite } from "./suite.ts";
+import { run } from "./real_clients.ts";
+import { Suite, testRows } from "./suite.ts";
 import { eventually } from "../contract/waiting.ts";
 import { Arrivals } from "../support/condition.ts";
 import type { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
+import { ROOT } from "../support/toolchain.ts";
 
 const suite = new Suite();
 const guarded = new Suite({ flags: ["--deny-private"] });
@@ -274,6 +277,19 @@ guarded.test("2.2: datagrams to addresses of this machine are dropped, and the r
   assertEquals([record.fault, record.bytes_sent], ["destination_ip_prohibited", 0]);
   assertEquals(target.arrivals.all, []);
 });
+
+testRows("2.2: a public address of this machine is out of reach, by TCP and by UDP", async ({ command }) => {
+  if (process.getuid?.() !== 0) return console.log("udp_test: only root can make a network");
+  // On nothing but this the proxy and its client see the address.
+  const address = "9.9.9.9";
+  const setUp = `ip link set lo up && ip addr add ${address}/32 dev lo && exec "$@"`;
+  const inside = [Deno.execPath(), "run", "-A", `${ROOT}/tests/conformance/own_address.ts`];
+  const { exit, output, errors } = await run(
+    ["unshare", "-n", "sh", "-c", setUp, "sh", ...inside, address, ...command],
+  );
+  assertEquals([exit, errors], [0, ""]);
+  assertEquals(JSON.parse(String(output)), { status: 403, fault: "destination_ip_prohibited", heard: [] });
+}, { programs: ["unshare", "ip"] });
 
 closed.test("S4: where there are users, an association needs a login", async (proxy) => {
   for (const [login, answer] of [["\x01\x03ann\x05wrong", 1], ["\x01\x03ann\x06secret", 0]] as const) {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { detectRuntime } from "../../src/detect_runtime.ts";
 import { Fault } from "../../src/faults.ts";
 import { OwnAddresses } from "../../src/policy/own_addresses.ts";
 import { dialDirect, type Dialed } from "../../src/upstreams/direct.ts";
@@ -78,7 +79,8 @@ Deno.test("dialDirect() lists the attempts where all have failed", async () => {
 Deno.test("2.2: the machine's own addresses are refused in every spelling, and read again after ten seconds", () => {
   const clock = new VirtualClock();
   let own = ["198.51.100.1", "2001:db8::1"];
-  const addresses = new OwnAddresses({ runtime: { ownAddresses: () => own }, clock });
+  const openDatagrams = () => Promise.reject(new Error("Nobody is to ask"));
+  const addresses = new OwnAddresses({ runtime: { ownAddresses: () => own, openDatagrams }, clock });
   const refused = (host: string) => {
     try {
       addresses.refuse({ host, port: 80 });
@@ -95,6 +97,31 @@ Deno.test("2.2: the machine's own addresses are refused in every spelling, and r
   assertEquals(hosts.map(refused), [true, true, true, false]);
   clock.advance(1);
   assertEquals(hosts.map(refused), [false, false, false, true]);
+});
+
+Deno.test("2.2: where interfaces cannot be listed, an address that can be bound is this machine's", async () => {
+  const { openDatagrams } = await detectRuntime();
+  let own: string[] = [];
+  const runtime = { ownAddresses: () => own, openDatagrams };
+  const clock = new VirtualClock();
+  const addresses = new OwnAddresses({ runtime, clock });
+  for (const host of ["127.0.0.1", "127.1.2.3", "::1"]) {
+    const fault = await assertRejects(
+      () => addresses.refuseBindable({ host, port: 53 }),
+      Fault,
+      "this machine",
+    );
+    assertEquals(fault.code, "destination_ip_prohibited");
+  }
+  await addresses.refuseBindable({ host: "203.0.113.99", port: 53 });
+  // Not allowed to bind, or no descriptors left: nothing is known, and nothing is let pass.
+  runtime.openDatagrams = () => Promise.reject(Object.assign(new Error(), { code: "permission_denied" }));
+  await assertRejects(() => addresses.refuseBindable({ host: "203.0.113.99", port: 53 }), Fault);
+  // A list is enough.
+  own = ["203.0.113.98"];
+  clock.advance(10_000);
+  await addresses.refuseBindable({ host: "203.0.113.99", port: 53 });
+  await assertRejects(() => addresses.refuseBindable({ host: "203.0.113.98", port: 53 }), Fault);
 });
 
 Deno.test("T11, 2.2: a name that is public at first and private later is never dialed at the private address", async () => {
