@@ -233,6 +233,11 @@ export class SocketStream extends PortStream {
     }
   }
 
+  get unsent(): number {
+    const pending = this.#pending;
+    return pending === undefined ? 0 : pending.chunk.byteLength - pending.offset;
+  }
+
   close(): undefined {
     if (this.#unwritable) return;
     this.#finSent = true;

@@ -65,6 +65,7 @@ export class SocketStream extends PortStream {
   #finReceived = false;
   /** Why nothing more can be sent, though perhaps read. */
   #unwritable: unknown;
+  #unsent = 0;
   /** Bytes since its turn began, and whether others were read meanwhile. */
   #turn = 0;
   #alone = true;
@@ -128,18 +129,23 @@ export class SocketStream extends PortStream {
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.#cause !== undefined || this.#unwritable !== undefined) return Promise.reject(this.#failure());
+    this.#unsent = bytes.length;
     return this.#conn.write(bytes).then(
-      (sent) => sent < bytes.length ? this.#writeRest(bytes, sent) : undefined,
+      (sent) => (this.#unsent -= sent) > 0 ? this.#writeRest(bytes) : undefined,
       (cause) => this.#broken(cause),
     );
   }
 
-  async #writeRest(bytes: Uint8Array, sent: number): Promise<void> {
+  async #writeRest(bytes: Uint8Array): Promise<void> {
     try {
-      while (sent < bytes.length) sent += await this.#conn.write(bytes.subarray(sent));
+      while (this.#unsent > 0) this.#unsent -= await this.#conn.write(bytes.subarray(-this.#unsent));
     } catch (cause) {
       this.#broken(cause);
     }
+  }
+
+  get unsent(): number {
+    return this.#unsent;
   }
 
   close(): Promise<void> | undefined {

@@ -20,9 +20,14 @@ interface AdoptionOptions {
   pauseOnCreate: boolean;
 }
 
-/** What there is of the handle of a socket with `onread`, undocumented: the buffer of its next read can be set. */
+/** What there is of the handle of a socket with `onread`, undocumented. */
 interface BufferedSocket {
-  readonly _handle: { useUserBuffer(buffer: Uint8Array): void } | null;
+  readonly _handle: {
+    /** Sets the buffer of the next read. */
+    useUserBuffer(buffer: Uint8Array): void;
+    /** Bytes that libuv holds for the kernel. */
+    readonly writeQueueSize: number;
+  } | null;
 }
 
 /** Settles the write or the close in progress. */
@@ -193,8 +198,11 @@ export class SocketStream extends PortStream {
     if (!this.#busy || this.#buffer !== SHARED) return;
     this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
     // Node has fixed the next buffer where the last read is over.
-    const { _handle: handle } = this.socket as unknown as BufferedSocket;
-    handle?.useUserBuffer(this.#buffer);
+    this.#handle?.useUserBuffer(this.#buffer);
+  }
+
+  get #handle(): BufferedSocket["_handle"] {
+    return (this.socket as unknown as BufferedSocket)._handle;
   }
 
   /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
@@ -263,6 +271,10 @@ export class SocketStream extends PortStream {
         if (!error) this.#resolve();
       });
     });
+  }
+
+  get unsent(): number {
+    return this.#handle?.writeQueueSize ?? 0;
   }
 
   /** See `WriteWatcher`. */

@@ -11,11 +11,14 @@ import type { ByteStream } from "../src/runtime.ts";
 export class PairPort implements DirectPort {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  /** What the writable has room for while no write is under way, in chunks or as it counts them. */
+  readonly #room: number;
 
   /** Locks both streams. */
   constructor({ readable, writable }: ByteStream) {
     this.#reader = readable.getReader({ mode: "byob" });
     this.#writer = writable.getWriter();
+    this.#room = this.#writer.desiredSize ?? 0;
     // A failure is told by what fails; nobody waits for this one.
     for (const { closed } of [this.#reader, this.#writer]) closed.catch(() => {});
   }
@@ -29,6 +32,10 @@ export class PairPort implements DirectPort {
 
   write(bytes: Uint8Array): Promise<void> {
     return this.#writer.write(bytes);
+  }
+
+  get unsent(): number {
+    return this.#room - (this.#writer.desiredSize ?? this.#room);
   }
 
   close(): Promise<void> {

@@ -37,6 +37,9 @@ export abstract class PortStream implements ByteStream, DirectPort {
   abstract write(bytes: Uint8Array): Promise<void> | undefined;
 
   /** See `DirectPort`. */
+  abstract readonly unsent: number;
+
+  /** See `DirectPort`. */
   abstract close(): Promise<void> | undefined;
 
   /** See `DirectPort`. */

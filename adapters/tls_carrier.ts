@@ -106,6 +106,11 @@ export class Carrier extends Duplex {
     else sent();
   }
 
+  /** As `unsent` of a port, of all that TLS has given; what the port itself has not taken counts twice. */
+  get unsent(): number {
+    return this.writableLength + this.#port.unsent;
+  }
+
   override _final(done: () => void): void {
     this.finish().then(done);
   }

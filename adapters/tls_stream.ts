@@ -170,6 +170,10 @@ export class TlsStream extends PortStream {
     });
   }
 
+  get unsent(): number {
+    return this.#carrier.unsent;
+  }
+
   async close(): Promise<void> {
     if (this.#unwritable) return;
     await new Promise<void>((resolve, reject) => {

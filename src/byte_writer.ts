@@ -32,6 +32,11 @@ export class ByteWriter {
     return this.#closed;
   }
 
+  /** See `DirectPort`: how much of the write under way the kernel has not taken. */
+  get unsent(): number {
+    return this.#closed || this.#fault ? 0 : this.#port.unsent;
+  }
+
   /**
    * Adds bytes to what the next {@link ByteWriter.flush} sends, so that a head and the first bytes of its body
    * leave in one packet. The bytes must not change until then.

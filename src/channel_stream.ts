@@ -55,6 +55,10 @@ class ChannelPort implements DirectPort {
     return this.#channel.port.write(bytes);
   }
 
+  get unsent(): number {
+    return this.#channel.port.unsent;
+  }
+
   close(): Promise<void> | undefined {
     return this.#channel.port.close();
   }

@@ -43,6 +43,11 @@ export interface DirectPort {
    * not over: `pull` goes on until the peer's bytes, and then its end, have been told.
    */
   write(bytes: Uint8Array): Promise<void> | undefined;
+  /**
+   * How much of the write under way the kernel has not taken: 0 where no write waits, and otherwise about as many bytes.
+   * It changes whenever the kernel takes some, so that two looks tell a slow reader from one that takes nothing.
+   */
+  readonly unsent: number;
   /** Sends FIN. Undefined when nothing is left to wait for. Not called while a write is under way, nor twice. */
   close(): Promise<void> | undefined;
   /**

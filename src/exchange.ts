@@ -135,6 +135,11 @@ export class Exchange implements Watcher {
     }
   }
 
+  /** See `Cuttable`. */
+  get far(): Channel {
+    return this.#options.origin;
+  }
+
   /** Breaks it off from outside: the deadline has passed, or the proxy is shutting down. */
   cut(fault: Fault): void {
     const slowClient = fault.code === "http_response_timeout" && this.#upload === "client";

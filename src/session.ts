@@ -22,6 +22,7 @@ import type { RelayObserver } from "./relay.ts";
 import type { Address, ByteStream, TcpAddress, TlsServerOptions } from "./runtime.ts";
 import type { Services } from "./services.ts";
 import type { Deadline } from "./states.ts";
+import { type DeadlineOfSilence, isOfSilence, nextLook, stalled } from "./silence.ts";
 import { Terms } from "./terms.ts";
 
 /** So much of a name that was tried stands in the record, in UTF-16 code units. */
@@ -54,6 +55,8 @@ interface RecordStart {
 
 /** What can be broken off. */
 export interface Cuttable {
+  /** The other end of what passes through, where there is one. */
+  readonly far?: Channel;
   /** Makes whoever waits for it reject with the fault. */
   cut(fault: Fault): void;
 }
@@ -119,6 +122,10 @@ export class Session implements Timed {
   cuttable: Cuttable | undefined;
   #deadline: Deadline = "none";
   #late: FaultCode = "client_timeout";
+  /** When something has moved for the last time, as far as is known; counts where silence ends the step. */
+  #movedAt = 0;
+  /** What waited to be sent at the last look. */
+  #unsent = 0;
   #waiting = false;
   #draining = false;
   #association: Association | undefined;
@@ -190,9 +197,7 @@ export class Session implements Timed {
     const before = this.expiresAt;
     this.#deadline = deadline;
     this.#waiting = false;
-    this.expiresAt = deadline === "none"
-      ? Infinity
-      : this.services.clock.now() + this.services.timeouts[deadline];
+    this.expiresAt = this.#endOf(deadline);
     if (this.expiresAt < before) this.services.deadlines.watch(this);
   }
 
@@ -202,10 +207,40 @@ export class Session implements Timed {
     this.#waiting = true;
   }
 
-  /** See `Timed`: the deadline has passed. */
+  /** When a deadline that starts now has passed, or is looked at first. */
+  #endOf(deadline: Deadline): number {
+    if (deadline === "none") return Infinity;
+    const { clock, timeouts } = this.services;
+    const now = clock.now();
+    if (!isOfSilence(deadline)) return now + timeouts[deadline];
+    this.#movedAt = now;
+    this.#unsent = 0;
+    return nextLook(now, Math.min(timeouts[deadline], timeouts.stalled));
+  }
+
+  /** See `Timed`: the deadline has passed, or it is time for a look at what moves. */
   expire(): void {
+    const fault = isOfSilence(this.#deadline) ? this.#look(this.#deadline) : new Fault(this.#late);
+    if (!fault) return;
     this.expiresAt = Infinity;
-    this.cut(new Fault(this.#late));
+    this.cut(fault);
+  }
+
+  /** Undefined where the silence may go on. Looked at now and then, so that what moves costs one assignment. */
+  #look(deadline: DeadlineOfSilence): Fault | undefined {
+    const { clock, timeouts } = this.services;
+    const now = clock.now();
+    const toClient = this.client.writer.unsent;
+    const unsent = toClient + (this.cuttable?.far?.writer.unsent ?? 0);
+    // A part of a write is progress too. It came at some time since the last look; now is the latest.
+    if (unsent !== this.#unsent) this.#movedAt = now;
+    this.#unsent = unsent;
+    const patience = Math.min(timeouts[deadline], timeouts.stalled);
+    const allowed = unsent > 0 ? patience : timeouts[deadline];
+    const end = this.#movedAt + allowed;
+    if (end > now) this.expiresAt = Math.min(end, nextLook(now, patience));
+    else if (unsent === 0) return new Fault(this.#late);
+    else return stalled(toClient > 0 ? "client" : "target", allowed);
   }
 
   /** Breaks off what the current step waits for. */
@@ -267,9 +302,7 @@ export class Session implements Timed {
 
   /** Something moves: the idle deadline begins anew. */
   touch(): void {
-    if (this.#deadline === "idle" || this.#deadline === "halfClosed") {
-      this.expiresAt = this.services.clock.now() + this.services.timeouts[this.#deadline];
-    }
+    this.#movedAt = this.services.clock.now();
   }
 
   /** Hands a finished record out. A callback that throws costs nobody else anything. */

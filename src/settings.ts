@@ -19,19 +19,33 @@ export interface Timeouts {
   readonly idle: number;
   /** The same once one side of a tunnel has ended. */
   readonly halfClosed: number;
+  /**
+   * While bytes wait for a peer that takes none of them, and nothing moves in the other direction either: the peer has
+   * probably vanished. The time counts from the last progress, and the end may come a tenth later. A live peer that reads
+   * nothing looks the same, so it has as long. So does a slow one: systems tell of room in their buffers when a third of
+   * them is free, which was 1 to 2 MB on loopback (Linux). A time that is longer than `idle` changes nothing.
+   *
+   * What the system has taken counts as sent. It goes on trying for about 15 minutes and sends no keep-alive probes
+   * meanwhile; `idle` ends that earlier.
+   */
+  readonly stalled: number;
   /** For the last bytes to arrive: an error page, or the client's FIN after ours (RFC 9112 section 9.6). */
   readonly linger: number;
   /** What transfers get to finish after SIGTERM. */
   readonly drain: number;
 }
 
-/** The defaults. HAProxy and Squid ship 10 s or more for a head; Squid's shutdown_lifetime is 30 s. */
+/**
+ * The defaults. HAProxy and Squid ship 10 s or more for a head; Squid's shutdown_lifetime is 30 s; nginx gives a reader
+ * that takes nothing 60 s (send_timeout).
+ */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   header: 10_000,
   dns: 5_000,
   connect: 10_000,
   idle: 300_000,
   halfClosed: 60_000,
+  stalled: 75_000,
   linger: 2_000,
   drain: 30_000,
 };

@@ -13,11 +13,14 @@ import type { ByteStream } from "./runtime.ts";
 export class StreamPort implements DirectPort {
   readonly #source: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
+  /** What the sink has room for while no write is under way. */
+  readonly #room: number;
 
   /** Locks both streams. */
   constructor({ readable, writable }: Pick<ByteStream, "readable" | "writable">) {
     this.#source = readerOf(readable);
     this.#sink = writable.getWriter();
+    this.#room = this.#sink.desiredSize ?? 0;
     this.#sink.closed.catch(() => {});
     this.#sink.ready.catch(() => {});
   }
@@ -41,6 +44,11 @@ export class StreamPort implements DirectPort {
   /** See `DirectPort`. A copy is sent: bytes that came from a port are the stream's only until this returns. */
   write(bytes: Uint8Array): Promise<void> {
     return this.#sink.write(bytes.slice());
+  }
+
+  /** See `DirectPort`: in chunks, or as the stream's strategy counts them. */
+  get unsent(): number {
+    return this.#room - (this.#sink.desiredSize ?? this.#room);
   }
 
   /** See `DirectPort`. */

@@ -29,6 +29,7 @@ export async function proxyOptions(options: Options, readText: ReadText): Promis
       connect: options["connect-timeout"],
       header: options["header-timeout"],
       idle: options["idle-timeout"],
+      stalled: options["stall-timeout"],
       drain: options["drain-timeout"],
     },
     limits: {

@@ -52,6 +52,13 @@ export const RUNNING_FLAGS = {
     fallback: formatDuration(DEFAULT_TIMEOUTS.idle),
     read: readTimeout,
   },
+  "stall-timeout": {
+    group: "Timeouts",
+    value: "TIME",
+    help: "While bytes wait for a peer that takes none, and nothing else moves",
+    fallback: formatDuration(DEFAULT_TIMEOUTS.stalled),
+    read: readTimeout,
+  },
   "drain-timeout": {
     group: "Timeouts",
     value: "TIME",

@@ -93,6 +93,7 @@ export const SERVING = {
     const { client, services } = session;
     const { channel: target } = reached;
     session.cuttable = {
+      far: target,
       cut(fault) {
         client.cut(fault);
         target.cut(fault);

@@ -8,6 +8,7 @@ const WHY = new Fault("connection_read_timeout");
 
 /** A port that tells at once of its end, as those of the runtimes do. */
 class PromptPort implements DirectPort {
+  readonly unsent = 0;
   readonly resets: boolean[] = [];
   #receiver: PortReceiver | undefined;
 

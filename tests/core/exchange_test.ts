@@ -16,6 +16,7 @@ function octets(text: string): Uint8Array<ArrayBuffer> {
 
 /** An end of a connection, whose answers the test gives. */
 class TestPort implements DirectPort {
+  readonly unsent = 0;
   written = "";
   receiver: PortReceiver | undefined;
   /** What a write waits for. */

@@ -50,6 +50,7 @@ const DEFAULTS: Options = {
   "connect-timeout": DEFAULT_TIMEOUTS.connect,
   "header-timeout": DEFAULT_TIMEOUTS.header,
   "idle-timeout": DEFAULT_TIMEOUTS.idle,
+  "stall-timeout": DEFAULT_TIMEOUTS.stalled,
   "drain-timeout": DEFAULT_TIMEOUTS.drain,
   "max-connections": DEFAULT_LIMITS.connections,
   "max-per-client": undefined,

@@ -46,6 +46,7 @@ function end(
 class MemoryPort implements DirectPort {
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
+  #unsent = 0;
 
   constructor(incoming: Pipe, outgoing: Pipe) {
     this.#incoming = incoming;
@@ -66,8 +67,13 @@ class MemoryPort implements DirectPort {
     return left.length === 0 && !this.#outgoing.broken ? undefined : this.#writeRest(left);
   }
 
+  get unsent(): number {
+    return this.#unsent;
+  }
+
   async #writeRest(left: Uint8Array): Promise<void> {
     while (true) {
+      this.#unsent = left.length;
       if (this.#outgoing.broken) throw this.#outgoing.broken;
       if (left.length === 0) return;
       await this.#outgoing.changed;

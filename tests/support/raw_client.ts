@@ -100,6 +100,16 @@ export class RawConnection implements Disposable {
     this.#socket.resetAndDestroy();
   }
 
+  /** Takes nothing more, until {@linkcode resume}: what comes fills the system's buffers. Its end is not noticed. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  /** Takes what comes again. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Gives the connection up. */
   [Symbol.dispose](): void {
     this.#socket.destroy();
