@@ -31,13 +31,14 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   const control = post ?? signalControl(shell);
   let { settings, users, files } = await configure(line, new TextFiles(await post?.texts()), runtime);
   const reread = (texts = textsForever(options, files)) => configure(line, new TextFiles(texts), runtime);
+  const file = options["access-log"];
+  // A worker that is started later serves although the file cannot be opened by then.
+  if (file !== "off") await shell.openAccessLog(file, { required: !post });
   const drain = options["drain-timeout"];
   const workers = countWorkers(options);
   if (!post && workers > 1) {
     return await serveByWorkers({ settings, workers, drain, files, reread }, { control, shell, runtime });
   }
-  const file = options["access-log"];
-  if (file !== "off") await shell.openAccessLog(file);
   const proxy = await listen({
     ...settings,
     ...post?.settings,

@@ -9,7 +9,7 @@ import { SYSTEM_CLOCK } from "../clock.ts";
 import { escapeMessage } from "../observe/escape.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { LineLog } from "../observe/log.ts";
-import { descriptorOutput, type FileOutput, openOutput, type OutputOptions } from "../observe/output.ts";
+import { closedOutput, descriptorOutput, type FileOutput, type OutputOptions } from "../observe/output.ts";
 import { UsageError } from "../usage_error.ts";
 
 const STDOUT = 1;
@@ -71,19 +71,28 @@ export class Shell {
     this.#output.write(text);
   }
 
-  /** Opens where records go: a file, or `-` for standard output. */
-  async openAccessLog(file: string): Promise<void> {
+  /**
+   * Opens where records go: a file, or `-` for standard output. Where the file cannot be opened, that is a `UsageError`; or
+   * it is only told where it is not required now, and SIGHUP is the next chance.
+   */
+  async openAccessLog(file: string, { required }: { readonly required: boolean }): Promise<void> {
     const options: OutputOptions = {
       onTrouble: (error) => this.log.error("The access log cannot be written for now", error),
     };
-    if (file !== "-") this.#accessLog = await openFile(file, options);
-    let why = "it takes them too slowly";
+    if (file !== "-") this.#accessLog = closedOutput(file, options);
+    try {
+      await this.#accessLog?.reopen();
+    } catch (cause) {
+      const message = `Cannot open the access log "${file}": ${(cause as Error).message}`;
+      if (required) throw new UsageError(message, { cause });
+      this.log.error(message);
+    }
     this.#output = new LineWriter(this.#accessLog ?? descriptorOutput(STDOUT, options), {
-      onDropped: (count) => this.log.warn(`${count} records are missing from the access log: ${why}`),
-      onClosed: (error) => {
-        why = "nobody reads it";
-        this.log.warn("The access log ends here: nobody reads it", error);
-      },
+      onDropped: (count) =>
+        this.log.warn(
+          `${count} records are missing from the access log, which takes them too slowly or not at all`,
+        ),
+      onClosed: (error) => this.log.warn("The access log ends here: it takes no more", error),
     });
   }
 
@@ -92,9 +101,10 @@ export class Shell {
     if (!this.#accessLog) return;
     try {
       await this.#accessLog.reopen();
+      this.#output?.resume();
       this.log.info("Opened the access log anew");
     } catch (error) {
-      this.log.error("The access log cannot be opened anew: records go on to the file that was open", error);
+      this.log.error("The access log cannot be opened anew: records go on to where they went", error);
     }
   }
 
@@ -110,16 +120,16 @@ export class Shell {
 
   /** Ends the process once everything is written, or nobody takes it. */
   exit(code: number): void {
-    SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, () => process.exit(code));
-    // The access log first: what becomes of it may be told on standard error.
-    Promise.resolve(this.#output?.flush()).then(() => this.#stderr.flush()).then(() => process.exit(code));
-  }
-}
-
-async function openFile(path: string, options: OutputOptions): ReturnType<typeof openOutput> {
-  try {
-    return await openOutput(path, options);
-  } catch (cause) {
-    throw new UsageError(`Cannot open the access log "${path}": ${(cause as Error).message}`, { cause });
+    const tell = (): void => {
+      SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, () => process.exit(code));
+      this.#output?.abandon();
+      this.#stderr.flush().then(() => process.exit(code));
+    };
+    // The access log first: what becomes of it is told on standard error.
+    const cancel = SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, tell);
+    Promise.resolve(this.#output?.flush()).then(() => {
+      cancel();
+      tell();
+    });
   }
 }

@@ -66,7 +66,11 @@ export async function serveByWorkers(
     log: shell.log,
   });
   process.on("exit", () => crew.kill());
-  control.onReopen(() => crew.reopenLogs());
+  control.onReopen(() => {
+    // Held open here, the old file would keep its room on the disk.
+    void shell.reopenAccessLog();
+    crew.reopenLogs();
+  });
   onReload(control, async () => {
     const next = await reread();
     await readCertificates(next.settings, next.files);

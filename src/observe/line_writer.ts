@@ -76,6 +76,18 @@ export class LineWriter {
     if (!this.#lines) this.#report(0);
   }
 
+  /** Takes lines again after the output was closed, if it was. */
+  resume(): void {
+    this.#lines ??= [];
+  }
+
+  /** Tells of the lines that are still waiting as of dropped ones: nobody waits for them any more. */
+  abandon(): void {
+    this.#dropped += (this.#lines?.length ?? 0) + this.#under;
+    this.#lines = undefined;
+    this.#report(0);
+  }
+
   async #run(): Promise<void> {
     // The rest of this turn's lines go into the same write.
     await Promise.resolve();
@@ -85,8 +97,11 @@ export class LineWriter {
         this.#report(this.#waiting > 0 ? REPORT_INTERVAL : 0);
       }
     } catch (error) {
-      this.#dropped += this.#lines!.length + this.#under;
+      if (!this.#lines) return;
+      this.#dropped += this.#lines.length + this.#under;
       this.#lines = undefined;
+      this.#waiting = 0;
+      this.#under = 0;
       this.#reported = this.#clock.now();
       this.#options.onClosed?.(error);
     } finally {
@@ -103,6 +118,7 @@ export class LineWriter {
     const text = lines.splice(0, count).join("");
     this.#under = count;
     await this.#output.write(this.#encoder.encode(text));
+    this.#under = 0;
     this.#waiting -= text.length;
   }
 

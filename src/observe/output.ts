@@ -8,7 +8,7 @@
  * @module
  */
 
-import { close, constants, fstatSync, open, stat, write } from "node:fs";
+import { close, constants, fstatSync, open, write } from "node:fs";
 import { Socket } from "node:net";
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 
@@ -62,9 +62,14 @@ export function descriptorOutput(descriptor: number, options?: OutputOptions): O
  * What nobody reads fills the pipe, and then the bounded queue in front of it.
  */
 export async function openOutput(path: string, options?: OutputOptions): Promise<FileOutput> {
-  const output = new PathOutput(path, options);
+  const output = closedOutput(path, options);
   await output.reopen();
   return output;
+}
+
+/** The same before it is opened by `reopen()`. Until then every write rejects. */
+export function closedOutput(path: string, options?: OutputOptions): FileOutput {
+  return new PathOutput(path, options);
 }
 
 class PathOutput implements FileOutput {
@@ -86,23 +91,38 @@ class PathOutput implements FileOutput {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    return this.#writing = this.#output!.write(bytes);
+    if (!this.#output) return Promise.reject(new Error("It is not open"));
+    return this.#writing = this.#output.write(bytes);
   }
 }
 
-const PIPE_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_APPEND;
+const { O_APPEND, O_CREAT, O_NONBLOCK = 0, O_RDWR, O_WRONLY } = constants;
+
+/** Without O_NONBLOCK, opening a named pipe would wait for somebody who reads it. For files it means nothing. */
+const FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK;
+const PIPE_FLAGS = O_RDWR | O_APPEND | O_NONBLOCK;
 
 async function openForAppending(path: string): Promise<number> {
-  const isPipe = await new Promise<boolean>((resolve) =>
-    stat(path, (_, found) => resolve(found?.isFIFO() ?? false))
-  );
-  return await new Promise((resolve, reject) => {
-    open(
-      path,
-      isPipe ? PIPE_FLAGS : "a",
-      0o640,
-      (error, descriptor) => error ? reject(error) : resolve(descriptor),
-    );
+  let descriptor: number;
+  try {
+    descriptor = await openWith(FILE_FLAGS, path);
+  } catch (error) {
+    // A named pipe that nobody reads (fifo(7)).
+    if ((error as { code?: string }).code !== "ENXIO") throw error;
+    return await openWith(PIPE_FLAGS, path);
+  }
+  if (!fstatSync(descriptor).isFIFO()) return descriptor;
+  try {
+    return await openWith(PIPE_FLAGS, path);
+  } finally {
+    // Not before, or its reader would see an end.
+    close(descriptor, () => {});
+  }
+}
+
+function openWith(flags: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, flags, 0o640, (error, descriptor) => error ? reject(error) : resolve(descriptor));
   });
 }
 

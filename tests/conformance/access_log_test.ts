@@ -6,14 +6,15 @@
 
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
-import { ProxyProcess } from "../support/proxy.ts";
+import { childrenOf, ProxyProcess } from "../support/proxy.ts";
 import type { Row } from "../support/toolchain.ts";
 
 const FILES = { needs: "files", permissions: ["-R", "-W"] } as const;
@@ -147,3 +148,42 @@ for (
     { needs, permissions: ["-R"] },
   );
 }
+
+testRows("access log: records that a pipe does not take before the end are counted and told", async (row) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
+    // A pipe holds 64 KiB, and nobody reads this one.
+    const path = "x".repeat(1_900);
+    for (let i = 0; i < 40; i++) await get(proxy, `http://${origin.authority}/${path}`);
+    assertEquals(await proxy.stop(), 0);
+    const told = proxy.diagnostics.all.map((line) => /(\d+) records are missing/.exec(line)?.[1]);
+    const lost = told.reduce((sum, count) => sum + Number(count ?? 0), 0);
+    assert(lost > 0 && lost < 40, proxy.diagnostics.all.join("\n"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, FILES);
+
+testRows("access log: a worker that is replaced serves although the file cannot be opened", async (row) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  try {
+    const logs = join(folder, "logs");
+    mkdirSync(logs);
+    await using origin = await httpOrigin();
+    const flags = ["--workers", "2", "--access-log", join(logs, "access.log")];
+    await using proxy = await ProxyProcess.start(row, flags);
+    renameSync(logs, join(folder, "moved"));
+    process.kill(childrenOf(proxy.pid)[0], "SIGKILL");
+    await proxy.said(/was killed by SIGKILL: starting another/);
+    await proxy.said(/Cannot open the access log/);
+    for (let i = 0; i < 20; i++) assertEquals(await get(proxy, `http://${origin.authority}/`), 200);
+    assertEquals(await proxy.stop(), 0);
+    assertEquals(proxy.diagnostics.all.filter((line) => /exit code/.test(line)), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, { needs: "worker processes", permissions: ["-R", "-W"] });

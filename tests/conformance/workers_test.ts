@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,7 +13,7 @@ import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { selfSigned } from "../../src/cli/certificate.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
-import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
+import { childrenOf, ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
 import { type Row, rows } from "../support/toolchain.ts";
 
@@ -28,18 +28,6 @@ const MANY = 32;
 /** The worker that a record comes from. */
 function workerOf(line: string): string {
   return String(JSON.parse(line).id).split("-")[0];
-}
-
-/** The processes that a process has started. */
-function childrenOf(parent: number): number[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    try {
-      return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]) ===
-        parent;
-    } catch {
-      return false; // It ended since the directory was read.
-    }
-  });
 }
 
 /** Whether a process runs. A zombie does not: it has no program any more. */

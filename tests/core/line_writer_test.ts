@@ -209,3 +209,31 @@ Deno.test("line writer: flush() waits for the last write", async () => {
 Deno.test("line writer: flush() has nothing to wait for where nothing was written", async () => {
   await new LineWriter(new SlowOutput()).flush();
 });
+
+Deno.test("line writer: resume() takes lines again after the output was closed", async () => {
+  const output = new SlowOutput();
+  const dropped: number[] = [];
+  const writer = new LineWriter(output, { onDropped: (count) => dropped.push(count) });
+  writer.write("one");
+  await output.fail(new Error("gone"));
+  await writer.flush();
+  writer.write("two");
+  writer.resume();
+  writer.write("three");
+  await output.take();
+  await writer.flush();
+  assertEquals(output.writes, ["one\n", "three\n"]);
+  assertEquals(dropped, [1, 1]);
+});
+
+Deno.test("line writer: abandon() tells of what nobody has taken", async () => {
+  const output = new SlowOutput();
+  const dropped: number[] = [];
+  const writer = new LineWriter(output, { onDropped: (count) => dropped.push(count) });
+  writer.write("one");
+  await output.arrival();
+  writer.write("two");
+  writer.write("three");
+  writer.abandon();
+  assertEquals(dropped, [3]);
+});

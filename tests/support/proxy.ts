@@ -6,6 +6,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Address, TcpAddress } from "../../src/runtime.ts";
@@ -153,4 +154,16 @@ export class ProxyProcess extends ProgramRun {
     this.kill("SIGTERM");
     return this.exit();
   }
+}
+
+/** The processes that a process has started. */
+export function childrenOf(parent: number): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]) ===
+        parent;
+    } catch {
+      return false; // It ended since the directory was read.
+    }
+  });
 }
