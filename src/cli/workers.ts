@@ -80,7 +80,11 @@ export async function serveByWorkers(
     control.listening(await crew.start());
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    if (typeof error.ending === "number" && error.ending > 0) return error.ending;
+    if (typeof error.ending === "number" && error.ending > 0) {
+      // The worker has told the reason; nothing else matters to who reads it.
+      shell.note = undefined;
+      return error.ending;
+    }
     throw new FailedError(error.message, { cause: error });
   }
   const signal = await control.stop;
