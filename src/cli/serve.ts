@@ -55,7 +55,9 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   });
   control.listening(proxy.addresses);
   post?.tell(() => proxy.totals);
-  control.onReopen(() => void shell.reopenAccessLog());
+  control.onReopen(async () => {
+    if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
+  });
   onReload(control, async (texts) => {
     const next = await reread(texts);
     const inForce = files;

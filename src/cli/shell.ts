@@ -96,15 +96,19 @@ export class Shell {
     });
   }
 
-  /** Opens the file of the access log anew, after somebody has renamed it. Where that fails, it says so and goes on as before. */
-  async reopenAccessLog(): Promise<void> {
-    if (!this.#accessLog) return;
+  /**
+   * Opens the file of the access log anew, after somebody has renamed it, and settles with whether it did. Where that fails,
+   * it says so and goes on as before.
+   */
+  async reopenAccessLog(): Promise<boolean> {
+    if (!this.#accessLog) return false;
     try {
       await this.#accessLog.reopen();
       this.#output?.resume();
-      this.log.info("Opened the access log anew");
+      return true;
     } catch (error) {
       this.log.error("The access log cannot be opened anew: records go on to where they went", error);
+      return false;
     }
   }
 

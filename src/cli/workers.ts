@@ -67,7 +67,7 @@ export async function serveByWorkers(
   });
   process.on("exit", () => crew.kill());
   control.onReopen(() => {
-    // Held open here, the old file would keep its room on the disk.
+    // Held open here, a file that was deleted would keep its room on the disk.
     void shell.reopenAccessLog();
     crew.reopenLogs();
   });
