@@ -6,11 +6,20 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { randomBytes } from "node:crypto";
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { digest, request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { Arrivals } from "../support/condition.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import { connect } from "../support/raw_client.ts";
@@ -68,6 +77,31 @@ unixTest(
     }
   },
 );
+
+unixTest("T24: a socket has its mode from the start, whatever the umask", async (row, folder) => {
+  const path = join(folder, "proxy.sock");
+  const events = new Arrivals<string>("an event in the folder");
+  using watcher = Deno.watchFs(folder);
+  const watching = (async () => {
+    for await (const { kind, paths } of watcher) {
+      for (const path of paths) events.push(`${kind} ${basename(path)}`);
+    }
+  })();
+  const command = ["sh", "-c", 'umask 0; exec "$@"', "sh", ...row.command];
+  await using proxy = await ProxyProcess.start({ ...row, command }, ["--listen", `unix:${path}`]);
+  assertEquals(modeOf(path), "socket 600");
+  assertEquals(readdirSync(folder), ["proxy.sock"]);
+  writeFileSync(join(folder, "last"), "");
+  await events.find((event) => event === "create last");
+  // To change its mode would be a modification.
+  assertEquals(events.all.filter((event) => /^(?:create|modify) proxy\.sock/.test(event)), [
+    "create proxy.sock",
+  ]);
+  assertEquals(await proxy.stop(), 0);
+  assertEquals(readdirSync(folder), ["last"]);
+  watcher.close();
+  await watching;
+});
 
 unixTest(
   "T24: a file that a dead proxy left is replaced, one of a live proxy is not",

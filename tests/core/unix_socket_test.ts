@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstat, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { lstat, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { detectRuntime } from "../../src/detect_runtime.ts";
+import type { ListenOptions, UnixAddress } from "../../src/runtime.ts";
 import { listenUnix } from "../../src/unix_socket.ts";
 import { UsageError } from "../../src/usage_error.ts";
 
@@ -30,6 +32,49 @@ Deno.test("listenUnix(): the owner alone may connect, unless told otherwise", as
       assertEquals(await modeOf(path), expected);
       await listener.close();
     }
+  });
+});
+
+Deno.test("listenUnix(): while a socket has not its mode yet, only its owner can get to it", async () => {
+  const runtime = await detectRuntime();
+  await withFolder(async (path) => {
+    const umask = process.umask(0);
+    try {
+      const seen: unknown[] = [];
+      const watched = {
+        dial: runtime.dial.bind(runtime),
+        async listen(options: ListenOptions) {
+          const listener = await runtime.listen(options);
+          const bound = (options.address as UnixAddress).path;
+          seen.push([existsSync(path), await modeOf(dirname(bound))]);
+          return listener;
+        },
+      };
+      const listener = await listenUnix(watched, { address: { path }, mode: 0o660 });
+      assertEquals(seen, [[false, 0o700]]);
+      assertEquals([await modeOf(path), listener.address], [0o660, { path }]);
+      assertEquals(await readdir(dirname(path)), ["sluice.sock"]);
+      const stream = await runtime.dial({ path });
+      await stream.readable.cancel();
+      await listener.close();
+      await listener.close();
+      assertEquals(await readdir(dirname(path)), []);
+    } finally {
+      process.umask(umask);
+    }
+  });
+});
+
+Deno.test("listenUnix(): a file that has come in place of its own is left alone", async () => {
+  const runtime = await detectRuntime();
+  await withFolder(async (path) => {
+    const first = await listenUnix(runtime, { address: { path } });
+    await rm(path);
+    const second = await listenUnix(runtime, { address: { path } });
+    await first.close();
+    assert((await lstat(path)).isSocket());
+    await second.close();
+    assertEquals(existsSync(path), false);
   });
 });
 
