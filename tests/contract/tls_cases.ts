@@ -157,6 +157,9 @@ export const TLS_CASES: Case[] = [
       const sending = send(from, 32 * MIB, (bytes) => written = bytes);
       const stalled = await standstill(() => written);
       ok(stalled < 16 * MIB, `${stalled} bytes were taken`);
+      const { unsent } = from.port!;
+      ok(unsent > 0, "The port does not tell what waits");
+      strictEqual(await standstill(() => from.port!.unsent), unsent);
       const reader = to.readable.getReader({ mode: "byob" });
       const tally = new Tally();
       let buffer = new Uint8Array(262144);
@@ -167,6 +170,7 @@ export const TLS_CASES: Case[] = [
       }
       reader.releaseLock();
       deepStrictEqual(tally.result(), await sending);
+      strictEqual(from.port!.unsent, 0);
     }
   }),
   ...onEveryTlsLink(

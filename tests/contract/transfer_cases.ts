@@ -182,12 +182,14 @@ export const TRANSFER_CASES: Case[] = [
       const sending = send(stream, 64 * MIB, (bytes) => written = bytes);
       const stalled = await standstill(() => written);
       ok(stalled < 48 * MIB, `${stalled} bytes were taken`);
+      ok(stream.port!.unsent > 0, "The port does not tell what waits");
       const growth = process.memoryUsage().rss - memory;
       ok(growth < 32 * MIB, `The process grew by ${growth} bytes`);
       strictEqual((await peer.receive(stalled)).bytes, stalled);
       await eventually(() => written > stalled, "Writing did not go on");
       const received = peer.receive();
       const sent = await sending;
+      strictEqual(stream.port!.unsent, 0);
       await fin(stream);
       deepStrictEqual(await received, { ...sent, end: "fin" });
     },
