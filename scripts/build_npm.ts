@@ -18,7 +18,13 @@ export const PACKAGE = `${ROOT}/npm`;
 const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };
 
 /** The one version of dnt that builds, and the file that has the checksums of it and of what it needs. */
-const DNT = { specifier: "jsr:@deno/dnt@0.43.2", lock: `${ROOT}/scripts/dnt.lock` };
+const DNT = { specifier: config.imports["@deno/dnt"], lock: `${ROOT}/scripts/dnt.lock` };
+
+/** What `@std/cli/parse-args` is on npm: this one version, which no range widens. */
+const PARSE_ARGS = { name: "deno-std", version: "1.4.0", subPath: "cli/parse_args.js" };
+
+/** Texts that go into the package, and their names there. */
+const TEXTS = { "README.md": "README.md", "LICENSE": "LICENSE", "src/std_cli/LICENSE": "LICENSE.std" };
 
 /** The package.json of either build. */
 export function packageJson(): Record<string, unknown> {
@@ -32,8 +38,9 @@ export function packageJson(): Record<string, unknown> {
     type: "module",
     exports: { ".": { types: "./esm/src/lib.d.ts", default: "./esm/src/lib.js" } },
     bin: { sluice: "./esm/src/main.js" },
-    files: ["esm"],
+    files: ["esm", "LICENSE.std"],
     engines: { node: ">=20" },
+    dependencies: { [PARSE_ARGS.name]: PARSE_ARGS.version },
   };
 }
 
@@ -43,7 +50,9 @@ export async function buildNpm(): Promise<void> {
   const dnt = await fetchDnt();
   await (dnt ? buildWithDnt(dnt) : buildWithTsc());
   await Deno.writeTextFile(`${PACKAGE}/package.json`, JSON.stringify(packageJson(), null, 2) + "\n");
-  for (const name of ["README.md", "LICENSE"]) await Deno.copyFile(`${ROOT}/${name}`, `${PACKAGE}/${name}`);
+  for (const [path, name] of Object.entries(TEXTS)) {
+    await Deno.copyFile(`${ROOT}/${path}`, `${PACKAGE}/${name}`);
+  }
   await makeExecutable(`${PACKAGE}/esm/src/main.js`);
 }
 
@@ -68,6 +77,12 @@ async function fetchDnt(): Promise<Dnt | undefined> {
 }
 
 async function buildWithDnt({ build }: Dnt): Promise<void> {
+  // An import map of its own keeps dnt from deno.json, whose links it need not understand.
+  const { name, version, subPath } = PARSE_ARGS;
+  const imports = { "@std/cli/parse-args": `npm:${name}@${version}/${subPath}` };
+  const importMap = `${TOOLCHAIN}/npm_imports.json`;
+  await Deno.mkdir(TOOLCHAIN, { recursive: true });
+  await Deno.writeTextFile(importMap, JSON.stringify({ imports }));
   await build({
     entryPoints: [`${ROOT}/src/lib.ts`, { kind: "bin", name: "sluice", path: `${ROOT}/src/main.ts` }],
     outDir: PACKAGE,
@@ -76,7 +91,10 @@ async function buildWithDnt({ build }: Dnt): Promise<void> {
     scriptModule: false,
     skipSourceOutput: true,
     test: false,
+    importMap,
     compilerOptions: { target: "ES2022", lib: ["ES2023", "ESNext.Disposable", "DOM", "DOM.Iterable"] },
+    // The mirror on npm has no types; `deno check` has judged its use with those of `src/std_cli`.
+    filterDiagnostic: ({ code }: { code: number }) => code !== 7016,
     // dnt wants to choose the files itself, and the types of Node are for its own check.
     package: {
       ...packageJson(),
@@ -95,6 +113,21 @@ async function buildWithTsc(): Promise<void> {
     stderr: "inherit",
   }).spawn().status;
   if (!success) throw new Error("Cannot build the npm package: tsc found the errors above");
+  await mapParseArgs(`${PACKAGE}/esm`);
+}
+
+/** Names `@std/cli/parse-args` as Node knows it, in every file of a folder. */
+async function mapParseArgs(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) {
+      await mapParseArgs(path);
+      continue;
+    }
+    const text = await Deno.readTextFile(path);
+    const mapped = text.replaceAll('"@std/cli/parse-args"', `"${PARSE_ARGS.name}/${PARSE_ARGS.subPath}"`);
+    if (mapped !== text) await Deno.writeTextFile(path, mapped);
+  }
 }
 
 async function makeExecutable(path: string): Promise<void> {

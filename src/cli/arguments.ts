@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseArgs } from "@std/cli/parse-args";
 import { suggest } from "../suggestion.ts";
 import { UsageError } from "../usage_error.ts";
 import type { Flag } from "./flag.ts";
@@ -45,15 +46,16 @@ export function suggestFlag(word: string): FlagName | undefined {
  */
 export function readArguments(args: readonly string[]): Arguments {
   const words: string[] = [];
-  const given: Given[] = [];
+  const names: FlagName[] = [];
+  const spelt: string[] = [];
   const rest = [...args];
   const take = (name: FlagName, attached: string | undefined): void => {
     const { value } = flagOf(name);
-    const label = `--${name}`;
     const isSwitch = value === undefined;
     const text = attached ?? (isSwitch ? "true" : /^-./s.test(rest[0] ?? "") ? undefined : rest.shift());
-    if (!isSwitch && !text) throw new UsageError(`The flag "${label}" needs a value: ${value}`);
-    given.push({ name, text: text!, label });
+    if (!text) throw new UsageError(`The flag "--${name}" needs a value: ${value ?? "true or false"}`);
+    names.push(name);
+    spelt.push(`--${MARK}${name}=${text}`);
   };
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === "--") {
@@ -67,7 +69,20 @@ export function readArguments(args: readonly string[]): Arguments {
       words.push(arg);
     }
   }
-  return { words, given };
+  return { words, given: collect(spelt, names) };
+}
+
+/** Before each name, since the parser takes `--no-proxy=LIST` for the negation of a flag that is called `proxy`. */
+const MARK = "@";
+
+/**
+ * Has the parser read what is spelt in the one way that it cannot misread, `--name=VALUE`, and tells the values in the order in
+ * which the names were given: flags such as --allow and --deny together make one list.
+ */
+function collect(spelt: readonly string[], names: readonly FlagName[]): Given[] {
+  const marked = [...new Set(names)].map((name) => `${MARK}${name}`);
+  const values = parseArgs(spelt, { string: marked, collect: marked }) as Record<string, string[]>;
+  return names.map((name) => ({ name, text: values[`${MARK}${name}`].shift()!, label: `--${name}` }));
 }
 
 /** Takes one-letter flags that stand together. The first that has a value takes what follows it. */

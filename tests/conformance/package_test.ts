@@ -60,6 +60,7 @@ Deno.test("the package has the version of deno.json, and what a stranger needs t
   assertEquals([packed.name, packed.type, packed.license], ["sluice", "module", "MIT"]);
   assertEquals(Object.keys(packed.exports), ["."]);
   assertMatch(packed.engines.node, /20/);
-  // Who installs it gets the code that was tested, and nothing that may change afterwards.
-  assertEquals(Object.keys(packed).filter((key) => /dependencies/i.test(key)), []);
+  // Who installs it gets the version that was tested, and its licence.
+  assertEquals(packed.dependencies, { "deno-std": "1.4.0" });
+  assertMatch(readFileSync(`${INSTALLED}/node_modules/sluice/LICENSE.std`, "utf8"), /the Deno authors/);
 });
