@@ -33,6 +33,8 @@ export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly key: string | undefined;
   /** Whose requests it is for: a client may change its user from one to the next. */
   readonly user: string | undefined;
+  /** Ends the client's connection with this one, which the origin has let in for that client. Undefined on others. */
+  readonly lost?: () => void;
   /** What the record says of the way. */
   readonly route: string;
   /** Whether requests have another way where this one fails. */
@@ -140,6 +142,7 @@ export function takeKept(
     }
     if (kept.user !== question.user) {
       kept.channel.drop(OTHER_USER);
+      kept.lost?.();
       return undefined;
     }
     try {

@@ -16,17 +16,13 @@ import { discardBody, pumpBody } from "./body_pump.ts";
 import type { Watcher } from "./byte_reader.ts";
 import type { Channel } from "./channel.ts";
 import { Fault, malformed, toFault } from "./faults.ts";
+import { bindingScheme, bindsConnection } from "./protocols/http1_authentication.ts";
 import { type BodyReader, bodyReader, bodyWriter } from "./protocols/http1_body.ts";
 import { type KnownProxy, refusesUs, unknownToProxy } from "./protocols/http1_connector.ts";
 import type { ForwardedMode } from "./protocols/http1_forwarded.ts";
 import { forwardedRequest, forwardedResponse } from "./protocols/http1_forwarding.ts";
 import { type Framing, responseFraming } from "./protocols/http1_framing.ts";
-import {
-  asProtocolError,
-  type RequestHead,
-  type ResponseHead,
-  ResponseHeadReader,
-} from "./protocols/http1_head.ts";
+import { asProtocolError, type ResponseHead, ResponseHeadReader } from "./protocols/http1_head.ts";
 import type { HttpRequest } from "./protocols/http1_request.ts";
 
 /**
@@ -53,6 +49,8 @@ export interface ExchangeOptions {
   readonly request: HttpRequest;
   readonly client: Channel;
   readonly origin: Channel;
+  /** Whether an origin has let in its connection, and by that this client (see `http1_authentication.ts`). */
+  readonly bound: boolean;
   /** The origin's end is another proxy, which wants these credentials. */
   readonly proxy?: KnownProxy;
   /** The token that names this deployment in Via. */
@@ -92,6 +90,7 @@ export class Exchange implements Watcher {
   /** How far the response is: `sent` is that its head, and `complete` that all of it, was given to the client. */
   #response: "awaited" | "sent" | "complete" = "awaited";
   #persistent = false;
+  #binds = false;
   #originReusable = false;
 
   /** Takes both channels over until {@link Exchange.run} has settled. */
@@ -103,6 +102,11 @@ export class Exchange implements Watcher {
   /** Whether the origin's connection is ready for the next request. */
   get originReusable(): boolean {
     return this.#originReusable;
+  }
+
+  /** Whether the origin's connection is from now on this client's: both end together. */
+  get binds(): boolean {
+    return this.#binds;
   }
 
   /** Runs it; never rejects. */
@@ -241,7 +245,7 @@ export class Exchange implements Watcher {
       const head = this.#head.read(origin.reader.buffer);
       if (!head) return undefined;
       // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
-      if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head.status, proxy);
+      if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head, proxy);
       if (head.status >= 200 || head.status === 101) return head;
       if (++this.#interim > MAX_INTERIM) {
         throw new Fault("http_protocol_error", `More than ${MAX_INTERIM} informational answers came`);
@@ -268,18 +272,29 @@ export class Exchange implements Watcher {
 
   /** Undefined where the client was sent all of it at once. */
   #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
-    const { request, client, name, date, keepAlive, observer } = this.#options;
+    const { request, client, name, date, bound, keepAlive, observer } = this.#options;
     const framingDown = clientFraming(framing, request);
+    this.#binds = bound || bindsConnection(request.head, head);
     const persistent = this.#persistent = framingDown.kind !== "close" && request.persistent &&
       this.#bodyWillBeRead(head) && keepAlive() &&
+      !(this.#binds && (closes(head) || framing.kind === "close")) &&
       // RFC 9931: what follows a request for another protocol that was not granted may be meant for that one.
       (request.upgrade === undefined || client.reader.buffer.length === 0);
     observer.answered(head.status);
-    client.writer.put(forwardedResponse(head, { framing: framingDown, persistent, name, date }));
+    const sessionBased = persistent && this.#isSessionBased(head);
+    client.writer.put(
+      forwardedResponse(head, { framing: framingDown, persistent, name, date, sessionBased }),
+    );
     const relaying = this.#relayBody(head, { framing, framingDown });
     // Until here nothing has left: what is wrong with the first bytes of the body can still be told.
     this.#response = "sent";
     return relaying;
+  }
+
+  /** RFC 4559 section 6: clients try such a scheme through proxies alone that all of them say that they keep connections. */
+  #isSessionBased({ status, fields }: ResponseHead): boolean {
+    if (status !== 401 || bindingScheme(fields, "www-authenticate") === undefined) return false;
+    return !this.#options.proxy || fields.tokens("proxy-support").includes("session-based-authentication");
   }
 
   /** RFC 9112 section 9.3: the next request begins where this one's body ends, so all of that has to be read. */
@@ -305,9 +320,7 @@ export class Exchange implements Watcher {
 
   /** Whether the response is one after which the origin may be sent another request. */
   #leavesReusable(head: ResponseHead, framing: Framing): boolean {
-    return !closes(head) && !bindsConnection(this.#options.request.head, head) &&
-      framing.kind !== "close" &&
-      this.#options.origin.reader.buffer.length === 0;
+    return !closes(head) && framing.kind !== "close" && this.#options.origin.reader.buffer.length === 0;
   }
 }
 
@@ -334,13 +347,6 @@ function clientFraming(framing: Framing, { head }: HttpRequest): Framing {
 /** RFC 9110 section 15.5.14. */
 function bodyTooLarge(limit: number): Fault {
   return malformed(`The request body is larger than ${limit} bytes`, { status: 413 });
-}
-
-/** RFC 4559 and NTLM let a whole connection in, so that the next client on it would go as the first one's user. */
-function bindsConnection(request: RequestHead, response: ResponseHead): boolean {
-  if (!request.fields.has("authorization") && !response.fields.has("www-authenticate")) return false;
-  return [...request.fields.all("authorization"), ...response.fields.all("www-authenticate")]
-    .some((value) => /^(?:ntlm|negotiate)\b/i.test(value));
 }
 
 function cutHead(started: boolean, proxy: KnownProxy | undefined): Fault {

@@ -120,6 +120,8 @@ export class Session implements Timed {
    * for alive until it looks at everything, and copy it meanwhile.
    */
   cuttable: Cuttable | undefined;
+  /** Whether an origin has let in a connection for this client: its requests go over that, whatever their method. */
+  bound = false;
   #deadline: Deadline = "none";
   #late: FaultCode = "client_timeout";
   /** When something has moved for the last time, as far as is known; counts where silence ends the step. */

@@ -14,6 +14,7 @@ import {
   UpstreamFault,
 } from "./connector.ts";
 import type { Credentials } from "./handshake.ts";
+import { foreignScheme } from "./http1_authentication.ts";
 import { formatAuthority } from "./host.ts";
 import { isStrangerAnswer } from "./http1_answer.ts";
 import type { Fields } from "./http1_fields.ts";
@@ -106,7 +107,7 @@ export class HttpConnector implements Connector {
   #refusal(head: ResponseHead): Fault {
     const { status, fields } = head;
     const target = formatAuthority(this.#options.target);
-    if (refusesUs(head, this.#options)) return unknownToProxy(status, this.#options);
+    if (refusesUs(head, this.#options)) return unknownToProxy(head, this.#options);
     const told = proxyError(fields);
     const code = told ?? BY_STATUS[status];
     const message = `It refused ${target}${told ? `: ${told}` : ""} (${status})`;
@@ -138,7 +139,16 @@ export function refusesUs(
 }
 
 /** Says so. */
-export function unknownToProxy(status: number, { authorization }: Partial<KnownProxy>): UpstreamFault {
+export function unknownToProxy(
+  { status, fields }: Pick<ResponseHead, "status" | "fields">,
+  { authorization }: Partial<KnownProxy>,
+): UpstreamFault {
+  const scheme = foreignScheme(fields);
+  if (scheme !== undefined) {
+    const why = `It asks for ${scheme}, which we do not speak: we know Basic and bearer tokens (${status})`;
+    const advice = `It asks for ${scheme}, which this proxy does not speak. Ask whoever runs this proxy.`;
+    return new UpstreamFault("proxy_configuration_error", why, { advice });
+  }
   const credentials = authorization?.startsWith("Bearer ") ? "token" : "credentials";
   const why = authorization === undefined
     ? "It wants to know who we are, and no user is configured"

@@ -33,6 +33,7 @@ const HOP_BY_HOP = new Set([
   "proxy-authentication-info",
   "proxy-authorization",
   "proxy-connection",
+  "proxy-support",
   "te",
   "transfer-encoding",
   "upgrade",
@@ -151,6 +152,8 @@ export interface ForwardedResponseOptions {
   /** Whether the client may send another request behind this response. */
   readonly persistent: boolean;
   readonly name: string;
+  /** Whether the client is told that connections are not shared (RFC 4559 section 6). */
+  readonly sessionBased?: boolean;
   /** For a response that has no Date (RFC 9110 section 6.6.1). */
   readonly date: () => Date;
 }
@@ -169,6 +172,9 @@ export function forwardedResponse(head: ResponseHead, options: ForwardedResponse
   const tells = options.framing.kind === "none" && status >= 200 && status !== 204;
   const told = tells && !fields.has("transfer-encoding") ? fields.tokens("content-length")[0] : undefined;
   text += told === undefined ? framingFields(options.framing) : `Content-Length: ${told}\r\n`;
+  if (options.sessionBased) {
+    text += "Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n";
+  }
   if (status === 101) text += `Connection: upgrade\r\nUpgrade: ${fields.all("upgrade").join(", ")}\r\n`;
   else if (status >= 200 && !options.persistent) text += "Connection: close\r\n";
   return toOctets(text + "\r\n");

@@ -76,6 +76,7 @@ export const SERVING = {
       request: request.http,
       client,
       origin: reached.channel,
+      bound: reached.lost !== undefined,
       proxy: reached.proxy,
       name: services.name,
       maxHeaderSize: services.limits.headerSize,
@@ -159,11 +160,18 @@ async function associate(
   }
 }
 
-/** A kept connection may have died unnoticed: only what can safely be sent again goes over one. */
+/**
+ * A kept connection may have died unnoticed: only what can safely be sent again goes over one. A connection that the
+ * origin has let in for this client takes everything, as no other is let in.
+ */
 function keptFor(session: Session, { attempt }: Dialing, errand: Errand, way: Way): Reached | undefined {
   const { request } = errand;
-  const repeatable = request.kind === "exchange" && attempt === "first" && isRepeatable(request.http);
-  return repeatable ? takeKept(session, way, errand) : undefined;
+  if (request.kind !== "exchange" || attempt !== "first") return undefined;
+  const repeatable = isRepeatable(request.http);
+  const kept = repeatable || session.bound ? takeKept(session, way, errand) : undefined;
+  if (!kept || repeatable || kept.lost) return kept;
+  session.services.pool.put(session, kept);
+  return undefined;
 }
 
 async function connect(
@@ -238,15 +246,22 @@ function concluded(
     case "reusable":
     case "finished":
       if (end.how === "reusable" && exchange.originReusable && reached.key !== undefined) {
-        services.pool.put(session, reached);
-      } else reached.channel.drop(EXCHANGE_OVER);
-      return end.how === "reusable" ? reusable(session) : { event: "finished", payload: GRACEFUL };
+        services.pool.put(session, exchange.binds ? boundTo(session, reached) : reached);
+        return reusable(session);
+      }
+      reached.channel.drop(EXCHANGE_OVER);
+      return end.how === "reusable" && !exchange.binds
+        ? reusable(session)
+        : { event: "finished", payload: GRACEFUL };
     case "unanswered":
       if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
       // RFC 9110 section 9.2.2: once more, where the method allows it and the origin had closed before it answered.
       if (kept && end.fault.code === "connection_terminated") {
+        // The client's next connection has to be let in anew, so this one ends as the origin's has.
+        if (reached.lost) throw end.fault;
         return { event: "stale", payload: { handshake, recording, request, attempt: "second" } };
       }
+      reached.lost?.();
       if (reached.proxy && !kept) suspectProxy(session, reached, end.fault);
       return {
         event: "unanswered",
@@ -255,6 +270,12 @@ function concluded(
     case "cut":
       throw end.fault;
   }
+}
+
+/** The same connection, which ends with the client's and the client's with it. */
+function boundTo(session: Session, reached: Reached): Reached {
+  session.bound = true;
+  return reached.lost ? reached : { ...reached, lost: () => session.drain() };
 }
 
 /** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */

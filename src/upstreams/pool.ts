@@ -30,7 +30,7 @@ interface Kept {
   readonly channel: Channel;
   /** What is behind it, where an owner keeps connections to several places. */
   readonly key?: string;
-  /** Called when it has ended by itself. It is then kept for as long as its owner lasts, and never given up for another. */
+  /** Called when it has ended without its owner. It is kept for as long as that lasts, and given up for others last. */
   readonly lost?: () => void;
 }
 
@@ -111,8 +111,10 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
   }
 
   #makeRoom(owner: Owner): void {
-    const oldest = this.#byOwner.get(owner)!.find(({ kept }) => !kept.lost);
-    if (oldest) this.discard(oldest);
+    const idles = this.#byOwner.get(owner)!;
+    const oldest = idles.find(({ kept }) => !kept.lost) ?? idles[0];
+    this.discard(oldest);
+    oldest.kept.lost?.();
   }
 
   /** Drops what an owner has left behind. */

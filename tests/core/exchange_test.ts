@@ -48,6 +48,7 @@ function exchangeBetween(client: DirectPort, origin: DirectPort): Exchange {
     request: understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!),
     client: channelOf(client, "client"),
     origin: channelOf(origin, "target"),
+    bound: false,
     name: "proxy",
     maxHeaderSize: 8192,
     maxBodySize: 8192,
