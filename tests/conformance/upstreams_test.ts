@@ -170,7 +170,7 @@ testRows("upstreams: GET and POST arrive by every scheme, with nobody's credenti
     ], name);
     client[Symbol.dispose]();
   }
-  for (const name of NAMES) await assertWay(roads, name, `${name}:${origin.port}/get?x`);
+  for (const name of NAMES) await assertWay(roads, name, `${name}:${origin.port}/get?`);
 });
 
 /** How clients ask for a tunnel: what they send, and what they wait for. */
