@@ -84,7 +84,7 @@ function proxyAutoConfig(host: string, { listeners }: PageFacts): string {
     return [`${tls ? "HTTPS" : "PROXY"} ${to}`];
   });
   return `function FindProxyForURL(url, host) {
-  if (host === "localhost" || host === "[::1]" || host === "::1" || shExpMatch(host, "127.*")) return "DIRECT";
+  if (/^(?:(?:.*\\.)?localhost|\\[?::1\\]?|127(?:\\.[0-9]{1,3}){3})\\.?$/i.test(host)) return "DIRECT";
   return ${JSON.stringify(roads.join("; ") || "DIRECT")};
 }
 `;

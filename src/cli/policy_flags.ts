@@ -84,7 +84,9 @@ export const POLICY_FLAGS = {
   "no-proxy": {
     group: "Upstreams",
     value: "LIST",
-    help: "Targets that are reached directly, as in the environment variable NO_PROXY",
+    help:
+      "Targets that are reached directly, as in the environment variable NO_PROXY: example.com and .example.com " +
+      "are that name and what is under it, *.example.com is what is under it alone",
     read: (text) => text,
   },
   "route": {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { parseHost } from "../protocols/host.ts";
 import { UsageError } from "../usage_error.ts";
+import { asciiName } from "./ascii_name.ts";
 import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "./ip_block.ts";
 import { type Answer, type Condition, type Subject, withoutRoot } from "./rule_request.ts";
 
@@ -27,9 +27,6 @@ export interface Targets {
 
 /** A port, or what a URL takes for an IPv4 address (WHATWG URL, "ends in a number"): never a name. */
 const NUMERIC = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$|^[0-9-]+$/;
-
-/** What may stand in a URL for a name without meaning anything else there. */
-const PERHAPS_NAME = /^[\w.\u0080-\u{10FFFF}-]+$/u;
 
 /**
  * Reads targets with commas between them, each with ports of its own or for any port.
@@ -104,20 +101,6 @@ function inBlock(block: IpBlock): Condition {
 function parseBlock(host: string): IpBlock | undefined {
   const [, inside, prefix = ""] = /^\[(.*:.*)\](\/[0-9]*)?$/.exec(host) ?? [];
   return parseIpBlock(inside === undefined ? withoutRoot(host) : inside + prefix);
-}
-
-/** A name as requests have it: in lower case, an internationalized label as its A-label (RFC 5890). */
-function asciiName(text: string): string | undefined {
-  const host = parseHost(text) ?? (PERHAPS_NAME.test(text) ? encodeName(text) : undefined);
-  return host === undefined ? undefined : parseHost(withoutRoot(host.toLowerCase()));
-}
-
-function encodeName(text: string): string | undefined {
-  try {
-    return new URL(`http://${text}`).hostname;
-  } catch {
-    return undefined;
-  }
 }
 
 function complaint(host: string): string {

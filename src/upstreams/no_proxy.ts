@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asciiName } from "../policy/ascii_name.ts";
 import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../policy/ip_block.ts";
 import { parseIp } from "../protocols/host.ts";
 import type { TcpAddress } from "../runtime.ts";
@@ -19,6 +20,9 @@ interface Pattern {
  * blocks (`10.0.0.0/8`) are those addresses, where the target is one. Each may have a `:PORT` behind it, an
  * IPv6 address in brackets then. Names are never resolved for this, and what is no pattern matches nothing.
  *
+ * `*.example.com` is what is under that name and not the name itself, as in rules and in Go; curl takes it for no
+ * pattern. Names are compared as A-labels, so that `bücher.example` is `xn--bcher-kva.example`.
+ *
  * @example
  * ```ts
  * const direct = noProxy("localhost,.corp.example,10.0.0.0/8");
@@ -27,8 +31,9 @@ interface Pattern {
  */
 export function noProxy(patterns: string): (target: TcpAddress) => boolean {
   const parsed = patterns.split(/[\s,]+/).filter((text) => text !== "").map(parsePattern);
+  if (parsed.length === 0) return () => false;
   return ({ host, port }) => {
-    const name = canonical(host);
+    const name = asciiName(host) ?? host;
     return parsed.some((pattern) => (pattern.port ?? port) === port && pattern.matches(name));
   };
 }
@@ -49,15 +54,14 @@ function matcher(text: string): Pattern["matches"] {
       return address !== undefined && blockContains(block, address);
     };
   }
-  const name = canonical(text.replace(/^\*?\./, ""));
-  return (host) => host === name || host.endsWith(`.${name}`);
+  const [, prefix, rest] = /^(\*\.|\.?)(.*)$/s.exec(text)!;
+  const name = asciiName(rest);
+  if (name === undefined) return () => false;
+  const ending = `.${name}`;
+  return (host) => host.endsWith(ending) || (host === name && prefix !== "*.");
 }
 
 /** A block may be named by any of its addresses. */
 function blockOf(text: string): IpBlock | undefined {
   return parseIpBlock(suggestIpBlock(text) ?? text);
-}
-
-function canonical(host: string): string {
-  return host.toLowerCase().replace(/\.$/, "");
 }

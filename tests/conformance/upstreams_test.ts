@@ -11,8 +11,8 @@ import { digest, request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Req
 import { testRows } from "./suite.ts";
 import type { TcpAddress } from "../../src/runtime.ts";
 import { chunked } from "../support/http_message.ts";
-import { NameServer, zone } from "../support/name_server.ts";
-import { httpOrigin, Origin, response } from "../support/origin.ts";
+import { addressRecords, NameServer, zone } from "../support/name_server.ts";
+import { ClosedPort, httpOrigin, Origin, response } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
 import type { Row } from "../support/toolchain.ts";
@@ -298,3 +298,28 @@ testRows(
     }
   },
 );
+
+testRows("--no-proxy compares names as they are on the wire, and *.NAME is not NAME", async (row) => {
+  await using names = await NameServer.start(({ type }) => ({
+    records: type === "A" ? addressRecords(["127.0.0.1"]) : [],
+  }));
+  await using origin = await httpOrigin();
+  await using dead = await ClosedPort.take();
+  const list = "bücher.example,*.corp.example,xn--mnchen-3ya.example";
+  await using proxy = await ProxyProcess.start(row, [
+    ...["--dns", names.authority, "--proxy", `http://127.0.0.1:${dead.port}`, "--no-proxy", list],
+  ]);
+  const cases = [
+    ["xn--bcher-kva.example", 200],
+    ["www.XN--BCHER-KVA.example.", 200],
+    ["xn--mnchen-3ya.example", 200],
+    ["git.corp.example", 200],
+    ["corp.example", 502],
+    ["bucher.example", 502],
+  ] as const;
+  for (const [host, status] of cases) {
+    using client = await proxy.connect();
+    await client.send(`GET http://${host}:${origin.port}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    assertEquals((await client.message()).status, status, host);
+  }
+});
