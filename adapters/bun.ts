@@ -22,7 +22,8 @@ import type {
 } from "../src/runtime.ts";
 import { show, tcpAddress, UNNAMED } from "./addresses.ts";
 import { type BunSocket, SocketStream } from "./bun_stream.ts";
-import { askBoth, type FoundAddress, NameLookup } from "./name_lookup.ts";
+import type { FoundAddress } from "./dns_message.ts";
+import { askBoth, NameLookup } from "./name_lookup.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { listedAddresses } from "./system_names.ts";
 import { openDatagrams } from "./datagrams.ts";
@@ -187,13 +188,8 @@ class BunRuntime implements Runtime {
     throw failure(`Cannot dial ${show(to)}: no descriptors left`, { other: "connection_limit_reached" });
   }
 
-  async resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
-    try {
-      return await this.#names.resolve(host, options);
-    } catch (cause) {
-      if (options.signal?.aborted) throw options.signal.reason;
-      throw failure(`Cannot resolve "${host}"`, { cause, codes: RESOLVE_CODES, other: "dns_error" });
-    }
+  resolve(host: string, options?: ResolveOptions): Promise<Resolution> {
+    return this.#names.resolve(host, options);
   }
 
   readonly ownAddresses = ownAddresses;
@@ -255,12 +251,6 @@ const DIAL_CODES: Codes = {
   ENFILE: "connection_limit_reached",
   EPERM: "destination_ip_unroutable",
   ETIMEDOUT: "connection_timeout",
-};
-
-/** What name servers' silence means; the rest is `dns_error`. */
-const RESOLVE_CODES: Codes = {
-  DNS_ETIMEOUT: "dns_timeout",
-  ETIMEOUT: "dns_timeout",
 };
 
 const LISTEN_CODES: Codes = {

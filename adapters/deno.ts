@@ -122,13 +122,8 @@ class DenoRuntime implements Runtime {
     throw signal.reason;
   }
 
-  async resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
-    try {
-      return await NAMES.resolve(host, options);
-    } catch (cause) {
-      if (options.signal?.aborted) throw options.signal.reason;
-      throw failure(`Cannot resolve "${host}"`, { cause, codes: CODES.resolve });
-    }
+  resolve(host: string, options?: ResolveOptions): Promise<Resolution> {
+    return NAMES.resolve(host, options);
   }
 
   ownAddresses(): string[] {
@@ -228,19 +223,18 @@ function ignore(): void {}
 /** What Deno's resolver says of entries in the hosts file. */
 const LISTED_TTL = 86_400;
 
-/** Deno reads the hosts file and the search domains itself. Beyond 32 blocked threads no file is written. */
+/**
+ * Deno reads the hosts file and the search domains itself. Beyond 32 blocked threads no file is written.
+ *
+ * Its resolver does not ask the system's servers for `-lead.example`, and `getaddrinfo` of glibc takes no such name from
+ * them: it is reached with `--dns` alone.
+ */
 const NAMES = new NameLookup({
   query: (host, over) => {
     const resolver = openResolver(over);
     return askBoth((family) => askResolver(resolver, { host, family }), LISTED_TTL);
   },
-  listedTtl: LISTED_TTL,
   blocking: 16,
-  // `setServers()` looks up the servers that it replaces, for which Deno would want a permission (--allow-sys).
-  prepare: (resolver) => {
-    const { _handle: handle } = resolver as unknown as { _handle?: { getServers: () => string[] } };
-    if (handle) handle.getServers = () => [];
-  },
 });
 
 // --- errors ---
@@ -271,7 +265,6 @@ const CODES = {
     NotAnAddress: "proxy_internal_error",
     other: "destination_unavailable",
   },
-  resolve: { ETIMEOUT: "dns_timeout", other: "dns_error" },
 } satisfies Record<string, Codes>;
 
 /** The cause when somebody dials a name. */

@@ -7,17 +7,16 @@
  * has for it, and `getaddrinfo` has the final say only where they know no such name: other sources of nsswitch.conf(5)
  * may, mDNS for one. It is asked for a few names at a time; the others wait in line.
  *
+ * Name servers that the operator names are asked by this project's own queries, see `name_server.ts`.
+ *
  * @module
  */
 
 import { lookup, Resolver } from "node:dns/promises";
-import type { Resolution, ResolveOptions } from "../src/runtime.ts";
-
-/** An address, and for how many seconds it holds. */
-export interface FoundAddress {
-  readonly address: string;
-  readonly ttl?: number;
-}
+import type { Resolution, ResolveOptions, SocketErrorCode } from "../src/runtime.ts";
+import { type FoundAddress, nameError } from "./dns_message.ts";
+import { NameServerQueries } from "./name_server.ts";
+import { socketError } from "./socket_errors.ts";
 
 /** One question for one family. Rejects with an error that has a code of c-ares, `ENOTFOUND` for one. */
 export type Ask = (family: 4 | 6) => Promise<readonly FoundAddress[]>;
@@ -31,10 +30,6 @@ export interface NameLookupOptions {
   readonly query: (host: string, over: AbortSignal) => Promise<Resolution>;
   /** Names that `getaddrinfo` may be asked for at once: fewer than there are threads, so that files are written. */
   readonly blocking: number;
-  /** Called for each resolver before it is given its servers. */
-  readonly prepare?: (resolver: Resolver) => void;
-  /** The TTL that the runtime's resolver gives to entries of the hosts file, where it reads it. */
-  readonly listedTtl?: number;
 }
 
 /**
@@ -52,13 +47,13 @@ const FINAL = /ETIMEOUT$|ESERVFAIL$/;
  */
 const PATIENCE = { 4: 500, 6: 50 } as const;
 
-/** Milliseconds until a server is asked again, or the next one. Each lookup has a socket, and so a port, of its own. */
-const SERVER_PATIENCE = 2000;
+/** What is said where the name is known to have no address, or DNS cannot carry it. */
+const NO_SUCH_NAME = /(?:ENOTFOUND|ENODATA|ENONAME|EBADNAME)$/;
 
-/** Answers of a server that another one may improve on. */
-const DOWN = /ETIMEOUT$|ESERVFAIL$|EREFUSED$|ECONNREFUSED$/;
+/** Deno's resolver asks nobody for some names, such as `under_score.example`, and says no more than this. */
+const NOT_ASKED = /^UNKNOWN$/;
 
-/** Looks names up. Errors are the runtime's own, except for the reason of a signal. */
+/** Looks names up. */
 export class NameLookup {
   readonly #options: NameLookupOptions;
   #blocked = 0;
@@ -79,41 +74,43 @@ export class NameLookup {
     try {
       const answer = servers ? this.#ask(host, servers, over.signal) : this.#system(host, over.signal);
       return await Promise.race([answer, aborted]);
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      throw socketError(`Cannot resolve "${host}"`, { code: failureCode(cause), cause });
     } finally {
       signal?.removeEventListener("abort", abandon);
       over.abort();
     }
   }
 
-  /** One server after the other, since Deno's resolver asks the first alone. */
+  /** One server after the other; the next one may improve on every failure but a name that does not exist. */
   async #ask(host: string, servers: readonly string[], over: AbortSignal): Promise<Resolution> {
-    const { prepare, listedTtl } = this.#options;
     let failure: unknown;
     for (const server of servers) {
-      const resolver = openResolver(over, { timeout: SERVER_PATIENCE, tries: servers.length > 1 ? 1 : 2 });
-      prepare?.(resolver);
-      resolver.setServers([server]);
       try {
-        return await askBoth((family) => askResolver(resolver, { host, family }), listedTtl);
+        const queries = new NameServerQueries(server, { tries: servers.length > 1 ? 1 : 2, over });
+        return await askBoth((family) => queries.ask(host, family));
       } catch (error) {
         failure = error;
-        if (over.aborted || !DOWN.test((error as { code?: string }).code ?? "")) break;
+        if (over.aborted || NO_SUCH_NAME.test(codeOf(error))) break;
       }
     }
     throw failure;
   }
 
   async #system(host: string, over: AbortSignal): Promise<Resolution> {
-    if (host !== "" && !NUMBER.test(host)) {
-      try {
-        return await this.#options.query(host, over);
-      } catch (error) {
-        if (FINAL.test((error as { code?: string }).code ?? "")) throw error;
-      }
+    if (host === "" || NUMBER.test(host)) return await this.#finalSay(host, over);
+    try {
+      return await this.#options.query(host, over);
+    } catch (error) {
+      const code = codeOf(error);
+      if (FINAL.test(code)) throw error;
+      // `getaddrinfo` may say that there is no such name where it has reached no server either.
+      const certain = NO_SUCH_NAME.test(code) || NOT_ASKED.test(code);
+      return await this.#finalSay(host, over).catch((last) => {
+        throw certain ? last : error;
+      });
     }
-    return await this.#finalSay(host, over);
   }
 
   async #finalSay(host: string, over: AbortSignal): Promise<Resolution> {
@@ -123,7 +120,7 @@ export class NameLookup {
     try {
       this.#blocked++;
       // Node answers the empty name with a deprecation warning.
-      if (over.aborted || host === "") throw new Error("No address found");
+      if (over.aborted || host === "") throw noAddress();
       return resolution(await lookup(host, { all: true, verbatim: true }));
     } finally {
       this.#blocked--;
@@ -133,8 +130,8 @@ export class NameLookup {
 }
 
 /** A resolver that stops asking when the signal fires. */
-export function openResolver(over: AbortSignal, options?: { timeout: number; tries: number }): Resolver {
-  const resolver = new Resolver(options);
+export function openResolver(over: AbortSignal): Resolver {
+  const resolver = new Resolver();
   over.addEventListener("abort", () => resolver.cancel());
   return resolver;
 }
@@ -148,7 +145,8 @@ export function askResolver(
 }
 
 /**
- * Asks for both families at once, IPv6 first in the answer. Rejects where neither has an address.
+ * Asks for both families at once, IPv6 first in the answer. Rejects where neither has an address; where the one has
+ * failed and the other is known to have none, with the failure.
  *
  * `listedTtl` is what the runtime says of entries in the hosts file. They stand alone, as with `getaddrinfo`: a name
  * that has an IPv4 address there must not get an IPv6 one from a name server.
@@ -166,8 +164,9 @@ export function askBoth(ask: Ask, listedTtl?: number): Promise<Resolution> {
         const listed = both.filter(({ ttl }) => ttl !== undefined && ttl === listedTtl);
         resolve(resolution(listed.length > 0 ? listed : both));
       } catch (error) {
-        const final = failures.find((failure) => FINAL.test((failure as { code?: string }).code ?? ""));
-        reject(final ?? failures[0] ?? error);
+        const final = failures.find((failure) => FINAL.test(codeOf(failure)));
+        const uncertain = failures.find((failure) => !NO_SUCH_NAME.test(codeOf(failure)));
+        reject(final ?? uncertain ?? failures[0] ?? error);
       }
     }
     for (const family of [4, 6] as const) {
@@ -182,8 +181,24 @@ export function askBoth(ask: Ask, listedTtl?: number): Promise<Resolution> {
 }
 
 function resolution(found: readonly FoundAddress[]): Resolution {
-  if (found.length === 0) throw new Error("No address found");
+  if (found.length === 0) throw noAddress();
   const ttls = found.map(({ ttl }) => ttl).filter((ttl) => ttl !== undefined);
   const addresses = [...new Set(found.map(({ address }) => address))];
   return ttls.length > 0 ? { addresses, ttl: Math.min(...ttls) } : { addresses };
+}
+
+function noAddress(): Error {
+  return nameError("ENODATA", "No address found");
+}
+
+/** The code of c-ares, or of the system, that an error has. */
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code ?? "");
+}
+
+function failureCode(error: unknown): SocketErrorCode {
+  const code = codeOf(error);
+  if (NO_SUCH_NAME.test(code)) return "dns_error";
+  if (/ETIMEOUT$/.test(code)) return "dns_timeout";
+  return /^(?:EMFILE|ENFILE)$/.test(code) ? "connection_limit_reached" : "name_server_failed";
 }

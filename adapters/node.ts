@@ -156,13 +156,8 @@ function unixPath({ path }: UnixAddress): string {
 
 const names = new NameLookup({ query: querySystem, blocking: 2 });
 
-async function resolve(host: string, options: ResolveOptions = {}): Promise<Resolution> {
-  try {
-    return await names.resolve(host, options);
-  } catch (cause) {
-    if (options.signal?.aborted) throw options.signal.reason;
-    throw failure(`Cannot resolve "${host}"`, { cause, codes: RESOLVE_CODES, other: "dns_error" });
-  }
+function resolve(host: string, options?: ResolveOptions): Promise<Resolution> {
+  return names.resolve(host, options);
 }
 
 function descriptorLimit(): number | undefined {
@@ -213,9 +208,6 @@ const LISTEN_CODES: Codes = {
   ENOTFOUND: "address_unavailable",
   EPERM: "permission_denied",
 };
-
-/** What name servers' silence means; the rest is `dns_error`. */
-const RESOLVE_CODES: Codes = { ETIMEOUT: "dns_timeout" };
 
 function failure(
   problem: string,

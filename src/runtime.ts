@@ -206,6 +206,7 @@ export type SocketErrorCode =
   | "destination_unavailable"
   | "dns_error"
   | "dns_timeout"
+  | "name_server_failed"
   | "tls_alert_received"
   | "tls_certificate_error"
   | "tls_protocol_error"
@@ -234,7 +235,9 @@ export interface Runtime {
   dial(to: Address, options?: DialOptions): Promise<ByteStream>;
   /**
    * The addresses of a host name, as the system or the given name servers have them. Rejects with `dns_timeout` where
-   * servers were silent, `dns_error` otherwise. However many names hang, others are resolved and files are written.
+   * servers were silent, `dns_error` where there is no such name or it has no address, and `name_server_failed` where
+   * no server said either: SERVFAIL, REFUSED, a malformed answer, a server that cannot be reached. However many names
+   * hang, others are resolved and files are written.
    */
   resolve(host: string, options?: ResolveOptions): Promise<Resolution>;
   /** Binds a UDP socket. */

@@ -180,7 +180,8 @@ function formatTime(time: number): string {
 export function formatEnd({ size, time, fault, missed }: ProbeResult): string[] {
   const total = `${size.toLocaleString("en")} bytes`;
   if (!fault) return [formatLine("total", total, { outcome: formatRate(size, time), time })];
-  const advice = ADVICE[fault.code] ?? FAULTS[fault.code].advice;
+  // A proxy's client is told to ask whoever runs it; here that is the reader.
+  const advice = ADVICE[fault.code] ?? (fault.party === "target" ? fault : FAULTS[fault.code]).advice;
   return [
     formatLine("failed", "", { outcome: "", time }),
     "",

@@ -16,7 +16,7 @@ import { RULE_PROTOCOLS, type RuleProtocol } from "../policy/rule_request.ts";
 import { parsePorts } from "../policy/rule_target.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
 import { parseUser } from "../policy/users.ts";
-import { parseIp } from "../protocols/host.ts";
+import { parseIp, parseNameServer } from "../protocols/host.ts";
 import { parseAuthority } from "../protocols/http1_target.ts";
 import type { FieldLine } from "../protocols/http1_fields.ts";
 import { FORWARDED_MODES, type ForwardedMode } from "../protocols/http1_forwarded.ts";
@@ -170,8 +170,7 @@ export function readContact(text: string): string {
 
 /** A name server, which is checked and left as it is. */
 export function readNameServer(text: string): string {
-  const [, bracketed, bare, port = "53"] = /^(?:\[(.*)\]|([^:]*|.*:.*:.*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  if (parseIp(bracketed ?? bare ?? "") && Number(port) > 0 && Number(port) < 65536) return text;
+  if (parseNameServer(text)) return text;
   throw new UsageError(
     `Invalid name server "${text}": give an IP address, such as "9.9.9.9" or "[::1]:5353"`,
   );

@@ -109,6 +109,16 @@ function longestZeroRun(groups: string[]): { start: number; length: number } {
   return longest;
 }
 
+/**
+ * The address of a name server: `IP`, `IP:PORT` or `[IPV6]:PORT`, the port 53 by default. Undefined for anything else.
+ */
+export function parseNameServer(text: string): TcpAddress | undefined {
+  const [, bracketed, bare, port = "53"] = /^(?:\[(.*)\]|([^:]*|.*:.*:.*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const ip = bracketed ?? bare ?? "";
+  if (!parseIp(ip) || Number(port) < 1 || Number(port) > 65535) return undefined;
+  return { host: parseHost(ip)!, port: Number(port) };
+}
+
 /** Host and port as a URI writes them, an IPv6 address in brackets (RFC 3986 section 3.2.2). */
 export function formatAuthority({ host, port }: TcpAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -35,6 +35,9 @@ const NUMBER_AND_DOT = /((?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*))\.$/;
 /** How long an answer is kept, in milliseconds. A second at least, so that a name in use costs one question. */
 const LIFETIME = { least: 1_000, most: 300_000, untold: 5_000, failure: 1_000 } as const;
 
+/** What a client is told to do where no name server said whether there is such a name. */
+const SERVER_FAILED = "The name server failed. Try again in a moment.";
+
 /** Names that are kept. */
 const CAPACITY = 1_000;
 
@@ -143,7 +146,7 @@ export class Resolver {
       this.#remember(name, result, lifetimeOf(ttl));
       return result;
     } catch (error) {
-      const fault = toFault(error);
+      const fault = nameFault(error);
       if (!signal.aborted || signal.reason === late) this.#remember(name, fault, LIFETIME.failure);
       throw fault;
     } finally {
@@ -155,6 +158,13 @@ export class Resolver {
 function lifetimeOf(ttl: number | undefined): number {
   if (ttl === undefined) return LIFETIME.untold;
   return Math.min(Math.max(ttl * 1_000, LIFETIME.least), LIFETIME.most);
+}
+
+/** A name server that failed says nothing of the name, so nobody is told to check its spelling. */
+function nameFault(error: unknown): Fault {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (code !== "name_server_failed") return toFault(error);
+  return new Fault("dns_error", String(message), { cause: error, advice: SERVER_FAILED });
 }
 
 function tooLate(name: string): Fault {

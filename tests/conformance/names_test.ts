@@ -17,6 +17,11 @@ import { ProxyProcess } from "../support/proxy.ts";
 const ANSWERS: Readonly<Record<string, (type: string) => NameAnswer | undefined>> = {
   "nxdomain.test": () => ({ rcode: "NXDOMAIN" }),
   "servfail.test": () => ({ rcode: "SERVFAIL" }),
+  "refused.test": () => ({ rcode: "REFUSED" }),
+  "short.test": () => ({
+    records: addressRecords(["127.0.0.1"]),
+    forge: (answer) => [answer.subarray(0, -1)],
+  }),
   "silent.test": () => undefined,
   "circle.test": () => ({
     records: [
@@ -28,6 +33,8 @@ const ANSWERS: Readonly<Record<string, (type: string) => NameAnswer | undefined>
     records: type === "A" ? addressRecords(Array.from({ length: 100 }, (_, i) => `127.0.0.${i + 1}`)) : [],
   }),
   "four.test": (type) => ({ records: type === "A" ? addressRecords(["127.0.0.1"]) : [] }),
+  "under_score.test": (type) => ANSWERS["four.test"](type),
+  "-lead.test": (type) => ANSWERS["four.test"](type),
   "six.test": (type) => ({ records: type === "AAAA" ? addressRecords(["::1"]) : [] }),
 };
 
@@ -68,17 +75,41 @@ testRows("T11, 1.8: each fate of a name has its answer on HTTP and SOCKS5", asyn
   const table: Readonly<Record<string, Told>> = {
     "nxdomain.test": failed,
     "servfail.test": failed,
+    "refused.test": failed,
+    "short.test": failed,
     "circle.test": failed,
     "silent.test": { status: 504, error: "dns_timeout", socks5: 4 },
     "late.test": fine,
     "hundred.test": fine,
     "four.test": fine,
     "FOUR.test.": fine,
+    "under_score.test": fine,
+    "-lead.test": fine,
   };
   const told = await Promise.all(
     Object.keys(table).map(async (host) => [host, await ask(proxy, host, four.port)] as const),
   );
   assertEquals(Object.fromEntries(told), table);
+});
+
+testRows("1.8: a name server's failure is never told as a name that does not exist", async (row) => {
+  await using server = await NameServer.start(script());
+  await using proxy = await ProxyProcess.start(row, ["--dns", server.authority]);
+  const missing = "Check the spelling of the host name.";
+  const failed = "The name server failed. Try again in a moment.";
+  const table: Readonly<Record<string, readonly [advice: string, logged: RegExp]>> = {
+    "nxdomain.test": [missing, /answered NXDOMAIN/],
+    "servfail.test": [failed, /answered SERVFAIL/],
+    "refused.test": [failed, /answered REFUSED/],
+    "short.test": [failed, /malformed/],
+  };
+  for (const [host, [advice, logged]] of Object.entries(table)) {
+    using client = await proxy.connect();
+    await client.send(request("GET", `http://${host}/`));
+    const answer = await client.message();
+    assertEquals([answer.status, answer.text.includes(advice)], [502, true], `${host}: ${answer.text}`);
+    await proxy.output.find((line) => line.includes(host) && logged.test(line));
+  }
 });
 
 testRows("T11: a name with an IPv6 address only is reached by it", async (row) => {

@@ -7,9 +7,16 @@
  */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { Buffer } from "node:buffer";
 import { networkInterfaces } from "node:os";
 import type { Runtime } from "../../src/runtime.ts";
-import { addressRecords, type NameScript, NameServer, zone } from "../support/name_server.ts";
+import {
+  addressRecords,
+  type NameRecord,
+  type NameScript,
+  NameServer,
+  zone,
+} from "../support/name_server.ts";
 import { type Case, rejectionCode } from "./links.ts";
 
 const HUNDRED = Array.from({ length: 100 }, (_, i) => `192.0.2.${i}`);
@@ -60,23 +67,104 @@ export const RESOLVE_CASES: Case[] = [
     async (ask) => deepStrictEqual((await ask("a.test")).addresses, ["192.0.2.1"]),
   ),
   served(
-    "NXDOMAIN, SERVFAIL, REFUSED, no records and names that lead in a circle are dns_error",
-    ({ name }) => {
+    "NXDOMAIN and no records are dns_error; SERVFAIL, REFUSED and malformed answers are name_server_failed",
+    ({ name, type }) => {
       const [kind] = name.split(".");
+      // What is said of the one family does not hold for the other.
+      if (kind === "half") return { rcode: type === "A" ? "SERVFAIL" : "NXDOMAIN" };
       if (kind === "nxdomain" || kind === "servfail" || kind === "refused") {
         return { rcode: kind.toUpperCase() as "NXDOMAIN" | "SERVFAIL" | "REFUSED" };
       }
       const [here, there] = ["circle.test", "there.test"];
-      return kind === "empty" ? {} : {
-        records: [{ name: here, type: "CNAME", data: there }, { name: there, type: "CNAME", data: here }],
-      };
+      if (kind === "circle") {
+        return {
+          records: [{ name: here, type: "CNAME", data: there }, { name: there, type: "CNAME", data: here }],
+        };
+      }
+      return kind === "short"
+        ? { records: addressRecords(["192.0.2.1"]), forge: (answer) => [answer.subarray(0, -1)] }
+        : {};
     },
     async (ask) => {
-      for (const kind of ["nxdomain", "servfail", "refused", "empty", "circle"]) {
+      for (const kind of ["nxdomain", "empty"]) {
         strictEqual(await rejectionCode(ask(`${kind}.test`)), "dns_error", kind);
+      }
+      for (const kind of ["servfail", "refused", "half", "circle", "short"]) {
+        strictEqual(await rejectionCode(ask(`${kind}.test`)), "name_server_failed", kind);
       }
     },
   ),
+  served(
+    "every name that DNS can carry is asked for, and no other",
+    ({ type }) => ({ records: type === "A" ? addressRecords(["192.0.2.1"]) : [] }),
+    async (ask, server) => {
+      const hosts = [
+        "under_score.test",
+        "-lead.test",
+        "trail-.test",
+        "_dmarc.test",
+        "a__b.-.test",
+        "Case.TEST.",
+      ];
+      for (const host of hosts) deepStrictEqual((await ask(host)).addresses, ["192.0.2.1"], host);
+      const asked = server.questions.all.length;
+      for (const host of ["a..test", ".test", "", `${"x".repeat(64)}.test`]) {
+        strictEqual(await rejectionCode(ask(host)), "dns_error", host);
+      }
+      strictEqual(server.questions.all.length, asked);
+    },
+  ),
+  served(
+    "aliases are followed to the addresses behind them, and the shortest TTL counts",
+    ({ type }) => ({
+      records: [
+        { type: "CNAME", data: "there.test", ttl: 9 },
+        { name: "There.test", type: "CNAME", data: "far.test", ttl: 7 },
+        { name: "far.TEST", type, data: type === "A" ? "192.0.2.1" : "2001:db8::1" } as NameRecord,
+        { name: "other.test", type, data: type === "A" ? "192.0.2.7" : "2001:db8::7" } as NameRecord,
+      ],
+    }),
+    async (ask) => deepStrictEqual(await ask("a.test"), { addresses: ["2001:db8::1", "192.0.2.1"], ttl: 7 }),
+  ),
+  served(
+    "an answer with another id, question or kind is not taken for one",
+    ({ type }) => ({
+      records: addressRecords(type === "A" ? ["192.0.2.1"] : []),
+      forge: (answer) => {
+        const forged = [2, 12 + 1, 0].map((at) => {
+          const message = Buffer.from(answer);
+          message[at] ^= at === 2 ? 0x80 : 1;
+          message[message.length - 1] = 66;
+          return message;
+        });
+        return [Buffer.alloc(0), answer.subarray(0, 1), answer.subarray(0, 11), ...forged, answer];
+      },
+    }),
+    async (ask) => deepStrictEqual((await ask("a.test")).addresses, ["192.0.2.1"]),
+  ),
+  served(
+    "an answer from another port is not taken for one",
+    ({ type }) => ({
+      records: addressRecords(type === "A" ? ["192.0.2.1"] : []),
+      stranger: { records: addressRecords(["192.0.2.66"]) },
+    }),
+    async (ask) => deepStrictEqual((await ask("a.test")).addresses, ["192.0.2.1"]),
+  ),
+  {
+    name: "name servers: what refuses datagrams is name_server_failed at once, and the next one is asked",
+    needs: "refused datagrams",
+    async run(runtime) {
+      let gone: string;
+      {
+        await using closed = await NameServer.start(() => undefined);
+        gone = closed.authority;
+      }
+      strictEqual(await rejectionCode(runtime.resolve("a.test", { servers: [gone] })), "name_server_failed");
+      await using server = await NameServer.start(zone({ "a.test": ["192.0.2.1"] }));
+      const servers = [gone, server.authority];
+      deepStrictEqual((await runtime.resolve("a.test", { servers })).addresses, ["192.0.2.1"]);
+    },
+  },
   {
     name: "name servers: 500 names that hang keep no other from being resolved, and end with their signal",
     async run(runtime) {

@@ -7,7 +7,7 @@
 import type { Runtime } from "../../src/runtime.ts";
 
 /** A part of the contract that a runtime may be unable to meet. */
-export type Capability = "reset" | "tls half-close" | "end behind a failed write";
+export type Capability = "reset" | "tls half-close" | "end behind a failed write" | "refused datagrams";
 
 /** A runtime under test. */
 export interface Row {
@@ -24,7 +24,10 @@ export type RuntimeName = "deno" | "bun" | "node";
 export const ROWS: Readonly<Record<RuntimeName, Row>> = {
   deno: {
     start: ["run", "-A"],
-    lacks: { "reset": "Deno.Conn has no SO_LINGER and shuts the socket down before it closes it" },
+    lacks: {
+      "reset": "Deno.Conn has no SO_LINGER and shuts the socket down before it closes it",
+      "refused datagrams": "Deno does not connect UDP sockets, so a server that is not there is silent",
+    },
     load: () => import("../../adapters/deno.ts"),
   },
   bun: {

@@ -126,6 +126,17 @@ Deno.test("resolve() keeps a failure for a second, and names the host", async ()
   assertEquals(questions.length, 2);
 });
 
+Deno.test("resolve(): where a name server failed, nobody is told that the name is wrong", async () => {
+  const { resolver, questions, signal } = resolving();
+  for (const [i, code] of ["dns_error", "name_server_failed"].entries()) {
+    const answer = resolver.resolve(`${i}.test`, signal);
+    questions[i].fail(code);
+    const fault = await assertRejects(() => answer, Fault, `${i}.test`);
+    assertEquals([fault.code, fault.status, fault.socks5], ["dns_error", 502, 4]);
+    assertEquals(fault.advice.startsWith("Check the spelling"), code === "dns_error", fault.advice);
+  }
+});
+
 Deno.test("resolve() gives a name its time and no more: dns_timeout, which ends the question", async () => {
   const { clock, resolver, questions, signal } = resolving();
   const answer = resolver.resolve("a.test", signal);

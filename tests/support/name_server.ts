@@ -39,6 +39,10 @@ export interface NameAnswer {
   readonly records?: readonly NameRecord[];
   /** The answer is held back until this settles. */
   readonly after?: Promise<unknown>;
+  /** The messages that are sent in place of the answer, over UDP and TCP alike. */
+  readonly forge?: (answer: Buffer) => Buffer[];
+  /** What somebody else, who has seen the question, answers from a port of his own before; over UDP alone. */
+  readonly stranger?: NameAnswer;
 }
 
 /** The answer to a question that is asked for the `nth` time, from 1; undefined is silence. */
@@ -54,6 +58,7 @@ export class NameServer implements AsyncDisposable {
   readonly #script: NameScript;
   readonly #counts = new Map<string, number>();
   readonly #udp: UdpSocket;
+  readonly #stranger: UdpSocket;
   readonly #tcp: Server;
   readonly #clients = new Set<TcpSocket>();
   #port = 0;
@@ -62,10 +67,12 @@ export class NameServer implements AsyncDisposable {
   private constructor(script: NameScript) {
     this.#script = script;
     this.#udp = createSocket("udp4", (query, { address, port }) => {
-      this.#answer(query, (answer) => {
-        this.#udp.send(answer.length > MAX_UDP ? truncated(answer) : answer, port, address);
+      this.#answer(query, (answer, from = this.#udp) => {
+        const message = answer.length > MAX_UDP ? truncated(answer) : answer;
+        return new Promise<void>((resolve) => from.send(message, port, address, () => resolve()));
       });
     });
+    this.#stranger = createSocket("udp4");
     this.#tcp = createServer((socket) => this.#serve(socket));
   }
 
@@ -76,7 +83,8 @@ export class NameServer implements AsyncDisposable {
     await once(server.#tcp, "listening");
     server.#port = (server.#tcp.address() as { port: number }).port;
     server.#udp.bind(server.#port, host);
-    await once(server.#udp, "listening");
+    server.#stranger.bind(0, host);
+    await Promise.all([once(server.#udp, "listening"), once(server.#stranger, "listening")]);
     return server;
   }
 
@@ -90,7 +98,7 @@ export class NameServer implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
-  async #answer(query: Buffer, send: (answer: Buffer) => void): Promise<void> {
+  async #answer(query: Buffer, send: (answer: Buffer, from?: UdpSocket) => unknown): Promise<void> {
     const { name, type, end } = readQuestion(query);
     const key = `${name} ${type}`;
     const nth = (this.#counts.get(key) ?? 0) + 1;
@@ -99,7 +107,10 @@ export class NameServer implements AsyncDisposable {
     const answer = this.#script({ name, type }, nth);
     if (!answer) return;
     await answer.after;
-    if (!this.#closed) send(writeAnswer(query.subarray(0, end), answer));
+    if (this.#closed) return;
+    if (answer.stranger) await send(writeAnswer(query.subarray(0, end), answer.stranger), this.#stranger);
+    const whole = writeAnswer(query.subarray(0, end), answer);
+    for (const message of answer.forge?.(whole) ?? [whole]) send(message);
   }
 
   /** Messages behind their length in two octets (RFC 1035 section 4.2.2). */
@@ -123,6 +134,7 @@ export class NameServer implements AsyncDisposable {
     await Promise.all([
       new Promise<void>((resolve) => this.#tcp.close(() => resolve())),
       new Promise<void>((resolve) => this.#udp.close(() => resolve())),
+      new Promise<void>((resolve) => this.#stranger.close(() => resolve())),
     ]);
   }
 }
