@@ -53,7 +53,9 @@ export function readArguments(args: readonly string[]): Arguments {
     const { value } = flagOf(name);
     const isSwitch = value === undefined;
     const text = attached ?? (isSwitch ? "true" : /^-./s.test(rest[0] ?? "") ? undefined : rest.shift());
-    if (!text) throw new UsageError(`The flag "--${name}" needs a value: ${value ?? "true or false"}`);
+    // The parser would not know a switch with nothing behind its "=": this tells what is wrong with it.
+    if (isSwitch && text === "") readGiven({ name, text, label: `--${name}` });
+    if (!text) throw new UsageError(`The flag "--${name}" needs a value: ${value}`);
     names.push(name);
     spelt.push(`--${MARK}${name}=${text}`);
   };
