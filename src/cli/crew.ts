@@ -51,6 +51,9 @@ const LAST_DELAY = 10_000;
 /** What a worker gets to notice that its time to drain is over. */
 const GRACE = 5_000;
 
+/** What it gets for its last records after the second signal. */
+const LAST_WORDS = 3_000;
+
 interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
@@ -121,7 +124,7 @@ export class Crew {
   /** Has all workers break off what is open, and tell of it in their records; those that do not end are killed. */
   stopNow(signal: StopSignal): void {
     this.#send({ stopNow: signal });
-    this.#clock.schedule(GRACE, () => this.kill());
+    this.#clock.schedule(LAST_WORDS, () => this.kill());
   }
 
   /** Has every worker open its log files anew. */

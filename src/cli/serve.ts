@@ -11,6 +11,7 @@ import type { Users } from "../policy/users.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Proxy, ProxyOptions } from "../proxy.ts";
 import { createProxy } from "../server.ts";
+import type { AuthenticationRequest } from "../services.ts";
 import { TextFiles, type Texts } from "../text_file.ts";
 import type { CommandName } from "./commands.ts";
 import type { CommandLine, Options } from "./options.ts";
@@ -45,7 +46,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     others: () => post?.others,
     places: options["max-per-client"] === undefined ? undefined : post?.places,
     readText: (path, what) => files.read(path, what),
-    authenticate: users && ((request, signal) => users!.verify(request, signal)),
+    authenticate: users && ((request, signal) => verify(() => users!, request, signal)),
     onRecord: file === "off"
       ? undefined
       : (record) =>
@@ -87,6 +88,18 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   });
   await proxy.close({ drain });
   return code;
+}
+
+/** Asks the users of the moment; a password that was right is judged again where others came meanwhile. */
+function verify(
+  users: () => Users,
+  request: AuthenticationRequest,
+  signal: AbortSignal,
+): boolean | Promise<boolean> {
+  const asked = users();
+  const right = asked.verify(request, signal);
+  if (typeof right === "boolean") return right;
+  return right.then((right) => right && asked !== users() ? verify(users, request, signal) : right);
 }
 
 /** A user who was removed, or has another password, loses what is under way. */

@@ -6,12 +6,19 @@
 
 import process from "node:process";
 import { isatty } from "node:tty";
+import { SYSTEM_CLOCK } from "../clock.ts";
 
 /** The signals that ask to stop, and the exit code of a process that they end: 128 and their number, as shells have it. */
 export const STOP_SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The name of a signal that asks to stop. */
 export type StopSignal = keyof typeof STOP_SIGNALS;
+
+/** How long the last records may take after the second signal, in milliseconds. */
+const LAST_WORDS = 5_000;
+
+/** How much later than SIGHUP a terminal may close, in milliseconds. */
+const CLOSING = 1_000;
 
 /** What is asked. */
 export interface Signals {
@@ -39,16 +46,27 @@ export function watchSignals(): Signals {
   const callbacks: (() => void)[] = [];
   const ask = (signal: StopSignal): void => {
     const next = asked.shift();
-    if (next) next(signal);
-    else process.exit(STOP_SIGNALS[signal]);
+    if (!next) process.exit(STOP_SIGNALS[signal]);
+    // The second one ends the program in any case.
+    if (asked.length === 0) SYSTEM_CLOCK.schedule(LAST_WORDS, () => process.exit(STOP_SIGNALS[signal]));
+    next(signal);
   };
   const onTerminal = hasTerminal();
+  const hasLostTerminal = (): boolean => onTerminal && !hasTerminal();
+  let hungUp = false;
+  /** Both the system and a shell may send SIGHUP when a terminal closes: that is not a second signal. */
+  const hangUp = (): void => {
+    if (!hungUp) ask("SIGHUP");
+    hungUp = true;
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ask(signal));
   if (process.platform !== "win32") {
     process.on("SIGHUP", () => {
       // Where nobody listens for it, it does what it does by default.
-      if (callbacks.length === 0 || (onTerminal && !hasTerminal())) ask("SIGHUP");
-      else for (const callback of callbacks) callback();
+      if (callbacks.length === 0 || hasLostTerminal()) return hangUp();
+      for (const callback of callbacks) callback();
+      // A terminal emulator may send SIGHUP first and close the terminal then (xterm), which a background job is not told.
+      if (onTerminal) SYSTEM_CLOCK.schedule(CLOSING, () => hasLostTerminal() && hangUp());
     });
   }
   return { stop, stopNow, onHangUp: (callback) => void callbacks.push(callback) };

@@ -71,8 +71,10 @@ export const ASKING = {
         await (credentials &&
           services.authenticate?.({ ...credentials, client: clientName, protocol }, over.signal)))();
       if (await session.interruptible(asked)) {
+        // Before anything else is waited for: from now on a reload may withdraw what was right.
+        session.user = credentials?.user || undefined;
         await client.writer.write(handshake.accepted());
-        return { event: "accepted", payload: { handshake, user: credentials?.user || undefined } };
+        return { event: "accepted", payload: { handshake, user: session.user } };
       }
     } catch (error) {
       fault = refusalOf(toFault(error, "client"));

@@ -53,6 +53,28 @@ os.waitpid(pid, 0)
 print("ended", flush=True)
 `;
 
+/**
+ * The same of a background job of a shell. Some terminal emulators send SIGHUP first and close the terminal behind it: the job is
+ * told nothing of that.
+ */
+const IN_BACKGROUND = `
+import os, pty, re, signal, sys, time
+pid, terminal = pty.fork()
+if pid == 0: os.execvp("sh", ["sh", "-mc", '"$@" & echo "job $!"; wait; exec sleep 60', "sh"] + sys.argv[1:])
+def until(text, said=b""):
+    while text not in said: said += os.read(terminal, 4096)
+    return said
+job = int(re.search(rb"job (\\d+)", until(b"listening on"))[1])
+os.kill(job, signal.SIGHUP)
+until(b"anew")
+os.close(terminal)
+os.waitpid(pid, 0)
+try:
+    while open(f"/proc/{job}/stat").read().rsplit(")")[1].split()[0] != "Z": time.sleep(0.1)
+except FileNotFoundError: pass
+print("ended", flush=True)
+`;
+
 testRows("--help and --version go to standard output and exit with 0", async (row) => {
   const [help, short, version] = await Promise.all(
     ["--help", "-h", "--version"].map((flag) => run(row, flag)),
@@ -255,6 +277,14 @@ testRows("SIGHUP: a terminal that closes ends the proxy that was started on it",
   await run.exit();
   assertEquals(run.output.all, ["still there behind SIGHUP", "ended"]);
 }, { programs: ["python3"] });
+
+testRows("SIGHUP: a terminal that closes shortly behind it ends a background job, too", async (row) => {
+  const { command: [program, ...args] } = row;
+  const command = ["python3", "-c", IN_BACKGROUND, program, ...args];
+  await using run = new ProgramRun({ ...row, command }, ["--listen", "127.0.0.1:0"]);
+  await run.exit();
+  assertEquals(run.output.all, ["ended"]);
+}, { programs: ["python3", "sh"] });
 
 testRows("the access log has one line for each request and tunnel, as text or JSON", async (row) => {
   await using origin = await httpOrigin();

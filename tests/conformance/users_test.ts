@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
+import { hashPassword } from "../../src/policy/password_hash.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import { connect, type RawConnection } from "../support/raw_client.ts";
@@ -423,3 +424,24 @@ testRows(
   },
   { needs: "files", permissions: ["-R", "-W"] },
 );
+
+testRows("SIGHUP: a password that is being judged is judged by the users who are there then", async (row) => {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-"));
+  try {
+    const file = join(folder, "users");
+    // One that takes its time, as "sluice passwd" makes it.
+    await writeFile(file, `zoe:${await hashPassword("slow")}\nann:${ZOE}\n`);
+    await using origin = await Origin.listen();
+    await using proxy = await ProxyProcess.start(row, ["--users-file", file]);
+    using client = await proxy.connect();
+    const fields = `Host: ${origin.authority}\r\n${basic("zoe:slow")}`;
+    await client.send(`CONNECT ${origin.authority} HTTP/1.1\r\n${fields}\r\n\r\n`);
+    await writeFile(file, `ann:${ZOE}\n`);
+    proxy.kill("SIGHUP");
+    await proxy.said(/Read the files/);
+    // Refused, or let in just before and cut off.
+    await client.ending();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}, { needs: "files", permissions: ["-R", "-W"] });
