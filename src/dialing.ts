@@ -69,7 +69,9 @@ export function judge(
     refuseSpecialPurpose(address, channel);
     ownAddresses.refuse(address);
   }
-  for (const host of reachedAt(address.host)) refuseDenied(rules().decide({ ...question, address: host }));
+  const current = rules();
+  if (!current.judges) return;
+  for (const host of reachedAt(address.host)) refuseDenied(current.decide({ ...question, address: host }));
 }
 
 /**

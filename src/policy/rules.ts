@@ -54,6 +54,11 @@ export class Rules {
     this.#routes = rules.filter((rule) => rule.kind === "route");
   }
 
+  /** Whether requests are judged at all. */
+  get judges(): boolean {
+    return this.#access.length > 0;
+  }
+
   /**
    * The verdict on a request. With an address it is `allow` or `deny`; without one it may be `unresolved`,
    * and otherwise holds for whatever address the name has. `lies` says whether a name without an address lies in

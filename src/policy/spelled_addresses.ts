@@ -8,7 +8,7 @@
  * @module
  */
 
-import { formatIpv4, parseIp, unmapped } from "../protocols/host.ts";
+import { formatIpv4, parseIp, parseIpv6 } from "../protocols/host.ts";
 
 /** Up to four numbers with dots between them, and perhaps the dot of the root. */
 const NUMBERS = /^(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?$/i;
@@ -49,7 +49,7 @@ export function isLocalhost(name: string): boolean {
  * read as, and for an IPv6 address also the IPv4 address inside. None for any other name.
  */
 export function spelledAddresses(host: string): readonly string[] {
-  if (host.includes(":")) return reachedAt(host);
+  if (parseIp(host)) return reachedAt(host);
   if (NUMBERS.test(host)) {
     return readNumbers(host.replace(/\.$/, "").toLowerCase().split(".")).flatMap(reachedAt);
   }
@@ -90,15 +90,15 @@ function joinNumbers(parts: readonly string[]): string | undefined {
  * ISATAP (RFC 5214 section 6.1), and Teredo with all bits turned over (RFC 4380 section 4).
  */
 function embeddedIpv4(host: string): string[] {
-  const bytes = parseIp(host);
+  const bytes = parseIpv6(host);
   if (!bytes) return [];
-  const octets = unmapped(bytes);
-  if (octets.length === 4) return [formatIpv4(octets)];
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (/^0{24}(?!0{8}|0{7}1)|^0{16}ffff0000|^0064ff9b0{16}|^.{16}0[02]005efe/.test(hex)) {
-    return [formatIpv4(bytes.subarray(12))];
-  }
-  if (hex.startsWith("2002")) return [formatIpv4(bytes.subarray(2, 6))];
-  if (hex.startsWith("20010000")) return [formatIpv4(bytes.subarray(12).map((byte) => byte ^ 0xFF))];
+  const view = new DataView(bytes.buffer);
+  const [a, b, c, d] = [0, 4, 8, 12].map((at) => view.getUint32(at));
+  const mapped = a === 0 && b === 0 && (c === 0xFFFF || c === 0xFFFF0000 || (c === 0 && d > 1));
+  const nat64 = a === 0x0064FF9B && b === 0 && c === 0;
+  const isatap = c === 0x00005EFE || c === 0x02005EFE;
+  if (mapped || nat64 || isatap) return [formatIpv4(bytes.subarray(12))];
+  if (a >>> 16 === 0x2002) return [formatIpv4(bytes.subarray(2, 6))];
+  if (a === 0x20010000) return [formatIpv4(bytes.subarray(12).map((byte) => byte ^ 0xFF))];
   return [];
 }
