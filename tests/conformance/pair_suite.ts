@@ -66,7 +66,8 @@ export async function answers(
     await client.send(head);
     const answer = await client.readUntil("\r\n\r\n");
     const [, status] = /^HTTP\/1\.1 (\d+) /.exec(answer) ?? [];
-    const [, error = ""] = /\r\nProxy-Status: [^\r]+; error=(\w+)\r\n/.exec(answer) ?? [];
+    const [, error = ""] = /\r\nProxy-Status: [^\r]+; error=(\w+)(?:; details="[^"]*")?\r\n/.exec(answer) ??
+      [];
     asked[way] = `${status} ${error}`.trim();
   }
   {

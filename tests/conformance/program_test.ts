@@ -290,7 +290,7 @@ testRows("the access log has one line for each request and tunnel, as text or JS
   await using origin = await httpOrigin();
   const uri = `http://${origin.authority}/path?query`;
   for (const format of ["text", "json"]) {
-    await using proxy = await ProxyProcess.start(row, ["--log-format", format]);
+    await using proxy = await ProxyProcess.start(row, ["--log-format", format, "--log-query"]);
     using client = await proxy.connect();
     await client.send(request("GET", uri) + request("POST", uri, "Content-Length: 4") + "body");
     await client.message();

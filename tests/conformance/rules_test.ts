@@ -243,7 +243,7 @@ testRows(
         }
         assertEquals(await proxy.stop(), 0);
         const dialed = proxy.output.all.map((line) => JSON.parse(line)).filter((record) => record.dialed);
-        assertEquals(dialed.map(({ user }) => user), ["ann"]);
+        assertEquals([...new Set(dialed.map(({ user }) => user))], ["ann"]);
       },
     );
   },
