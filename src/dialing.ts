@@ -204,6 +204,7 @@ export async function dial(
       (address, channel) => judge(services, question, address, channel),
     ),
     timeout: services.timeouts.connect,
+    caller: session,
     reserve: services.reserve,
   });
   const { channel, address, dnsTime, dialTime, proxy, resolved, route, chain } = routed;

@@ -143,7 +143,7 @@ class Server implements Proxy {
         route: options.route,
         rules: () => this.#rules,
       }),
-      failover: new Failover({ clock }),
+      failover: new Failover({ clock, log }),
       reserve: new Reserve({ clock, deadlines }),
       lifelines: new Lifelines({ runtime, clock, deadlines }),
       secrets: new SecretFiles(runtime, this.#readText),

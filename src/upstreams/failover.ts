@@ -6,11 +6,13 @@
 
 import type { Clock } from "../clock.ts";
 import { type Fault, toFault } from "../faults.ts";
+import type { Log } from "../observe/log.ts";
 import { UpstreamFault } from "../protocols/connector.ts";
 import { type ChainOptions, dialChain, greetChain, type Routed, type RouteRequest } from "./chain.ts";
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
-import { chainKey } from "./route_key.ts";
+import { chainKey, isHttp } from "./route_key.ts";
+import { Unanswered } from "./unanswered.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
 /** The most time that one alternative gets while there are others, in milliseconds. */
@@ -22,10 +24,18 @@ const PATIENCE = 0.6;
 /** How long an upstream has for a word of its own, in milliseconds. */
 const MAX_GREETING = 2_000;
 
+/**
+ * For which part of the time a request waits in line before anything is dialed for it: it has to be refused before those
+ * in front of it run out of time, or a loop of proxies would go on at its end.
+ */
+const WAITING = 0.75;
+
 /** What failing over needs. */
 export interface FailoverOptions extends ChainOptions {
   /** Milliseconds in which the caller will abort the signal: alternatives share them. */
   readonly timeout: number;
+  /** Whose time to connect begins anew when the request has waited in line and is dialed. */
+  readonly caller?: { setDeadline(deadline: "connect"): void };
 }
 
 /**
@@ -36,9 +46,14 @@ export class Failover {
   /** Chains whose last upstream is being asked whether it is there, and what will come of it. */
   readonly #greetings = new Map<string, Promise<boolean>>();
 
-  /** Time comes from `clock`. */
-  constructor({ clock }: { readonly clock: Pick<Clock, "now"> }) {
-    this.#health = new Health(clock);
+  readonly #unanswered: Unanswered;
+
+  /** Time comes from `clock`; warnings go to `log`. */
+  constructor(
+    options: { readonly clock: Pick<Clock, "now" | "schedule">; readonly log?: Pick<Log, "warn"> },
+  ) {
+    this.#health = new Health(options.clock);
+    this.#unanswered = new Unanswered(options);
   }
 
   /**
@@ -67,7 +82,7 @@ export class Failover {
         ? Math.min(MAX_ATTEMPT, options.timeout / chains.length)
         : undefined;
       try {
-        const routed = await this.#attempt(chain, request, options, limit);
+        const routed = await this.#inPlace(chain, request, options, limit);
         this.#health.recovered(key);
         return { ...routed, chain, route: formatRoute(chain) };
       } catch (error) {
@@ -142,6 +157,33 @@ export class Failover {
       else paused.push(chain);
     }
     yield* paused;
+  }
+
+  /** Has few connections wait for an answer at once: see `unanswered.ts`. A request in absolute-form is told by its Via. */
+  async #inPlace(
+    chain: Chain,
+    request: RouteRequest,
+    options: FailoverOptions,
+    limit: number | undefined,
+  ): Promise<Routed> {
+    const last = chain.at(-1);
+    if (!last || last.scheme === "unix" || request.kind === "exchange" && isHttp(last)) {
+      return await this.#attempt(chain, request, options, limit);
+    }
+    const { signal, timeout, caller } = options;
+    const patience = limit ?? timeout * WAITING;
+    const entering = this.#unanswered.enter(chain, request.target, { signal, patience, timeout });
+    const place = await entering;
+    if (entering instanceof Promise) caller?.setDeadline("connect");
+    try {
+      const routed = await this.#attempt(chain, request, options, limit);
+      if (last.scheme === "line") place.follow(routed.channel.reader);
+      else place.answered();
+      return routed;
+    } catch (error) {
+      place.ended();
+      throw error;
+    }
   }
 
   async #attempt(

@@ -14,6 +14,7 @@ import { addressRecords, NameServer } from "../support/name_server.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 import { connect } from "../support/raw_client.ts";
+import type { TcpAddress } from "../../src/runtime.ts";
 import type { Row } from "../support/toolchain.ts";
 
 /** What leads back to a listener on every address of this machine. */
@@ -157,14 +158,25 @@ async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
+const FEW = ["--max-connections", "40"];
+
 /** Two proxies, each of which has the other for its upstream. */
-async function facing(row: Row, scheme: string, path: string): Promise<[ProxyProcess, ProxyProcess]> {
+async function facing(
+  row: Row,
+  { scheme, path, flags }: { scheme: string; path: string; flags: readonly string[] },
+): Promise<[ProxyProcess, ProxyProcess]> {
   const rules = join(path, `rules-${scheme}`);
   await writeFile(rules, "# none yet\n");
-  const limits = ["--max-connections", "40", "--drain-timeout", "0"];
-  const second = await ProxyProcess.start(row, ["--rules-file", rules, ...limits]);
-  const first = await ProxyProcess.start(row, ["--proxy", `${scheme}://127.0.0.1:${second.port}`, ...limits]);
-  await writeFile(rules, `route * via ${scheme}://127.0.0.1:${first.port}\n`);
+  // The line protocol is spoken where a listener is for it alone; clients come to the other listener.
+  const start = async (more: readonly string[]) => {
+    const own = ["--listen", "line://127.0.0.1:0", "--drain-timeout", "0", ...flags];
+    const proxy = await ProxyProcess.start(row, [...own, ...more]);
+    const { port } = proxy.addresses[scheme === "line" ? 1 : 0] as TcpAddress;
+    return { proxy, at: `${scheme}://127.0.0.1:${port}` };
+  };
+  const { proxy: second, at } = await start(["--rules-file", rules]);
+  const { proxy: first, at: back } = await start(["--proxy", at]);
+  await writeFile(rules, `route * via ${back}\n`);
   second.kill("SIGHUP");
   await second.said(/Read the files/);
   return [first, second];
@@ -181,7 +193,7 @@ const ROUND: readonly (readonly [way: string, bytes: string | Uint8Array])[] = [
 testRows("T23: what two proxies send to each other by HTTP goes round once", async (row) => {
   await using place = await folder();
   for (const [way, bytes] of ROUND) {
-    const [first, second] = await facing(row, "http", place.path);
+    const [first, second] = await facing(row, { scheme: "http", path: place.path, flags: FEW });
     await using _first = first;
     await using _second = second;
     const answer = await exchange(first, bytes);
@@ -246,9 +258,53 @@ testRows("T23: a parent of another make that points back is found out at the fir
   }
 });
 
+for (const scheme of ["socks5h", "line"]) {
+  testRows(`T23: two proxies that send to each other by ${scheme} come to an end`, async (row) => {
+    await using place = await folder();
+    const flags = ["--connect-timeout", "6s"];
+    const [first, second] = await facing(row, { scheme, path: place.path, flags });
+    await using _first = first;
+    await using _second = second;
+    using client = await first.connect();
+    await client.send("CONNECT nowhere.test:80 HTTP/1.1\r\nHost: nowhere.test:80\r\n\r\n");
+    // A line is taken for open at once, and what tells of the failure is its end.
+    client.end();
+    await client.ending();
+    if (scheme === "socks5h") assertMatch(client.received.toString("latin1"), /^HTTP\/1\.1 50[24] /);
+    // Each of them has 64 connections to the other one, and the last request gets none: all end by themselves.
+    for (let i = 0; i <= 64; i++) await first.output.next();
+    for (let i = 0; i < 64; i++) await second.output.next();
+    await first.said(/Perhaps it leads back to this proxy$/);
+    await Promise.all([first.stop(), second.stop()]);
+    assertEquals([first.output.all.length, second.output.all.length], [65, 64]);
+  }, { needs: "files", permissions: ["-R", "-W"] });
+}
+
+testRows("an upstream that takes its time refuses none of 200 clients of one target", async (row) => {
+  let asked = 0;
+  let answer = () => {};
+  const answering = new Promise<void>((resolve) => answer = resolve);
+  await using upstream = await Origin.listen(async (connection) => {
+    await connection.read(SOCKS5_GREETING.length);
+    await connection.send("\x05\0");
+    await connection.read(socks5Request("origin.test", 80).length);
+    if (++asked === 64) answer();
+    await answering;
+    await connection.send("\x05\0\0\x01\0\0\0\0\0\0");
+    await connection.ending();
+  });
+  await using proxy = await ProxyProcess.start(row, ["--proxy", `socks5h://${upstream.authority}`]);
+  await Promise.all(Array.from({ length: 200 }, async () => {
+    using client = await proxy.connect();
+    await client.send("CONNECT origin.test:80 HTTP/1.1\r\nHost: origin.test:80\r\n\r\n");
+    assertMatch(await client.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /);
+  }));
+  assertEquals(asked, 200);
+});
+
 testRows("T23: by SOCKS, where nothing tells of a loop, the limit of connections ends it", async (row) => {
   await using place = await folder();
-  const [first, second] = await facing(row, "socks5h", place.path);
+  const [first, second] = await facing(row, { scheme: "socks5h", path: place.path, flags: FEW });
   await using _first = first;
   await using _second = second;
   using client = await first.connect();
