@@ -110,7 +110,7 @@ export class SocketStream extends PortStream {
     if (receiver === undefined) return;
     this.#receiver = undefined;
     if (count === null) {
-      // The system tells a reset only once: a write has met it, and what looks like a FIN is none.
+      // The system tells a reset only once. A write has met it, so what is read next looks like an end.
       if ((this.#unwritable as Error | undefined)?.name === "ConnectionReset") {
         this.#receiver = receiver;
         return this.#destroy(this.#unwritable);

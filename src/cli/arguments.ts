@@ -10,7 +10,7 @@ import { UsageError } from "../usage_error.ts";
 import type { Flag } from "./flag.ts";
 import { type FlagName, FLAGS } from "./flags.ts";
 
-/** A text that somebody gave for a flag, and the name by which they know it. */
+/** The value of a flag as text, and the name that messages about it use: the flag's or the variable's. */
 export interface Given {
   readonly name: FlagName;
   readonly text: string;

@@ -70,8 +70,9 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     if (next.settings.tokens) proxy.setTokens(next.settings.tokens);
     proxy.setRules(next.settings.rules ?? []);
     const before = users;
-    users = next.users;
-    if (before && users && !options["keep-tunnels"]) cutGone(proxy, { before, after: users });
+    const after = users = next.users;
+    // A user who was removed, or has another password, loses what is under way.
+    if (before && after && !options["keep-tunnels"]) proxy.cutUsers((user) => !after.keeps(user, before));
     shell.log.info("Read the files of users, rules and certificates anew");
   }, shell.log);
   const signal = await control.stop;
@@ -100,11 +101,6 @@ function verify(
   const right = asked.verify(request, signal);
   if (typeof right === "boolean") return right;
   return right.then((right) => right && asked !== users() ? verify(users, request, signal) : right);
-}
-
-/** A user who was removed, or has another password, loses what is under way. */
-function cutGone(proxy: Proxy, { before, after }: { readonly before: Users; readonly after: Users }): void {
-  proxy.cutUsers((user) => !after.keeps(user, before));
 }
 
 /** What a command line and its files make of the proxy. */

@@ -26,7 +26,7 @@ export interface Signals {
   readonly stop: Promise<StopSignal>;
   /** Settles at the second one. The third ends the process. */
   readonly stopNow: Promise<StopSignal>;
-  /** Calls back at each SIGHUP by which somebody asks to read files anew and to open logs anew. */
+  /** Calls back at each SIGHUP that asks to read files anew and to open logs anew. */
   onHangUp(callback: () => void): void;
 }
 
