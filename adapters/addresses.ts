@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Address, TcpAddress } from "../src/runtime.ts";
+import type { Address, TcpAddress } from "../src/runtime/contract.ts";
 
 /** The unnamed end of a Unix socket. */
 export const UNNAMED: Address = { path: "" };

@@ -19,7 +19,7 @@ import type {
   Sharing,
   SocketError,
   SocketErrorCode,
-} from "../src/runtime.ts";
+} from "../src/runtime/contract.ts";
 import { show, tcpAddress, UNNAMED } from "./addresses.ts";
 import { type BunSocket, SocketStream } from "./bun_stream.ts";
 import type { FoundAddress } from "./dns_message.ts";

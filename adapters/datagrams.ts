@@ -8,7 +8,12 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { isIP } from "node:net";
-import type { DatagramOptions, DatagramSocket, SocketError, SocketErrorCode } from "../src/runtime.ts";
+import type {
+  DatagramOptions,
+  DatagramSocket,
+  SocketError,
+  SocketErrorCode,
+} from "../src/runtime/contract.ts";
 
 /** The most bytes that wait for the network on one socket; what comes on top is lost, as in a full router. */
 const MAX_QUEUED = 1024 * 1024;

@@ -15,7 +15,7 @@ import type {
   Runtime,
   Sharing,
   SocketError,
-} from "../src/runtime.ts";
+} from "../src/runtime/contract.ts";
 import { show } from "./addresses.ts";
 import { type DenoAddress, type DenoConn, fromDeno, SocketStream } from "./deno_stream.ts";
 import { askBoth, askResolver, NameLookup, openResolver } from "./name_lookup.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { PortReceiver } from "../src/direct_port.ts";
-import type { Address, SocketError } from "../src/runtime.ts";
+import type { PortReceiver } from "../src/runtime/direct_port.ts";
+import type { Address, SocketError } from "../src/runtime/contract.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { formatIpv4, formatIpv6 } from "../src/protocols/host.ts";
+import { formatIpv4, formatIpv6 } from "../src/addresses/host.ts";
 
 /** An address, and for how many seconds it holds. */
 export interface FoundAddress {

@@ -13,7 +13,7 @@
  */
 
 import { lookup, Resolver } from "node:dns/promises";
-import type { Resolution, ResolveOptions, SocketErrorCode } from "../src/runtime.ts";
+import type { Resolution, ResolveOptions, SocketErrorCode } from "../src/runtime/contract.ts";
 import { type FoundAddress, nameError } from "./dns_message.ts";
 import { NameServerQueries } from "./name_server.ts";
 import { socketError } from "./socket_errors.ts";

@@ -7,8 +7,8 @@
 
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
 import { connect, type Socket as TcpSocket } from "node:net";
-import { formatAuthority, parseNameServer } from "../src/protocols/host.ts";
-import type { TcpAddress } from "../src/runtime.ts";
+import { formatAuthority, parseNameServer } from "../src/addresses/host.ts";
+import type { TcpAddress } from "../src/runtime/contract.ts";
 import { type FoundAddress, nameError, readAnswer, writeQuery } from "./dns_message.ts";
 
 /** Milliseconds until a server is asked again, or the next one; each further wait is twice as long, as c-ares has it. */

@@ -21,7 +21,7 @@ import type {
   SocketError,
   SocketErrorCode,
   UnixAddress,
-} from "../src/runtime.ts";
+} from "../src/runtime/contract.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { NameLookup } from "./name_lookup.ts";
 import { SocketStream } from "./node_stream.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
-import type { ByteStream } from "../src/runtime.ts";
+import type { DirectPort, PortReceiver } from "../src/runtime/direct_port.ts";
+import type { ByteStream } from "../src/runtime/contract.ts";
 
 /** Both streams of a pair as one port. */
 export class PairPort implements DirectPort {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
-import type { Address, ByteStream } from "../src/runtime.ts";
+import type { DirectPort, PortReceiver } from "../src/runtime/direct_port.ts";
+import type { Address, ByteStream } from "../src/runtime/contract.ts";
 
 /** What a reader gets at most that brings no buffer. */
 const DEFAULT_VIEW = 16 * 1024;

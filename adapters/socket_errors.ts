@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketError, SocketErrorCode } from "../src/runtime.ts";
+import type { SocketError, SocketErrorCode } from "../src/runtime/contract.ts";
 
 /** From the system's name of an error to ours. */
 export type Codes = Readonly<Record<string, SocketErrorCode>>;

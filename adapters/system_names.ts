@@ -6,7 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import type { Resolution } from "../src/runtime.ts";
+import type { Resolution } from "../src/runtime/contract.ts";
 import { askBoth, askResolver, openResolver } from "./name_lookup.ts";
 
 /** Asks the hosts file, then the name servers. The files are read each time: they change while networks do. */

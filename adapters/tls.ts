@@ -8,16 +8,15 @@ import { Buffer } from "node:buffer";
 import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { setImmediate } from "node:timers";
-import { checkServerIdentity, connect, createServer, TLSSocket } from "node:tls";
-import type { PeerCertificate } from "node:tls";
-import type { DirectPort } from "../src/direct_port.ts";
+import { checkServerIdentity, connect, createServer, type PeerCertificate, TLSSocket } from "node:tls";
+import type { DirectPort } from "../src/runtime/direct_port.ts";
 import type {
   ByteStream,
   Certificate,
   SocketErrorCode,
   TlsClientOptions,
   TlsServerOptions,
-} from "../src/runtime.ts";
+} from "../src/runtime/contract.ts";
 import { show } from "./addresses.ts";
 import { serverName } from "./client_hello.ts";
 import { PairPort } from "./pair_port.ts";
@@ -39,7 +38,7 @@ class Refusal extends Error {
   }
 }
 
-/** Answers the TLS client at the other end of a stream: `acceptTls` of the contract in `src/runtime.ts`. */
+/** Answers the TLS client at the other end of a stream: `acceptTls` of the contract in `src/runtime/contract.ts`. */
 export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream> {
   const { certificates, clientCa, minVersion = "TLSv1.2", signal } = options;
   return secure(stream, {
@@ -78,7 +77,7 @@ export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promis
   });
 }
 
-/** Speaks TLS to the server at the other end of a stream: `connectTls` of the contract in `src/runtime.ts`. */
+/** Speaks TLS to the server at the other end of a stream: `connectTls` of the contract in `src/runtime/contract.ts`. */
 export function connectTls(stream: ByteStream, options: TlsClientOptions): Promise<ByteStream> {
   const { serverName: name, ca, pin, certificate, minVersion = "TLSv1.2", signal } = options;
   return secure(stream, {

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
-import type { DirectPort, PortReceiver } from "../src/direct_port.ts";
+import type { DirectPort, PortReceiver } from "../src/runtime/direct_port.ts";
 
 /** Bytes that are read at once into memory of ours: a record at first, and twice as many whenever they were filled. */
 const LEAST_READ = 16_640;

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { createSecureContext } from "node:tls";
-import type { SecureContext, SecureVersion } from "node:tls";
+import { createSecureContext, type SecureContext, type SecureVersion } from "node:tls";
 
 /** What one side of a handshake shows, trusts and speaks. */
 export interface ContextOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketError, SocketErrorCode } from "../src/runtime.ts";
+import type { SocketError, SocketErrorCode } from "../src/runtime/contract.ts";
 import { socketError } from "./socket_errors.ts";
 
 /** How OpenSSL, BoringSSL and rustls tell the alert that the peer has sent. */

@@ -20,8 +20,8 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
-import type { PortReceiver } from "../src/direct_port.ts";
-import type { Address, SocketError, SocketErrorCode } from "../src/runtime.ts";
+import type { PortReceiver } from "../src/runtime/direct_port.ts";
+import type { Address, SocketError, SocketErrorCode } from "../src/runtime/contract.ts";
 import { show } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
 import type { Carrier } from "./tls_carrier.ts";

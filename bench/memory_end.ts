@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteStream } from "../src/runtime.ts";
+import type { ByteStream } from "../src/runtime/contract.ts";
 
 const ADDRESS = { host: "192.0.2.1", port: 80 };
 

@@ -10,20 +10,20 @@
 
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { Channel } from "../src/channel.ts";
+import { Channel } from "../src/streams/channel.ts";
 import { specialPurpose } from "../src/policy/destination_guard.ts";
 import { parseRule } from "../src/policy/rule.ts";
 import { Rules } from "../src/policy/rules.ts";
-import { ByteBuffer } from "../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../src/streams/byte_buffer.ts";
 import { detect } from "../src/protocols/detection.ts";
-import { bodyReader } from "../src/protocols/http1_body.ts";
-import { forwardedRequest } from "../src/protocols/http1_forwarding.ts";
-import { RequestHeadReader, ResponseHeadReader } from "../src/protocols/http1_head.ts";
-import { understand } from "../src/protocols/http1_request.ts";
-import { Socks5Handshake } from "../src/protocols/socks5.ts";
-import { relay } from "../src/relay.ts";
-import type { Runtime } from "../src/runtime.ts";
-import { createProxy } from "../src/server.ts";
+import { bodyReader } from "../src/protocols/http1/body.ts";
+import { forwardedRequest } from "../src/protocols/http1/forwarding.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../src/protocols/http1/head.ts";
+import { understand } from "../src/protocols/http1/request.ts";
+import { Socks5Handshake } from "../src/protocols/socks/socks5.ts";
+import { relay } from "../src/traffic/relay.ts";
+import type { Runtime } from "../src/runtime/contract.ts";
+import { createProxy } from "../src/proxy/server.ts";
 import { MemoryEnd } from "./memory_end.ts";
 
 /** What is used of mitata. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "./runtime/contract.ts";
 
 /** The adapter for this runtime. Literal imports, so that bundlers and the npm build find all three. */
 export async function detectRuntime(): Promise<Runtime> {

@@ -290,7 +290,7 @@ export function malformed(message: string, options?: FaultOptions): Fault {
 export type Side = "client" | "target";
 
 /**
- * The fault behind any error: itself, the code that an adapter gave (see `SocketError` in `runtime.ts`), or
+ * The fault behind any error: itself, the code that an adapter gave (see `SocketError` in `runtime/contract.ts`), or
  * `proxy_internal_error` for what nobody foresaw. A connection that broke on the client's side is the client's doing.
  */
 export function toFault(error: unknown, side: Side = "target"): Fault {

@@ -16,25 +16,26 @@
  * @module
  */
 
-export { createProxy } from "./server.ts";
-export type { CloseOptions, Proxy, ProxyOptions } from "./proxy.ts";
+export { createProxy } from "./proxy/server.ts";
+export type { CloseOptions, Proxy, ProxyOptions } from "./proxy/options.ts";
 export { type Blame, Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
-export { UsageError } from "./usage_error.ts";
+export { UsageError } from "./text/usage_error.ts";
 export type { Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
-export type { Authenticate, AuthenticationRequest, OnTransition } from "./services.ts";
-export type { Credentials, Protocol } from "./protocols/handshake.ts";
-export type { ForwardedMode } from "./protocols/http1_forwarded.ts";
+export type { OnTransition } from "./connection/services.ts";
+export type { Authenticate, AuthenticationRequest } from "./policy/authentication.ts";
+export type { Credentials, Protocol } from "./protocols/common/handshake.ts";
+export type { ForwardedMode } from "./protocols/http/forwarded.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
 export type { Places } from "./policy/places.ts";
 export type { AccessRule, RouteRule, Rule, WrittenRule } from "./policy/rule.ts";
 export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/rule_request.ts";
-export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./upstreams/router.ts";
-export type { Clock } from "./clock.ts";
+export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./dialing/router.ts";
+export type { Clock } from "./runtime/clock.ts";
 export type { Limits, Timeouts } from "./settings.ts";
-export type { ReadText } from "./text_file.ts";
-export type { DirectPort, PortReceiver } from "./direct_port.ts";
+export type { ReadText } from "./text/text_file.ts";
+export type { DirectPort, PortReceiver } from "./runtime/direct_port.ts";
 export type {
   Address,
   ByteStream,
@@ -54,4 +55,4 @@ export type {
   TlsClientOptions,
   TlsServerOptions,
   UnixAddress,
-} from "./runtime.ts";
+} from "./runtime/contract.ts";

@@ -4,22 +4,22 @@
  * @module
  */
 
-import { SYSTEM_CLOCK } from "../clock.ts";
+import { SYSTEM_CLOCK } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
 import { specialPurpose } from "../policy/destination_guard.ts";
 import { describe } from "../policy/rule.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
 import { type Decision, Rules } from "../policy/rules.ts";
-import { formatAuthority, parseIp } from "../protocols/host.ts";
-import { parseAuthority } from "../protocols/http1_target.ts";
-import type { Runtime } from "../runtime.ts";
-import { Resolver } from "../upstreams/resolver.ts";
-import { formatRoute, parseChain } from "../upstreams/upstream.ts";
-import { readTextFile } from "../text_file.ts";
-import { UsageError } from "../usage_error.ts";
-import type { CommandLine, Options } from "./options.ts";
-import { privateDestinations, readHosts, readRules } from "./proxy_options.ts";
-import { EXIT_CODES, FailedError, type Shell } from "./shell.ts";
+import { formatAuthority, parseIp } from "../addresses/host.ts";
+import { parseAuthority } from "../protocols/http/target.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import { Resolver } from "../dialing/resolver.ts";
+import { formatRoute, parseChain } from "../dialing/upstream.ts";
+import { readTextFile } from "../text/text_file.ts";
+import { UsageError } from "../text/usage_error.ts";
+import type { CommandLine, Options } from "./flags/options.ts";
+import { privateDestinations, readHosts, readRules } from "./config/proxy_options.ts";
+import { EXIT_CODES, FailedError, type Shell } from "./program/shell.ts";
 
 /** Ports of the schemes that a target may be given with. */
 const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, ws: 80, wss: 443 };

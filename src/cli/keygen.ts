@@ -7,12 +7,12 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SYSTEM_CLOCK } from "../clock.ts";
-import { UsageError } from "../usage_error.ts";
-import { selfSigned } from "./certificate.ts";
-import { KEY_FILES } from "./key_files.ts";
-import type { CommandLine } from "./options.ts";
-import { EXIT_CODES, type Shell } from "./shell.ts";
+import { SYSTEM_CLOCK } from "../runtime/clock.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { selfSigned } from "../tls/certificate.ts";
+import { KEY_FILES } from "./flags/key_files.ts";
+import type { CommandLine } from "./flags/options.ts";
+import { EXIT_CODES, type Shell } from "./program/shell.ts";
 
 /** Ten years: who has the key is trusted until it is replaced. */
 const DAYS = 3_650;

@@ -6,18 +6,18 @@
 
 import process from "node:process";
 import { detectRuntime } from "../detect_runtime.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Runtime } from "../runtime/contract.ts";
 import { VERSION } from "../version.ts";
-import { check } from "./check.ts";
-import type { CommandName } from "./commands.ts";
+import { check } from "./check/check.ts";
+import type { CommandName } from "./flags/commands.ts";
 import { explain } from "./explain.ts";
-import { formatHelp } from "./help.ts";
-import { type CommandLine, flagsOf, parseCommandLine } from "./options.ts";
+import { formatHelp } from "./flags/help.ts";
+import { type CommandLine, flagsOf, parseCommandLine } from "./flags/options.ts";
 import { keygen } from "./keygen.ts";
 import { passwd } from "./passwd.ts";
 import { serve } from "./serve.ts";
-import { EXIT_CODES, Shell } from "./shell.ts";
-import { describeUnread, refuseUnknownVariables } from "./variables.ts";
+import { EXIT_CODES, Shell } from "./program/shell.ts";
+import { describeUnread, refuseUnknownVariables } from "./flags/variables.ts";
 
 /** What runs for each command; it settles with the exit code. */
 const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtime) => Promise<number>> = {

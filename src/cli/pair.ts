@@ -7,19 +7,17 @@
  * @module
  */
 
+import { TOKEN_VARIABLE } from "./flags/variables.ts";
 import { stat } from "node:fs/promises";
-import { DEFAULT_ENDPOINT } from "../endpoint.ts";
+import { DEFAULT_ENDPOINT } from "../listeners/endpoint.ts";
 import { parseTokens, Tokens } from "../policy/tokens.ts";
-import type { Runtime } from "../runtime.ts";
-import type { ProxyOptions } from "../proxy.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import type { ProxyOptions } from "../proxy/options.ts";
 import { DEFAULT_LIMITS } from "../settings.ts";
-import type { TextFiles } from "../text_file.ts";
-import { UsageError } from "../usage_error.ts";
-import { KEY_FILES } from "./key_files.ts";
-import type { Options } from "./options.ts";
-
-/** The variable that may hold a token in place of a file. */
-export const TOKEN_VARIABLE = "SLUICE_TOKEN";
+import type { TextFiles } from "../text/text_file.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { KEY_FILES } from "./flags/key_files.ts";
+import type { Options } from "./flags/options.ts";
 
 /** Where the remote half listens unless told otherwise: it is there for other machines. */
 const REMOTE_ENDPOINT = "0.0.0.0:8443";

@@ -9,9 +9,9 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { hashPassword } from "../policy/password_hash.ts";
 import { parseUser } from "../policy/users.ts";
-import { UsageError } from "../usage_error.ts";
-import type { CommandLine } from "./options.ts";
-import { EXIT_CODES, type Shell } from "./shell.ts";
+import { UsageError } from "../text/usage_error.ts";
+import type { CommandLine } from "./flags/options.ts";
+import { EXIT_CODES, type Shell } from "./program/shell.ts";
 
 /** Runs the command. The password comes from standard input, never from the arguments, which others can see. */
 export async function passwd({ words: [name] }: CommandLine, shell: Shell): Promise<number> {

@@ -4,24 +4,25 @@
  * @module
  */
 
-import { formatDuration } from "../duration.ts";
-import { formatAddress } from "../endpoint.ts";
+import { formatDuration } from "../text/duration.ts";
+import { formatAddress } from "../addresses/host.ts";
 import { formatRecord } from "../observe/access_log.ts";
 import type { Users } from "../policy/users.ts";
-import type { Runtime } from "../runtime.ts";
-import type { Proxy, ProxyOptions } from "../proxy.ts";
-import { createProxy } from "../server.ts";
-import type { AuthenticationRequest } from "../services.ts";
-import { TextFiles, type Texts } from "../text_file.ts";
-import type { CommandName } from "./commands.ts";
-import type { CommandLine, Options } from "./options.ts";
+import type { Runtime } from "../runtime/contract.ts";
+import type { Proxy, ProxyOptions } from "../proxy/options.ts";
+import { createProxy } from "../proxy/server.ts";
+import type { AuthenticationRequest } from "../policy/authentication.ts";
+import { TextFiles, type Texts } from "../text/text_file.ts";
+import type { CommandName } from "./flags/commands.ts";
+import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
-import { proxyOptions, readUsers } from "./proxy_options.ts";
-import { onReload } from "./reload.ts";
-import { EXIT_CODES, listenFailure, type Shell } from "./shell.ts";
-import { STOP_SIGNALS, watchSignals } from "./signals.ts";
-import { type Control, findPost } from "./worker.ts";
-import { countWorkers, serveByWorkers } from "./workers.ts";
+import { proxyOptions, readUsers } from "./config/proxy_options.ts";
+import { onReload } from "./config/reload.ts";
+import { EXIT_CODES, listenFailure, type Shell } from "./program/shell.ts";
+import { STOP_SIGNALS, watchSignals } from "./program/signals.ts";
+import { findPost } from "./workers/worker.ts";
+import type { Control } from "./program/control.ts";
+import { countWorkers, serveByWorkers } from "./workers/workers.ts";
 
 /** Runs the command: as the only proxy, as one of several workers, or as the process that has started these. */
 export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 import { MAX_WRITE, type Output } from "./output.ts";
 
 /** How a {@link LineWriter} writes. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 import { escapeMessage, shorten } from "./escape.ts";
 import { MAX_WRITE } from "./output.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { FaultCode } from "../faults.ts";
-import type { Protocol } from "../protocols/handshake.ts";
+import type { Protocol } from "../protocols/common/handshake.ts";
 import type { AccessRecord, Ending } from "./record.ts";
 
 /** Totals since the start, as JSON can carry them. Bytes are those of bodies and tunnels. */

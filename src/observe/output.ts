@@ -10,7 +10,7 @@
 
 import { close, constants, fstatSync, open, write } from "node:fs";
 import { Socket } from "node:net";
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 
 /** Where bytes go, one write at a time. */
 export interface Output {

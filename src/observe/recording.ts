@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Fault } from "../faults.ts";
-import type { Protocol } from "../protocols/handshake.ts";
+import type { Protocol } from "../protocols/common/handshake.ts";
 import type { AccessRecord, DatagramCounts, Ending } from "./record.ts";
 
 /** What is known when it begins. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import { parseIp, unmapped } from "../protocols/host.ts";
-import type { Address } from "../runtime.ts";
-import { blockContains, type IpBlock, needIpBlock } from "./ip_block.ts";
+import { parseIp, unmapped } from "../addresses/host.ts";
+import type { Address } from "../runtime/contract.ts";
+import { blockContains, type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
 import type { Places } from "./places.ts";
 import { sourceOfHost } from "./sources.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
-import type { Authenticate } from "../services.ts";
+import type { Authenticate } from "./authentication.ts";
 import { type Block, originOf } from "./sources.ts";
 import { Line, Turns } from "./turns.ts";
 

@@ -9,9 +9,9 @@
  */
 
 import { Fault } from "../faults.ts";
-import { formatAuthority, parseIp } from "../protocols/host.ts";
-import type { Address, TcpAddress } from "../runtime.ts";
-import { blockContains, type IpBlock, parseIpBlock } from "./ip_block.ts";
+import { formatAuthority, parseIp } from "../addresses/host.ts";
+import type { Address, TcpAddress } from "../runtime/contract.ts";
+import { blockContains, type IpBlock, parseIpBlock } from "../addresses/ip_block.ts";
 
 /**
  * Blocks that are not the public internet, and what they are: those of the IANA special-purpose registries (RFC 6890)

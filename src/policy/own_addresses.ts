@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
-import { formatAuthority, parseIp, unmapped } from "../protocols/host.ts";
-import type { Runtime, TcpAddress } from "../runtime.ts";
+import { formatAuthority, parseIp, unmapped } from "../addresses/host.ts";
+import type { Runtime, TcpAddress } from "../runtime/contract.ts";
 
 /** How long the list is good for, in milliseconds: interfaces come and go, seldom. */
 const LIFETIME = 10_000;

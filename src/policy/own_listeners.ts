@@ -5,8 +5,8 @@
  */
 
 import { Fault } from "../faults.ts";
-import { formatAuthority, isLoopback, parseIp, unmapped } from "../protocols/host.ts";
-import type { Address, TcpAddress } from "../runtime.ts";
+import { formatAuthority, isLoopback, parseIp, unmapped } from "../addresses/host.ts";
+import type { Address, TcpAddress } from "../runtime/contract.ts";
 
 /**
  * Throws `proxy_loop_detected` when an address, in whatever spelling, is one that we listen on.

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
-import { UsageError } from "../usage_error.ts";
+import { UsageError } from "../text/usage_error.ts";
 
 /** A password's hash, and what is needed to make it again. */
 export interface PasswordHash {

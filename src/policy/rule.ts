@@ -15,9 +15,9 @@
  * @module
  */
 
-import { suggest } from "../suggestion.ts";
-import { UsageError } from "../usage_error.ts";
-import { blockContains, parseIpBlock, suggestIpBlock } from "./ip_block.ts";
+import { suggest } from "../text/suggestion.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { type Condition, type Match, RULE_PROTOCOLS, type RuleProtocol } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
 

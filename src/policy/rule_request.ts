@@ -4,7 +4,8 @@
  * @module
  */
 
-import { parseIp } from "../protocols/host.ts";
+import { withoutRoot } from "../addresses/host.ts";
+import { parseIp } from "../addresses/host.ts";
 
 /**
  * How the client asks for its target: `http` in an absolute-form request (RFC 9112 section 3.2.2), `connect`
@@ -83,11 +84,6 @@ export function holds(match: Match, subject: Subject): Answer {
     if (held === undefined) answer = undefined;
   }
   return answer;
-}
-
-/** A name without the dot that may stand for the root of the tree: `example.com.` is `example.com`. */
-export function withoutRoot(name: string): string {
-  return name.endsWith(".") ? name.slice(0, -1) : name;
 }
 
 /** Leaves the zone of a link-local address out (RFC 4007 section 11): no rule can name one. */

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { UsageError } from "../usage_error.ts";
-import { asciiName } from "./ascii_name.ts";
-import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "./ip_block.ts";
-import { type Answer, type Condition, type Subject, withoutRoot } from "./rule_request.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { asciiName } from "../addresses/ascii_name.ts";
+import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
+import type { Answer, Condition, Subject } from "./rule_request.ts";
+import { withoutRoot } from "../addresses/host.ts";
 
 /** Ports from the first to the last, both included. */
 export interface PortRange {

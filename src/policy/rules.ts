@@ -10,7 +10,7 @@
 import { Fault } from "../faults.ts";
 import { type AccessRule, parseRule, type RouteRule, type Rule } from "./rule.ts";
 import { holds, type RuleRequest, subjectOf } from "./rule_request.ts";
-import { spelledAddresses } from "./spelled_addresses.ts";
+import { spelledAddresses } from "../addresses/spelled_addresses.ts";
 
 /** What the rules say of a request. */
 export interface Decision {

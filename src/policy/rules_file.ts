@@ -4,8 +4,8 @@
  * @module
  */
 
-import { suggest } from "../suggestion.ts";
-import { UsageError } from "../usage_error.ts";
+import { suggest } from "../text/suggestion.ts";
+import { UsageError } from "../text/usage_error.ts";
 import { parseRule, type Rule, RULE_KINDS } from "./rule.ts";
 
 /** How many lines are complained about at once. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatIpv4, formatIpv6, parseIpv6, unmapped } from "../protocols/host.ts";
+import { formatIpv4, formatIpv6, parseIpv6, unmapped } from "../addresses/host.ts";
 
 /** A block of addresses with a budget of its own. */
 export interface Block {

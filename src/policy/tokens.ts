@@ -5,7 +5,7 @@
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { UsageError } from "../usage_error.ts";
+import { UsageError } from "../text/usage_error.ts";
 
 /** RFC 6750 section 2.1, and 256 bits of randomness in base64url at least. */
 const TOKEN = /^[A-Za-z0-9._~+/-]{43,512}=*$/;

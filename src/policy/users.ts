@@ -7,7 +7,7 @@
 import type { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { Fault } from "../faults.ts";
-import { UsageError } from "../usage_error.ts";
+import { UsageError } from "../text/usage_error.ts";
 import { type PasswordHash, verifyHash } from "./password_hash.ts";
 import { originOf } from "./sources.ts";
 import { Line, Turns } from "./turns.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UsageError } from "../usage_error.ts";
+import { UsageError } from "../text/usage_error.ts";
 import { parseHash } from "./password_hash.ts";
 import { parseName, type UserEntry } from "./users.ts";
 

@@ -6,13 +6,13 @@
  * @module
  */
 
-import type { ByteBuffer } from "./byte_buffer.ts";
-import type { Handshake, HandshakeOptions, Protocol } from "./handshake.ts";
-import { HttpHandshake } from "./http1_handshake.ts";
-import { CR, isTokenByte, LF } from "./http1_syntax.ts";
-import { LineHandshake } from "./line.ts";
-import { Socks4Handshake } from "./socks4.ts";
-import { Socks5Handshake } from "./socks5.ts";
+import type { ByteBuffer } from "../streams/byte_buffer.ts";
+import type { Handshake, HandshakeOptions, Protocol } from "./common/handshake.ts";
+import { HttpHandshake } from "./http1/handshake.ts";
+import { CR, isTokenByte, LF } from "./http/syntax.ts";
+import { LineHandshake } from "./line/line.ts";
+import { Socks4Handshake } from "./socks/socks4.ts";
+import { Socks5Handshake } from "./socks/socks5.ts";
 
 /** How a protocol is recognized, and who speaks it. */
 export interface ProtocolEntry {

@@ -9,10 +9,10 @@
  */
 
 import { type Fault, malformed } from "../faults.ts";
-import type { Address, TcpAddress } from "../runtime.ts";
-import type { ByteBuffer } from "./byte_buffer.ts";
-import { formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6, unmapped } from "./host.ts";
-import { fromOctets, toOctets } from "./http1_syntax.ts";
+import type { Address, TcpAddress } from "../runtime/contract.ts";
+import type { ByteBuffer } from "../streams/byte_buffer.ts";
+import { formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6, unmapped } from "../addresses/host.ts";
+import { fromOctets, toOctets } from "./http/syntax.ts";
 
 /** What a header says. */
 export interface ProxyHeader {

@@ -11,7 +11,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { request, tunnel } from "./exchanges.ts";
 import { Suite } from "./suite.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { detect, PROTOCOLS } from "../../src/protocols/detection.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import type { ProxyProcess } from "../support/proxy.ts";

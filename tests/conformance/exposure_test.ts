@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
-import type { Address } from "../../src/runtime.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import { httpOrigin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import { connect } from "../support/raw_client.ts";

@@ -14,7 +14,7 @@ import { addressRecords, NameServer } from "../support/name_server.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 import { connect } from "../support/raw_client.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import type { Row } from "../support/toolchain.ts";
 
 /** What leads back to a listener on every address of this machine. */

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
-import type { Address } from "../../src/runtime.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import type { HttpMessage } from "../support/http_message.ts";
 import { addressRecords, NameServer } from "../support/name_server.ts";
 import { httpOrigin } from "../support/origin.ts";

@@ -8,7 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { request } from "./exchanges.ts";
 import { bearer, connectRequest, keys, newToken, pairTest } from "./pair_suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { httpOrigin } from "../support/origin.ts";
 import { Pair, startRemote } from "../support/pair.ts";
 import type { ProxyProcess } from "../support/proxy.ts";

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { type TestOptions, testRows } from "./suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { Keys, PERMISSIONS } from "../support/pair.ts";
 import type { ProxyProcess } from "../support/proxy.ts";
 import { connectTls } from "../support/tls_client.ts";

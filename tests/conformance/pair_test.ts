@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { request } from "./exchanges.ts";
 import { answers, keys, pairTest, refusal, SERVED } from "./pair_suite.ts";
 import { pinOf } from "../contract/certificates.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { NameServer, zone } from "../support/name_server.ts";
 import { ClosedPort, httpOrigin } from "../support/origin.ts";
 import { Keys, Pair, startLocal, startRemote } from "../support/pair.ts";

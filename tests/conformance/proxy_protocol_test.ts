@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import { haproxy } from "../support/peers.ts";
 import { type LogRecord, ProxyProcess } from "../support/proxy.ts";

@@ -15,7 +15,7 @@ import { request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./
 import { assertClientMayEndFirst, assertOriginMayEndFirst } from "./half_close.ts";
 import { Certificate, isInstalled, run, WebServer } from "./real_clients.ts";
 import { testRows } from "./suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { echoOrigin, httpOrigin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import { connect } from "../support/raw_client.ts";

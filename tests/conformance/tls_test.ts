@@ -14,7 +14,7 @@ import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } f
 import { Certificate, run, WebServer } from "./real_clients.ts";
 import { Suite, type TestOptions, testRows } from "./suite.ts";
 import { certificates, type IssuedCertificate } from "../contract/certificates.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { PATIENCE } from "../support/condition.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Certificate, chromium, outputOf, run, WebServer } from "./real_clients.ts";
 import { testRows } from "./suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { NameServer } from "../support/name_server.ts";
 import { BlackHole, ClosedPort, Origin } from "../support/origin.ts";
 import { microsocks, squid } from "../support/peers.ts";

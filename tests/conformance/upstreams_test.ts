@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { digest, request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { chunked } from "../support/http_message.ts";
 import { addressRecords, NameServer, zone } from "../support/name_server.ts";
 import { ClosedPort, httpOrigin, Origin, response } from "../support/origin.ts";

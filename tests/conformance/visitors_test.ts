@@ -9,7 +9,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { certificates } from "../contract/certificates.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
 

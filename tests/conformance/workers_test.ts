@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
-import { selfSigned } from "../../src/cli/certificate.ts";
+import { selfSigned } from "../../src/tls/certificate.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { childrenOf, ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";

@@ -6,10 +6,11 @@
 
 import { deepStrictEqual, notStrictEqual, ok, strictEqual, throws } from "node:assert";
 import { existsSync, readFileSync } from "node:fs";
-import type { Address, TcpAddress, UnixAddress } from "../../src/runtime.ts";
+import type { Address, TcpAddress, UnixAddress } from "../../src/runtime/contract.ts";
 import {
   accept,
   acceptLink,
+  type Case,
   dialLink,
   discard,
   openSockets,
@@ -18,7 +19,6 @@ import {
   tcp6,
   unix,
 } from "./links.ts";
-import type { Case } from "./links.ts";
 import { ROWS } from "./rows.ts";
 import { eventually, standstill } from "./waiting.ts";
 

@@ -5,13 +5,12 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { Certificate } from "../../src/runtime.ts";
+import type { Certificate } from "../../src/runtime/contract.ts";
 
 /** Certificates for the TLS cases, each with the paths of its files for programs that want files. */
 export interface Certificates {

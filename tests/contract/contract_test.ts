@@ -13,8 +13,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT, RUNTIMES } from "../support/toolchain.ts";
 import type { Verdict } from "./main.ts";
-import { ROWS } from "./rows.ts";
-import type { RuntimeName } from "./rows.ts";
+import { ROWS, type RuntimeName } from "./rows.ts";
 
 const MAIN = "tests/contract/main.ts";
 

@@ -5,9 +5,8 @@
  */
 
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert";
-import type { DatagramSocket, Runtime, TcpAddress } from "../../src/runtime.ts";
-import { openSockets, rejectionCode, tcp as ipv4, tcp6 as ipv6 } from "./links.ts";
-import type { Case } from "./links.ts";
+import type { DatagramSocket, Runtime, TcpAddress } from "../../src/runtime/contract.ts";
+import { type Case, openSockets, rejectionCode, tcp as ipv4, tcp6 as ipv6 } from "./links.ts";
 import { eventually } from "./waiting.ts";
 
 /** The most that a UDP datagram over IPv4 holds. */

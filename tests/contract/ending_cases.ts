@@ -5,9 +5,17 @@
  */
 
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
-import type { ByteStream } from "../../src/runtime.ts";
-import { fin, onEveryLink, openSockets, receive, rejectionCode, send } from "./links.ts";
-import type { Case, Link } from "./links.ts";
+import type { ByteStream } from "../../src/runtime/contract.ts";
+import {
+  type Case,
+  fin,
+  type Link,
+  onEveryLink,
+  openSockets,
+  receive,
+  rejectionCode,
+  send,
+} from "./links.ts";
 import { Tally } from "./pattern.ts";
 import { eventually, standstill } from "./waiting.ts";
 

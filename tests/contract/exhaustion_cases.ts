@@ -9,12 +9,10 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { Address, ByteStream, Runtime } from "../../src/runtime.ts";
-import type { Case } from "./links.ts";
-import { discard, rejectionCode, tcp } from "./links.ts";
+import type { Address, ByteStream, Runtime } from "../../src/runtime/contract.ts";
+import { type Case, discard, rejectionCode, tcp } from "./links.ts";
 import type { Peer } from "./peer_client.ts";
-import { ROWS } from "./rows.ts";
-import type { RuntimeName } from "./rows.ts";
+import { ROWS, type RuntimeName } from "./rows.ts";
 import { eventually, standstill } from "./waiting.ts";
 
 /** What `main.ts NAME PROGRAM` does instead of running cases. Each line printed is JSON. */

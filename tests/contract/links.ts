@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime.ts";
+import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime/contract.ts";
 import { Pattern, Tally } from "./pattern.ts";
 import type { Peer, PeerConnection } from "./peer_client.ts";
 import type { Capability } from "./rows.ts";

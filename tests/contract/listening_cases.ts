@@ -5,9 +5,8 @@
  */
 
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
-import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime.ts";
-import { accept, discard, openSockets, receive, rejectionCode, send, tcp, unix } from "./links.ts";
-import type { Case } from "./links.ts";
+import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime/contract.ts";
+import { accept, type Case, discard, openSockets, receive, rejectionCode, send, tcp, unix } from "./links.ts";
 import { eventually } from "./waiting.ts";
 
 const BATCH = 100;

@@ -9,13 +9,12 @@
  */
 
 import process from "node:process";
-import type { Runtime } from "../../src/runtime.ts";
+import type { Runtime } from "../../src/runtime/contract.ts";
 import { CASES } from "./cases.ts";
 import { PROGRAMS } from "./exhaustion_cases.ts";
 import type { Case } from "./links.ts";
 import { Peer } from "./peer_client.ts";
-import { ROWS } from "./rows.ts";
-import type { Row, RuntimeName } from "./rows.ts";
+import { type Row, ROWS, type RuntimeName } from "./rows.ts";
 
 /** What is printed for one case. */
 export interface Verdict {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteStream } from "../../src/runtime.ts";
+import type { ByteStream } from "../../src/runtime/contract.ts";
 
 /** Bytes that one direction holds when nobody reads. */
 export const MEMORY_CAPACITY = 64 * 1024;

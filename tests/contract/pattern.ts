@@ -4,8 +4,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 
 /** An endless, repeatable sequence of bytes (xorshift32) that counts and hashes what it has given out. */
 export class Pattern {

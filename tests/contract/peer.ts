@@ -9,11 +9,10 @@
  * @module
  */
 
-import { createConnection, createServer } from "node:net";
-import type { AddressInfo, Server, Socket } from "node:net";
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { Address, UnixAddress } from "../../src/runtime.ts";
+import type { Address, UnixAddress } from "../../src/runtime/contract.ts";
 import { Pattern, Tally } from "./pattern.ts";
 import { standstill } from "./waiting.ts";
 

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import type { Address } from "../../src/runtime.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import type { PeerSocket, Transfer } from "./peer.ts";
 
 interface Pending {

@@ -9,7 +9,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { Buffer } from "node:buffer";
 import { networkInterfaces } from "node:os";
-import type { Runtime } from "../../src/runtime.ts";
+import type { Runtime } from "../../src/runtime/contract.ts";
 import {
   addressRecords,
   type NameRecord,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Runtime } from "../../src/runtime.ts";
+import type { Runtime } from "../../src/runtime/contract.ts";
 
 /** A part of the contract that a runtime may be unable to meet. */
 export type Capability = "reset" | "tls half-close" | "end behind a failed write" | "refused datagrams";

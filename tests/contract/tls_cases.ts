@@ -7,8 +7,7 @@
 import { Buffer } from "node:buffer";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { certificates } from "./certificates.ts";
-import { discard, fin, receive, rejectionCode, send } from "./links.ts";
-import type { Case } from "./links.ts";
+import { type Case, discard, fin, receive, rejectionCode, send } from "./links.ts";
 import { Pattern, Tally } from "./pattern.ts";
 import {
   acceptOpenSsl,

@@ -6,12 +6,20 @@
 
 import { match, ok, strictEqual } from "node:assert";
 import { setImmediate } from "node:timers";
-import type { ByteStream, Runtime } from "../../src/runtime.ts";
+import type { ByteStream, Runtime } from "../../src/runtime/contract.ts";
 import { certificates } from "./certificates.ts";
-import { discard, fin, rejectionCode } from "./links.ts";
-import type { Case } from "./links.ts";
-import { assertAlive, GOOD, hear, onEveryWire, outcome, say, shakeHands } from "./tls_links.ts";
-import type { TlsLink, Wire } from "./tls_links.ts";
+import { type Case, discard, fin, rejectionCode } from "./links.ts";
+import {
+  assertAlive,
+  GOOD,
+  hear,
+  onEveryWire,
+  outcome,
+  say,
+  shakeHands,
+  type TlsLink,
+  type Wire,
+} from "./tls_links.ts";
 
 /** A stream, and a hand on what it is given to send. */
 interface Tapped {

@@ -5,10 +5,9 @@
  */
 
 import { match, ok, strictEqual } from "node:assert";
-import type { Runtime, TlsClientOptions, TlsServerOptions } from "../../src/runtime.ts";
+import type { Runtime, TlsClientOptions, TlsServerOptions } from "../../src/runtime/contract.ts";
 import { certificates, pinOf } from "./certificates.ts";
-import { discard, rejectionCode } from "./links.ts";
-import type { Case } from "./links.ts";
+import { type Case, discard, rejectionCode } from "./links.ts";
 import {
   acceptOpenSsl,
   assertAlive,
@@ -19,8 +18,8 @@ import {
   outcome,
   say,
   tryHands,
+  type Wire,
 } from "./tls_links.ts";
-import type { Wire } from "./tls_links.ts";
 
 interface Trial {
   readonly server?: () => Partial<TlsServerOptions>;

@@ -5,13 +5,11 @@
  */
 
 import { strictEqual } from "node:assert";
-import { spawn } from "node:child_process";
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import process from "node:process";
-import type { ByteStream, Runtime, TlsClientOptions, TlsServerOptions } from "../../src/runtime.ts";
+import type { ByteStream, Runtime, TlsClientOptions, TlsServerOptions } from "../../src/runtime/contract.ts";
 import { certificates } from "./certificates.ts";
-import { accept, discard, openSockets, tcp } from "./links.ts";
-import type { Case } from "./links.ts";
+import { accept, type Case, discard, openSockets, tcp } from "./links.ts";
 import { memoryLink } from "./memory_link.ts";
 import type { Capability } from "./rows.ts";
 import { eventually } from "./waiting.ts";

@@ -7,9 +7,19 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import type { ByteStream, TcpAddress } from "../../src/runtime.ts";
-import { acceptLink, dialLink, discard, fin, onEveryLink, receive, send, tcp6, unix } from "./links.ts";
-import type { Case } from "./links.ts";
+import type { ByteStream, TcpAddress } from "../../src/runtime/contract.ts";
+import {
+  acceptLink,
+  type Case,
+  dialLink,
+  discard,
+  fin,
+  onEveryLink,
+  receive,
+  send,
+  tcp6,
+  unix,
+} from "./links.ts";
 import { Pattern } from "./pattern.ts";
 import { eventually, standstill } from "./waiting.ts";
 

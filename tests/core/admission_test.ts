@@ -3,7 +3,7 @@ import { Fault } from "../../src/faults.ts";
 import { SILENT_LOG } from "../../src/observe/log.ts";
 import { Admission, type AdmissionOptions, type Entry } from "../../src/policy/admission.ts";
 import { CountedPlaces } from "../../src/policy/places.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 function admitting(options: Partial<AdmissionOptions> = {}) {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
+import { Channel } from "../../src/streams/channel.ts";
 import { Fault } from "../../src/faults.ts";
 import type { AccessRecord } from "../../src/observe/record.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";

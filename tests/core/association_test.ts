@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Association, type AssociationOptions } from "../../src/association.ts";
-import { Channel } from "../../src/channel.ts";
+import { Association, type AssociationOptions } from "../../src/traffic/association.ts";
+import { Channel } from "../../src/streams/channel.ts";
 import { Fault } from "../../src/faults.ts";
-import { formatAuthority } from "../../src/protocols/host.ts";
-import { writeUdpReply } from "../../src/protocols/socks5_udp.ts";
-import type { DatagramSocket, TcpAddress } from "../../src/runtime.ts";
+import { formatAuthority } from "../../src/addresses/host.ts";
+import { writeUdpReply } from "../../src/protocols/socks/socks5_udp.ts";
+import type { DatagramSocket, TcpAddress } from "../../src/runtime/contract.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { VirtualDatagrams, virtualHost } from "../support/virtual_datagrams.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { Attempts, Gate } from "../../src/policy/attempts.ts";
 import { sourceOf } from "../../src/policy/sources.ts";
-import type { Authenticate } from "../../src/services.ts";
+import type { Authenticate } from "../../src/policy/authentication.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, hearAll, say, VirtualNetwork } from "../support/virtual_network.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals } from "@std/assert";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { octets } from "../support/codec.ts";
 import { Random, SEED } from "../support/random.ts";
 

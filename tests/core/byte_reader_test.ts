@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ByteReader } from "../../src/byte_reader.ts";
+import { ByteReader } from "../../src/streams/byte_reader.ts";
 import { Fault } from "../../src/faults.ts";
-import { StreamPort } from "../../src/stream_port.ts";
+import { StreamPort } from "../../src/streams/stream_port.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 
 function bytes(text: string): Uint8Array {

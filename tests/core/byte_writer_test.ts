@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ByteWriter } from "../../src/byte_writer.ts";
+import { ByteWriter } from "../../src/streams/byte_writer.ts";
 import { Fault } from "../../src/faults.ts";
-import { StreamPort } from "../../src/stream_port.ts";
+import { StreamPort } from "../../src/streams/stream_port.ts";
 
 /** A writer, and the sizes of the writes that it makes. */
 function recorded(): { writer: ByteWriter; sizes: number[]; written: () => string } {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { selfSigned } from "../../src/cli/certificate.ts";
-import { parseIp } from "../../src/protocols/host.ts";
+import { selfSigned } from "../../src/tls/certificate.ts";
+import { parseIp } from "../../src/addresses/host.ts";
 
 const NOW = new Date("2026-03-04T05:06:07.890Z");
 

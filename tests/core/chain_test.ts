@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf, assertNotInstanceOf, assertRejects } from "@std/assert";
-import type { Channel } from "../../src/channel.ts";
+import type { Channel } from "../../src/streams/channel.ts";
 import { Fault, type FaultCode } from "../../src/faults.ts";
-import { UpstreamFault } from "../../src/protocols/connector.ts";
-import { type ChainOptions, dialChain, type RouteRequest } from "../../src/upstreams/chain.ts";
-import { parseChain } from "../../src/upstreams/upstream.ts";
+import { UpstreamFault } from "../../src/protocols/common/connector.ts";
+import { type ChainOptions, dialChain, type RouteRequest } from "../../src/dialing/chain.ts";
+import { parseChain } from "../../src/dialing/upstream.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
 import { hear, hearAll, say, until } from "../support/virtual_network.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import { channelStream } from "../../src/channel_stream.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { channelStream } from "../../src/streams/channel_stream.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { bytes, hear, hearAll, say } from "../support/virtual_network.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import type { DirectPort, PortReceiver } from "../../src/direct_port.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import type { DirectPort, PortReceiver } from "../../src/runtime/direct_port.ts";
 import { Fault } from "../../src/faults.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 

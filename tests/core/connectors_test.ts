@@ -6,14 +6,14 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { type FaultCode, FAULTS } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { type Connector, type ConnectorEvent, UpstreamFault } from "../../src/protocols/connector.ts";
-import { basicAuthorization, HttpConnector } from "../../src/protocols/http1_connector.ts";
-import { toOctets } from "../../src/protocols/http1_syntax.ts";
-import { LineConnector } from "../../src/protocols/line_connector.ts";
-import { Socks4Connector } from "../../src/protocols/socks4_connector.ts";
-import { Socks5Connector } from "../../src/protocols/socks5_connector.ts";
-import type { TcpAddress } from "../../src/runtime.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import { type Connector, type ConnectorEvent, UpstreamFault } from "../../src/protocols/common/connector.ts";
+import { basicAuthorization, HttpConnector } from "../../src/protocols/http1/connector.ts";
+import { toOctets } from "../../src/protocols/http/syntax.ts";
+import { LineConnector } from "../../src/protocols/line/line_connector.ts";
+import { Socks4Connector } from "../../src/protocols/socks/socks4_connector.ts";
+import { Socks5Connector } from "../../src/protocols/socks/socks5_connector.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
 

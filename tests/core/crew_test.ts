@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Crew, StartError } from "../../src/cli/crew.ts";
-import type { Assignment, Order } from "../../src/cli/worker.ts";
-import type { WorkerEvents } from "../../src/cli/worker_start.ts";
-import { formatAddress } from "../../src/endpoint.ts";
+import { Crew, StartError } from "../../src/cli/workers/crew.ts";
+import type { Assignment, Order } from "../../src/cli/workers/worker.ts";
+import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
+import { formatAddress } from "../../src/addresses/host.ts";
 import { LineLog } from "../../src/observe/log.ts";
 import type { Totals } from "../../src/observe/metrics.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

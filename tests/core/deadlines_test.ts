@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Deadlines, type Timed } from "../../src/deadlines.ts";
+import { Deadlines, type Timed } from "../../src/runtime/deadlines.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 class Entry implements Timed {

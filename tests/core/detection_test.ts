@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { detect, PROTOCOLS } from "../../src/protocols/detection.ts";
 import { octets } from "../support/codec.ts";
 

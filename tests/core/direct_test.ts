@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { detectRuntime } from "../../src/detect_runtime.ts";
 import { Fault } from "../../src/faults.ts";
 import { OwnAddresses } from "../../src/policy/own_addresses.ts";
-import { dialDirect, type Dialed } from "../../src/upstreams/direct.ts";
+import { dialDirect, type Dialed } from "../../src/dialing/direct.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, say, VirtualNetwork } from "../support/virtual_network.ts";
 

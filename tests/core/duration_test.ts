@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatDuration, parseDuration } from "../../src/duration.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { formatDuration, parseDuration } from "../../src/text/duration.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 const DURATIONS: [text: string, milliseconds: number][] = [
   ["0", 0],

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes, assertThrows } from "@std/assert";
-import { DEFAULT_ENDPOINT, type Endpoint, formatAddress, parseEndpoint } from "../../src/endpoint.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "../../src/listeners/endpoint.ts";
+import { formatAddress } from "../../src/addresses/host.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 function tcp(host: string, port: number, scheme: Endpoint["scheme"] = "auto"): Endpoint {
   return { scheme, address: { host, port } };

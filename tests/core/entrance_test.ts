@@ -2,11 +2,11 @@ import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { selfSigned } from "../../src/cli/certificate.ts";
-import { parseEndpoint } from "../../src/endpoint.ts";
-import { Entrance, PLAIN_ENTRANCE } from "../../src/entrance.ts";
-import { readTextFile } from "../../src/text_file.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { selfSigned } from "../../src/tls/certificate.ts";
+import { parseEndpoint } from "../../src/listeners/endpoint.ts";
+import { Entrance, PLAIN_ENTRANCE } from "../../src/listeners/entrance.ts";
+import { readTextFile } from "../../src/text/text_file.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 Deno.test("Entrance: a scheme restricts what is detected, and an admin listener speaks HTTP alone", () => {
   assertEquals(PLAIN_ENTRANCE.accepts, undefined);

@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import type { DirectPort, PortReceiver } from "../../src/direct_port.ts";
-import { Exchange } from "../../src/exchange.ts";
-import { RequestHeadReader } from "../../src/protocols/http1_head.ts";
-import { understand } from "../../src/protocols/http1_request.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import type { DirectPort, PortReceiver } from "../../src/runtime/direct_port.ts";
+import { Exchange } from "../../src/traffic/exchange.ts";
+import { RequestHeadReader } from "../../src/protocols/http1/head.ts";
+import { understand } from "../../src/protocols/http1/request.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { until } from "../support/virtual_network.ts";
 
 const GET = "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n";

@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { parseEndpoint } from "../../src/endpoint.ts";
-import { destinationsFor, type Exposure, exposureOf } from "../../src/exposure.ts";
-import type { ProxyOptions } from "../../src/proxy.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { parseEndpoint } from "../../src/listeners/endpoint.ts";
+import { destinationsFor, type Exposure, exposureOf } from "../../src/proxy/exposure.ts";
+import type { ProxyOptions } from "../../src/proxy/options.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 /** How others come to a listener, and what the refusal to listen there says. */
 const LISTENERS: readonly (readonly [text: string, exposure: Exposure | undefined, says?: string])[] = [

@@ -5,12 +5,12 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import type { Channel } from "../../src/channel.ts";
+import type { Channel } from "../../src/streams/channel.ts";
 import { Fault } from "../../src/faults.ts";
-import { UpstreamFault } from "../../src/protocols/connector.ts";
-import { Failover } from "../../src/upstreams/failover.ts";
-import { Health } from "../../src/upstreams/health.ts";
-import { parseChain } from "../../src/upstreams/upstream.ts";
+import { UpstreamFault } from "../../src/protocols/common/connector.ts";
+import { Failover } from "../../src/dialing/failover.ts";
+import { Health } from "../../src/dialing/health.ts";
+import { parseChain } from "../../src/dialing/upstream.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
 import { hear, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

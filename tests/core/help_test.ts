@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type CommandName, COMMANDS } from "../../src/cli/commands.ts";
-import { commandsOf, type Flag } from "../../src/cli/flag.ts";
-import { FLAGS } from "../../src/cli/flags.ts";
-import { formatHelp } from "../../src/cli/help.ts";
-import { parseCommandLine } from "../../src/cli/options.ts";
+import { type CommandName, COMMANDS } from "../../src/cli/flags/commands.ts";
+import { commandsOf, type Flag } from "../../src/cli/flags/flag.ts";
+import { FLAGS } from "../../src/cli/flags/flags.ts";
+import { formatHelp } from "../../src/cli/flags/help.ts";
+import { parseCommandLine } from "../../src/cli/flags/options.ts";
 import { VERSION } from "../../src/version.ts";
 import deno from "../../deno.json" with { type: "json" };
 

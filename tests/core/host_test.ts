@@ -9,7 +9,7 @@ import {
   parseIp,
   parseIpv4,
   parseIpv6,
-} from "../../src/protocols/host.ts";
+} from "../../src/addresses/host.ts";
 import { octets } from "../support/codec.ts";
 import { Random, SEED } from "../support/random.ts";
 

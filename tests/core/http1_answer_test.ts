@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { readName } from "../../src/cli/values.ts";
+import { readName } from "../../src/cli/flags/values.ts";
 import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
 import {
   type AnswerOptions,
   CONNECTION_ESTABLISHED,
   faultAnswer,
   ownAnswer,
-} from "../../src/protocols/http1_answer.ts";
-import { responseFraming } from "../../src/protocols/http1_framing.ts";
+} from "../../src/protocols/http1/answer.ts";
+import { responseFraming } from "../../src/protocols/http1/framing.ts";
 import { fromLatin1, latin1, response } from "../support/http1.ts";
 import { readResponses } from "../support/llhttp.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { bindingScheme, foreignScheme } from "../../src/protocols/http1_authentication.ts";
-import { Fields } from "../../src/protocols/http1_fields.ts";
+import { bindingScheme, foreignScheme } from "../../src/protocols/http/authentication.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
 
 function fields(name: string, values: readonly string[]): Fields {
   const fields = new Fields();

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { bodyReader, bodyWriter } from "../../src/protocols/http1_body.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import { bodyReader, bodyWriter } from "../../src/protocols/http1/body.ts";
 import { Fault } from "../../src/faults.ts";
-import { MAX_FIELDS } from "../../src/protocols/http1_head.ts";
-import { FORWARDED_MODES, type ForwardedMode } from "../../src/protocols/http1_forwarded.ts";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import type { Framing } from "../../src/protocols/http1_framing.ts";
+import { MAX_FIELDS } from "../../src/protocols/http1/head.ts";
+import { FORWARDED_MODES, type ForwardedMode } from "../../src/protocols/http/forwarded.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import type { Framing } from "../../src/protocols/http/message.ts";
 import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
 import { bodies, fromLatin1, latin1, type Lines, linesOf, visible } from "../support/http1.ts";
 import { Random, SEED } from "../support/random.ts";

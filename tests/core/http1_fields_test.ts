@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { Fields, readFieldLine } from "../../src/protocols/http1_fields.ts";
-import { toOctets } from "../../src/protocols/http1_syntax.ts";
+import { Fields, readFieldLine } from "../../src/protocols/http/fields.ts";
+import { toOctets } from "../../src/protocols/http/syntax.ts";
 import { faultOf, type Lines, linesOf, visible } from "../support/http1.ts";
 
 function fields(lines: Lines): Fields {

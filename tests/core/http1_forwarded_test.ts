@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import { FORWARDED_MODES, forwardedFor, type ForwardedMode } from "../../src/protocols/http1_forwarded.ts";
-import { forwardedRequest } from "../../src/protocols/http1_forwarding.ts";
-import type { Address } from "../../src/runtime.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import { FORWARDED_MODES, forwardedFor, type ForwardedMode } from "../../src/protocols/http/forwarded.ts";
+import { forwardedRequest } from "../../src/protocols/http1/forwarding.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import { fromLatin1, type Lines, linesOf, request } from "../support/http1.ts";
 
 const CLIENT: Address = { host: "192.0.2.60", port: 4711 };

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import { checkLoop, forwardedRequest, forwardedResponse } from "../../src/protocols/http1_forwarding.ts";
-import { type Framing, requestFraming, responseFraming } from "../../src/protocols/http1_framing.ts";
-import { RequestHeadReader } from "../../src/protocols/http1_head.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import { checkLoop, forwardedRequest, forwardedResponse } from "../../src/protocols/http1/forwarding.ts";
+import { requestFraming, responseFraming } from "../../src/protocols/http1/framing.ts";
+import type { Framing } from "../../src/protocols/http/message.ts";
+import { RequestHeadReader } from "../../src/protocols/http1/head.ts";
 import { faultOf, fromLatin1, latin1, type Lines, linesOf, request, response } from "../support/http1.ts";
 import { readRequests, readResponses } from "../support/llhttp.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import { type Framing, requestFraming, responseFraming } from "../../src/protocols/http1_framing.ts";
-import type { Version } from "../../src/protocols/http1_head.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import { requestFraming, responseFraming } from "../../src/protocols/http1/framing.ts";
+import type { Framing, Version } from "../../src/protocols/http/message.ts";
 import { faultOf, type Lines, visible } from "../support/http1.ts";
 
 function fields(lines: Lines): Fields {

@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { type BodyReader, bodyReader, bodyWriter } from "../../src/protocols/http1_body.ts";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import { forwardedRequest, forwardedResponse } from "../../src/protocols/http1_forwarding.ts";
-import { type Framing, requestFraming, responseFraming } from "../../src/protocols/http1_framing.ts";
-import { RequestHeadReader, type ResponseHead, ResponseHeadReader } from "../../src/protocols/http1_head.ts";
-import { type HttpRequest, understand } from "../../src/protocols/http1_request.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import { type BodyReader, bodyReader, bodyWriter } from "../../src/protocols/http1/body.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import { forwardedRequest, forwardedResponse } from "../../src/protocols/http1/forwarding.ts";
+import { requestFraming, responseFraming } from "../../src/protocols/http1/framing.ts";
+import type { Framing, HttpRequest, ResponseHead } from "../../src/protocols/http/message.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
+import { understand } from "../../src/protocols/http1/request.ts";
 import { CORPUS_EXISTS, corpusBytes } from "../support/corpus.ts";
 import { bodies, fromLatin1, handshakes, latin1, linesOf, visible } from "../support/http1.ts";
 import {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
 import {
   fromLatin1,

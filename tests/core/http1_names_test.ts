@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { KNOWN_NAMES, knownName, nextSlot } from "../../src/protocols/http1_names.ts";
-import { lowerTokenByte, toOctets } from "../../src/protocols/http1_syntax.ts";
+import { KNOWN_NAMES, knownName, nextSlot } from "../../src/protocols/http/names.ts";
+import { lowerTokenByte, toOctets } from "../../src/protocols/http/syntax.ts";
 
 function lookUp(name: string): string | undefined {
   const octets = toOctets(`: ${name}:`);

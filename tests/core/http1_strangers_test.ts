@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { Fault, toFault } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import type { Refusal } from "../../src/protocols/handshake.ts";
-import { HttpHandshake } from "../../src/protocols/http1_handshake.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import type { Refusal } from "../../src/protocols/common/handshake.ts";
+import { HttpHandshake } from "../../src/protocols/http1/handshake.ts";
 import { HANDSHAKE_OPTIONS } from "../support/http1.ts";
 import { bytes } from "../support/virtual_network.ts";
 

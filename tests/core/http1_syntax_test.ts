@@ -1,11 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  fromOctets,
-  isToken,
-  isTokenByte,
-  listElements,
-  toOctets,
-} from "../../src/protocols/http1_syntax.ts";
+import { fromOctets, isToken, isTokenByte, listElements, toOctets } from "../../src/protocols/http/syntax.ts";
 
 Deno.test("isTokenByte() knows the characters of RFC 9110 section 5.6.2 and no others", () => {
   for (let byte = 0; byte < 256; byte++) {

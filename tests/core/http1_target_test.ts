@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseAuthority, parseTarget } from "../../src/protocols/http1_target.ts";
+import { parseAuthority, parseTarget } from "../../src/protocols/http/target.ts";
 import { faultOf, visible } from "../support/http1.ts";
 
 function refuses(act: () => unknown): void {

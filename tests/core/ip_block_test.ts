@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { blockContains, parseIpBlock, suggestIpBlock } from "../../src/policy/ip_block.ts";
-import { parseIp } from "../../src/protocols/host.ts";
+import { blockContains, parseIpBlock, suggestIpBlock } from "../../src/addresses/ip_block.ts";
+import { parseIp } from "../../src/addresses/host.ts";
 
 /** Whether an address is in a block; throws for what is none. */
 function contains(block: string, address: string): boolean {

@@ -3,10 +3,10 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keygen } from "../../src/cli/keygen.ts";
-import { parseCommandLine } from "../../src/cli/options.ts";
-import type { Shell } from "../../src/cli/shell.ts";
+import { parseCommandLine } from "../../src/cli/flags/options.ts";
+import type { Shell } from "../../src/cli/program/shell.ts";
 import { parseTokens, Tokens } from "../../src/policy/tokens.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 /** Runs the command, and settles with what it prints. */
 async function run(...args: string[]): Promise<string> {

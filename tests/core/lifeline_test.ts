@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Deadlines } from "../../src/deadlines.ts";
+import { Deadlines } from "../../src/runtime/deadlines.ts";
 import type { Fault } from "../../src/faults.ts";
-import type { Address, ByteStream } from "../../src/runtime.ts";
-import { Lifelines } from "../../src/upstreams/lifeline.ts";
-import { parseChain } from "../../src/upstreams/upstream.ts";
+import type { Address, ByteStream } from "../../src/runtime/contract.ts";
+import { Lifelines } from "../../src/dialing/lifeline.ts";
+import { parseChain } from "../../src/dialing/upstream.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, say, until, VirtualNetwork } from "../support/virtual_network.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import type { HandshakeEvent } from "../../src/protocols/handshake.ts";
-import { LineHandshake } from "../../src/protocols/line.ts";
+import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
+import { LineHandshake } from "../../src/protocols/line/line.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
 

@@ -5,10 +5,10 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { proxyError } from "../../src/protocols/http1_connector.ts";
-import { Fields } from "../../src/protocols/http1_fields.ts";
-import { forwardedResponse, forwardedTrailers } from "../../src/protocols/http1_forwarding.ts";
-import { parseTarget } from "../../src/protocols/http1_target.ts";
+import { proxyError } from "../../src/protocols/http1/connector.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
+import { forwardedResponse, forwardedTrailers } from "../../src/protocols/http1/forwarding.ts";
+import { parseTarget } from "../../src/protocols/http/target.ts";
 
 const LENGTH = 2 ** 20;
 

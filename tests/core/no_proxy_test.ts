@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { noProxy } from "../../src/upstreams/no_proxy.ts";
+import { noProxy } from "../../src/dialing/no_proxy.ts";
 
 const CASES: [patterns: string, host: string, port: number, direct: boolean][] = [
   ["", "example.com", 80, false],

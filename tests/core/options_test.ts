@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { commandsOf, type Flag } from "../../src/cli/flag.ts";
-import { environmentName, FLAGS } from "../../src/cli/flags.ts";
-import { type Environment, type Options, parseCommandLine } from "../../src/cli/options.ts";
-import { readRule } from "../../src/cli/values.ts";
+import { commandsOf, type Flag } from "../../src/cli/flags/flag.ts";
+import { environmentName, FLAGS } from "../../src/cli/flags/flags.ts";
+import { type Environment, type Options, parseCommandLine } from "../../src/cli/flags/options.ts";
+import { readRule } from "../../src/cli/flags/values.ts";
 import { describe, type Rule } from "../../src/policy/rule.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/settings.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { Random } from "../support/random.ts";
 
 function parseOptions(args: readonly string[], environment?: Environment): Options {

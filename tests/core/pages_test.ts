@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Listening, maySeePages, pageAt, type PageFacts } from "../../src/pages.ts";
+import { type Listening, maySeePages, pageAt, type PageFacts } from "../../src/admin/pages.ts";
 
 function facts(options: Partial<PageFacts> = {}): PageFacts {
   return {

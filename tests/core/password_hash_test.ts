@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { hashPassword, parseHash, verifyHash } from "../../src/policy/password_hash.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 /** Made with CPython's hashlib.scrypt and base64. */
 const FOREIGN_MADE =

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import { Deadlines } from "../../src/deadlines.ts";
-import { OriginPool } from "../../src/upstreams/pool.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { Deadlines } from "../../src/runtime/deadlines.ts";
+import { OriginPool } from "../../src/dialing/pool.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, say, until } from "../support/virtual_network.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { formatBytes, formatProgress, formatRate, Progress } from "../../src/cli/progress.ts";
+import { formatBytes, formatProgress, formatRate, Progress } from "../../src/cli/check/progress.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 function screen(columns = 80) {

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type ProxyHeader, readProxyHeader, writeProxyHeader } from "../../src/protocols/proxy_protocol.ts";
-import type { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import { toOctets } from "../../src/protocols/http1_syntax.ts";
-import type { Address } from "../../src/runtime.ts";
+import type { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import { toOctets } from "../../src/protocols/http/syntax.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import {
   assertFaults,
   assertReads,

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { interleaved, race } from "../../src/upstreams/racing.ts";
+import { interleaved, race } from "../../src/dialing/racing.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 type Fate = { readonly after: number; readonly connects: boolean } | "never";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
+import { Channel } from "../../src/streams/channel.ts";
 import { Fault } from "../../src/faults.ts";
-import { relay, type RelayObserver } from "../../src/relay.ts";
+import { relay, type RelayObserver } from "../../src/traffic/relay.ts";
 import { memoryPair, type MemoryPairOptions } from "../support/memory_stream.ts";
 
 /** A relay between two ends that the test holds. */

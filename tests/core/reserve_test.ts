@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import { Deadlines } from "../../src/deadlines.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { Deadlines } from "../../src/runtime/deadlines.ts";
 import { Fault } from "../../src/faults.ts";
-import { Reserve, type Spare } from "../../src/upstreams/reserve.ts";
-import { parseChain } from "../../src/upstreams/upstream.ts";
+import { Reserve, type Spare } from "../../src/dialing/reserve.ts";
+import { parseChain } from "../../src/dialing/upstream.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { until } from "../support/virtual_network.ts";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import type { Resolution, ResolveOptions } from "../../src/runtime.ts";
-import { UsageError } from "../../src/usage_error.ts";
-import { parseHosts } from "../../src/upstreams/hosts_file.ts";
-import { Resolver, type ResolverOptions } from "../../src/upstreams/resolver.ts";
+import type { Resolution, ResolveOptions } from "../../src/runtime/contract.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
+import { parseHosts } from "../../src/dialing/hosts_file.ts";
+import { Resolver, type ResolverOptions } from "../../src/dialing/resolver.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 /** A question that the runtime was asked, and how the test answers it. */

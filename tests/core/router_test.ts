@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
+import { Channel } from "../../src/streams/channel.ts";
 import { Fault } from "../../src/faults.ts";
 import type { Log } from "../../src/observe/log.ts";
 import type { RuleRequest } from "../../src/policy/rule_request.ts";
@@ -11,9 +11,9 @@ import {
   type RouteRequest,
   type RouterOptions,
   type Way,
-} from "../../src/upstreams/router.ts";
-import { formatRoute } from "../../src/upstreams/upstream.ts";
-import { UsageError } from "../../src/usage_error.ts";
+} from "../../src/dialing/router.ts";
+import { formatRoute } from "../../src/dialing/upstream.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 
 function router(options: Partial<RouterOptions> = {}, ...lines: string[]): Router {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { describe, parseRule } from "../../src/policy/rule.ts";
 import { holds, type RuleRequest, subjectOf } from "../../src/policy/rule_request.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 const REQUEST: RuleRequest = {
   host: "example.com",

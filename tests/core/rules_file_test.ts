@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe } from "../../src/policy/rule.ts";
 import { parseRules } from "../../src/policy/rules_file.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 Deno.test("parseRules() reads a rule a line, and leaves comments out", () => {
   const text = [

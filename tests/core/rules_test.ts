@@ -3,7 +3,7 @@ import { Fault } from "../../src/faults.ts";
 import type { RuleProtocol, RuleRequest } from "../../src/policy/rule_request.ts";
 import { type Decision, refuseDenied, Rules } from "../../src/policy/rules.ts";
 import { parseRules } from "../../src/policy/rules_file.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { Random, SEED } from "../support/random.ts";
 
 const REQUEST: RuleRequest = {

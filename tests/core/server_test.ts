@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Address, ByteStream, Listener, ListenOptions } from "../../src/runtime.ts";
-import { createProxy } from "../../src/server.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import type { Address, ByteStream, Listener, ListenOptions } from "../../src/runtime/contract.ts";
+import { createProxy } from "../../src/proxy/server.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 
 /** A runtime whose listeners accept nobody; ports that are in use reject. */

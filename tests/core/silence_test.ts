@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Channel } from "../../src/channel.ts";
-import { StreamPort } from "../../src/stream_port.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { StreamPort } from "../../src/streams/stream_port.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { hear, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
-import type { HandshakeEvent } from "../../src/protocols/handshake.ts";
-import { Socks4Handshake } from "../../src/protocols/socks4.ts";
+import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
+import { Socks4Handshake } from "../../src/protocols/socks/socks4.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets, transcribe } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
 

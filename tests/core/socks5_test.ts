@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
-import type { HandshakeEvent } from "../../src/protocols/handshake.ts";
-import { Socks5Handshake } from "../../src/protocols/socks5.ts";
+import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
+import { Socks5Handshake } from "../../src/protocols/socks/socks5.ts";
 import {
   assertFaults,
   assertReads,

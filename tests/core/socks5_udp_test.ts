@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readUdpRequest, writeUdpReply } from "../../src/protocols/socks5_udp.ts";
+import { readUdpRequest, writeUdpReply } from "../../src/protocols/socks/socks5_udp.ts";
 import { concat, octets } from "../support/codec.ts";
 import { FUZZ_ROUNDS, Random, SEED } from "../support/random.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { lookup } from "node:dns/promises";
 import { platform } from "node:os";
-import { parseIp } from "../../src/protocols/host.ts";
-import { spelledAddresses } from "../../src/policy/spelled_addresses.ts";
+import { parseIp } from "../../src/addresses/host.ts";
+import { spelledAddresses } from "../../src/addresses/spelled_addresses.ts";
 
 const LOOPBACKS = ["127.0.0.1", "::1"];
 

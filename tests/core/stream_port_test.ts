@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { StreamPort } from "../../src/stream_port.ts";
+import { StreamPort } from "../../src/streams/stream_port.ts";
 
 Deno.test("StreamPort.write() keeps what it was given: a port may read into the same memory meanwhile", async () => {
   let taken: (() => void) | undefined;

@@ -2,8 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readTextFile } from "../../src/text_file.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { readTextFile } from "../../src/text/text_file.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 Deno.test("readTextFile() reads UTF-8, leaves a byte order mark out, and says what it cannot read", async () => {
   const folder = await mkdtemp(join(tmpdir(), "sluice-"));

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseTokens, Tokens } from "../../src/policy/tokens.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 const ONE = "one-".padEnd(43, "x");
 const TWO = "two.".padEnd(512, "~");

@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import type { UpstreamFault } from "../../src/protocols/connector.ts";
-import { MAX_UNANSWERED, type Place, Unanswered } from "../../src/upstreams/unanswered.ts";
-import { parseChain } from "../../src/upstreams/upstream.ts";
+import type { UpstreamFault } from "../../src/protocols/common/connector.ts";
+import { MAX_UNANSWERED, type Place, Unanswered } from "../../src/dialing/unanswered.ts";
+import { parseChain } from "../../src/dialing/upstream.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 const CHAIN = parseChain("socks5h://192.0.2.1:1080");

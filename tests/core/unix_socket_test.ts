@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { detectRuntime } from "../../src/detect_runtime.ts";
-import type { ListenOptions, UnixAddress } from "../../src/runtime.ts";
-import { listenUnix } from "../../src/unix_socket.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import type { ListenOptions, UnixAddress } from "../../src/runtime/contract.ts";
+import { listenUnix } from "../../src/listeners/unix_socket.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 async function withFolder(body: (path: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "sluice-"));

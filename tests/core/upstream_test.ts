@@ -1,6 +1,6 @@
 import { assertEquals, assertFalse, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Chain, formatRoute, parseChain, type Upstream } from "../../src/upstreams/upstream.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { type Chain, formatRoute, parseChain, type Upstream } from "../../src/dialing/upstream.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 const PIN = `sha256/${"Aa0+/".repeat(8)}Aa0=`;
 

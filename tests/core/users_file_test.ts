@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseUsersFile } from "../../src/policy/users_file.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 const HASH = `$scrypt$ln=15,r=8,p=3$MDEyMzQ1Njc4OWFiY2RlZg$${"A".repeat(43)}`;
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Fault } from "../../src/faults.ts";
 import type { PasswordHash } from "../../src/policy/password_hash.ts";
 import { type UserEntry, Users } from "../../src/policy/users.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { timings } from "../support/user_timings.ts";
 
 /** An entry whose hash no scrypt has made: `FakeScrypt` takes the salt for the password. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { flagsOf } from "../../src/cli/options.ts";
-import { describeUnread, refuseUnknownVariables, type Variables } from "../../src/cli/variables.ts";
-import { UsageError } from "../../src/usage_error.ts";
+import { flagsOf } from "../../src/cli/flags/options.ts";
+import { describeUnread, refuseUnknownVariables, type Variables } from "../../src/cli/flags/variables.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 
 function holding(variables: Record<string, string>): Variables {
   return { environment: (name) => variables[name], environmentNames: () => Object.keys(variables) };

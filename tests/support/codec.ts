@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { FUZZ_ROUNDS, Random, SEED } from "./random.ts";
 
 /** Something that takes events off a buffer, and says `undefined` when it needs more bytes. */

@@ -7,14 +7,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Fault } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
-import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/handshake.ts";
-import { bodyReader } from "../../src/protocols/http1_body.ts";
-import type { Fields } from "../../src/protocols/http1_fields.ts";
-import type { Framing } from "../../src/protocols/http1_framing.ts";
-import { HttpHandshake } from "../../src/protocols/http1_handshake.ts";
-import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1_head.ts";
-import { type HttpRequest, understand } from "../../src/protocols/http1_request.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
+import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/common/handshake.ts";
+import { bodyReader } from "../../src/protocols/http1/body.ts";
+import type { Fields } from "../../src/protocols/http/fields.ts";
+import type { Framing, HttpRequest } from "../../src/protocols/http/message.ts";
+import { HttpHandshake } from "../../src/protocols/http1/handshake.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
+import { understand } from "../../src/protocols/http1/request.ts";
 import type { Subject } from "./codec.ts";
 
 /** Characters as octets, one each. */

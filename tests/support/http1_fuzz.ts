@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { Fault } from "../../src/faults.ts";
-import { ByteBuffer } from "../../src/protocols/byte_buffer.ts";
+import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { fromLatin1, latin1 } from "./http1.ts";
 import { Random, SEED } from "./random.ts";
 

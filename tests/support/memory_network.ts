@@ -4,14 +4,15 @@
  * @module
  */
 
-import { Channel } from "../../src/channel.ts";
-import { channelStream } from "../../src/channel_stream.ts";
-import { formatAddress, parseEndpoint } from "../../src/endpoint.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { channelStream } from "../../src/streams/channel_stream.ts";
+import { parseEndpoint } from "../../src/listeners/endpoint.ts";
+import { formatAddress } from "../../src/addresses/host.ts";
 import { Fault } from "../../src/faults.ts";
-import type { Address, ByteStream, Listener, Runtime, TlsClientOptions } from "../../src/runtime.ts";
-import type { Proxy, ProxyOptions } from "../../src/proxy.ts";
-import { createProxy } from "../../src/server.ts";
-import type { ChainOptions } from "../../src/upstreams/chain.ts";
+import type { Address, ByteStream, Listener, Runtime, TlsClientOptions } from "../../src/runtime/contract.ts";
+import type { Proxy, ProxyOptions } from "../../src/proxy/options.ts";
+import { createProxy } from "../../src/proxy/server.ts";
+import type { ChainOptions } from "../../src/dialing/chain.ts";
 import { Arrivals } from "./condition.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";

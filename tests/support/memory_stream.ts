@@ -1,11 +1,11 @@
 /**
- * Byte streams without sockets: two ends of a connection in memory, which keep the contract of `src/runtime.ts`.
+ * Byte streams without sockets: two ends of a connection in memory, which keep the contract of `src/runtime/contract.ts`.
  *
  * @module
  */
 
-import type { DirectPort, PortReceiver } from "../../src/direct_port.ts";
-import type { Address, ByteStream } from "../../src/runtime.ts";
+import type { DirectPort, PortReceiver } from "../../src/runtime/direct_port.ts";
+import type { Address, ByteStream } from "../../src/runtime/contract.ts";
 
 /** How a pair of streams behaves. */
 export interface MemoryPairOptions {

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket as TcpSocket } from "node:net";
-import { parseIp } from "../../src/protocols/host.ts";
+import { parseIp } from "../../src/addresses/host.ts";
 import { Arrivals } from "./condition.ts";
 
 /** The record types that it knows. */

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import type { Address } from "../../src/runtime.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import type { HttpMessage } from "./http_message.ts";
 import { Arrivals } from "./condition.ts";
 import { type Bytes, connect, RawConnection } from "./raw_client.ts";

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { Address, TcpAddress } from "../../src/runtime.ts";
+import type { Address, TcpAddress } from "../../src/runtime/contract.ts";
 import { Arrivals, Condition } from "./condition.ts";
 import { connect, type RawConnection } from "./raw_client.ts";
 import type { Row } from "./toolchain.ts";

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
-import type { Address } from "../../src/runtime.ts";
+import type { Address } from "../../src/runtime/contract.ts";
 import { Condition } from "./condition.ts";
 import { type Circumstances, type HttpMessage, parseMessage } from "./http_message.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import type { TcpAddress } from "../../src/runtime.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { RawConnection } from "./raw_client.ts";
 
 /** A connection whose handshake is done as far as the client is concerned. It trusts anybody, unless told otherwise. */

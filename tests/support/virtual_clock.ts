@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 
 /** A clock whose hands the test turns. */
 export class VirtualClock implements Clock {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { formatAuthority } from "../../src/protocols/host.ts";
-import type { DatagramOptions, DatagramSocket, TcpAddress } from "../../src/runtime.ts";
+import { formatAuthority } from "../../src/addresses/host.ts";
+import type { DatagramOptions, DatagramSocket, TcpAddress } from "../../src/runtime/contract.ts";
 
 /** A network on which nothing is lost that somebody waits for. */
 export class VirtualDatagrams {

@@ -5,12 +5,12 @@
  */
 
 import { acceptTls, connectTls } from "../../adapters/tls.ts";
-import { Channel } from "../../src/channel.ts";
+import { Channel } from "../../src/streams/channel.ts";
 import type { AccessRecord } from "../../src/observe/record.ts";
-import type { Runtime, SocketErrorCode } from "../../src/runtime.ts";
-import { formatAuthority } from "../../src/protocols/host.ts";
-import type { Proxy, ProxyOptions } from "../../src/proxy.ts";
-import { createProxy } from "../../src/server.ts";
+import type { Runtime, SocketErrorCode } from "../../src/runtime/contract.ts";
+import { formatAuthority } from "../../src/addresses/host.ts";
+import type { Proxy, ProxyOptions } from "../../src/proxy/options.ts";
+import { createProxy } from "../../src/proxy/server.ts";
 import { VirtualDatagrams } from "./virtual_datagrams.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";

@@ -1,0 +1,155 @@
+/**
+ * Hosts as text and as octets: names, IPv4 and IPv6 (RFC 1123 section 2.1, RFC 4291 section 2.2, RFC 5952).
+ *
+ * Written by hand because codecs import nothing of a runtime, and because what runtimes have is laxer than a
+ * proxy may be: zones, numbers for addresses, percent signs.
+ *
+ * @module
+ */
+
+import type { Address, TcpAddress } from "../runtime/contract.ts";
+
+/** RFC 1035 section 2.3.4, which counts octets on the wire; a SOCKS5 name cannot be longer either. */
+const MAX_NAME = 255;
+
+/** Letters, digits, hyphens, and the underscore of real life, in labels of up to 63; a last dot is the root. */
+const NAME = /^[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?$/;
+
+/** RFC 3986 section 3.2.2, dec-octet: no leading zeros, which some resolvers take for octal. */
+const DEC_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+
+const IPV4 = new RegExp(`^${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCTET}$`);
+
+const GROUP = /^[0-9A-Fa-f]{1,4}$/;
+
+/**
+ * A host as a client may name it: a name or IPv4 address as given, or an IPv6 address (without brackets or
+ * zone) in its one canonical spelling. Undefined for anything else.
+ *
+ * Numeric forms that only some resolvers take for addresses (`0x7f.1`, `2130706433`) are names here; whoever
+ * dials judges the address that a name resolves to, never its spelling.
+ */
+export function parseHost(text: string): string | undefined {
+  if (!text.includes(":")) return text.length <= MAX_NAME && NAME.test(text) ? text : undefined;
+  const bytes = parseIpv6(text);
+  return bytes && formatIpv6(bytes);
+}
+
+/** The four octets of an IPv4 address, or the sixteen of an IPv6 address; undefined for anything else. */
+export function parseIp(text: string): Uint8Array | undefined {
+  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+}
+
+/** The four octets of a dotted IPv4 address in its plain spelling; undefined for anything else. */
+export function parseIpv4(text: string): Uint8Array | undefined {
+  const match = IPV4.exec(text);
+  if (!match) return undefined;
+  // Each connection asks for several, and `Uint8Array.from()` would take several times as long.
+  const octets = new Uint8Array(4);
+  for (let i = 0; i < octets.length; i++) octets[i] = Number(match[i + 1]);
+  return octets;
+}
+
+/** Four octets, dotted. */
+export function formatIpv4(bytes: Uint8Array): string {
+  return bytes.join(".");
+}
+
+/** The sixteen octets of an IPv6 address in any spelling of RFC 4291 section 2.2; undefined for all else. */
+export function parseIpv6(text: string): Uint8Array | undefined {
+  const [head, tail, ...more] = withoutDots(text).split("::").map(groupsOf);
+  if (more.length > 0) return undefined;
+  const given = head.length + (tail?.length ?? 0);
+  // "::" stands for one group at least.
+  if (tail ? given > 7 : given !== 8) return undefined;
+  const groups = tail ? [...head, ...Array(8 - given).fill("0"), ...tail] : head;
+  if (!groups.every((group) => GROUP.test(group))) return undefined;
+  return Uint8Array.from(groups.flatMap((group) => octetsOf(parseInt(group, 16))));
+}
+
+/** Form 3 of RFC 4291 section 2.2 ends in dotted IPv4, here made the two groups that it stands for. */
+function withoutDots(text: string): string {
+  const start = text.lastIndexOf(":") + 1;
+  const ipv4 = text.includes(".") ? parseIpv4(text.slice(start)) : undefined;
+  return ipv4 ? `${text.slice(0, start)}${hexGroups(ipv4).join(":")}` : text;
+}
+
+function groupsOf(text: string): string[] {
+  return text === "" ? [] : text.split(":");
+}
+
+function octetsOf(group: number): [number, number] {
+  return [group >> 8, group & 0xFF];
+}
+
+function hexGroups(bytes: Uint8Array): string[] {
+  const groups: string[] = [];
+  for (let i = 0; i < bytes.length; i += 2) groups.push((bytes[i] << 8 | bytes[i + 1]).toString(16));
+  return groups;
+}
+
+/** Sixteen octets in the canonical text of RFC 5952 section 4; dotted (section 5) for mapped IPv4 alone. */
+export function formatIpv6(bytes: Uint8Array): string {
+  const groups = hexGroups(bytes);
+  if (groups.slice(0, 6).join() === "0,0,0,0,0,ffff") return `::ffff:${formatIpv4(bytes.subarray(12))}`;
+  const { start, length } = longestZeroRun(groups);
+  // Section 4.2.2: a single group of zeros stays.
+  if (length < 2) return groups.join(":");
+  return `${groups.slice(0, start).join(":")}::${groups.slice(start + length).join(":")}`;
+}
+
+/** Section 4.2.3: the longest run of zeros, the first of equal ones. */
+function longestZeroRun(groups: string[]): { start: number; length: number } {
+  let longest = { start: 0, length: 0 };
+  for (let start = 0; start < groups.length; start++) {
+    let end = start;
+    while (groups[end] === "0") end++;
+    if (end - start > longest.length) longest = { start, length: end - start };
+  }
+  return longest;
+}
+
+/**
+ * The address of a name server: `IP`, `IP:PORT` or `[IPV6]:PORT`, the port 53 by default. Undefined for anything else.
+ */
+export function parseNameServer(text: string): TcpAddress | undefined {
+  const [, bracketed, bare, port = "53"] = /^(?:\[(.*)\]|([^:]*|.*:.*:.*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const ip = bracketed ?? bare ?? "";
+  if (!parseIp(ip) || Number(port) < 1 || Number(port) > 65535) return undefined;
+  return { host: parseHost(ip)!, port: Number(port) };
+}
+
+/** Host and port as a URI writes them, an IPv6 address in brackets (RFC 3986 section 3.2.2). */
+export function formatAuthority({ host, port }: TcpAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The octets of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 address that it is; others as given. */
+export function unmapped(bytes: Uint8Array): Uint8Array {
+  const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === "0,0,0,0,0,0,0,0,0,0,255,255";
+  return mapped ? bytes.subarray(12) : bytes;
+}
+
+/**
+ * Whether only this machine can reach a host: 127.0.0.0/8 (RFC 1122 section 3.2.1.3), also mapped into IPv6, ::1
+ * (RFC 4291 section 2.5.3), or `localhost`.
+ */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === "localhost") return true;
+  const bytes = parseIp(host);
+  if (!bytes) return false;
+  const octets = unmapped(bytes);
+  return octets.length === 4 ? octets[0] === 127 : octets.every((octet, i) => octet === (i === 15 ? 1 : 0));
+}
+
+/** A name without the dot that may stand for the root of the tree: `example.com.` is `example.com`. */
+export function withoutRoot(name: string): string {
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}
+
+/**
+ * Writes an address as `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`, the way {@linkcode parseEndpoint} reads it.
+ */
+export function formatAddress(address: Address): string {
+  return "path" in address ? `unix:${address.path}` : formatAuthority(address);
+}

@@ -1,0 +1,143 @@
+/**
+ * From arguments and environment to options.
+ *
+ * @module
+ */
+
+import { suggest } from "../../text/suggestion.ts";
+import { UsageError } from "../../text/usage_error.ts";
+import {
+  type Arguments,
+  FLAG_NAMES,
+  flagOf,
+  type Given,
+  readArguments,
+  readGiven,
+  spellOut,
+} from "./arguments.ts";
+import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
+import { commandsOf, type Flag } from "./flag.ts";
+import type { FlagName, FLAGS } from "./flags.ts";
+import { type Environment, readVariables } from "./variables.ts";
+
+type Value<F extends Flag> = F extends { repeatable: true } ? readonly ReturnType<F["read"]>[]
+  : F extends { fallback: string } ? ReturnType<F["read"]>
+  : ReturnType<F["read"]> | undefined;
+
+/** Name → what was given, or else the fallback. */
+export type Options = { readonly [Name in FlagName]: Value<(typeof FLAGS)[Name]> };
+
+export type { Environment };
+
+/** What the program was asked to do. */
+export interface CommandLine {
+  readonly command: CommandName;
+  /** What follows the command and is no flag. */
+  readonly words: readonly string[];
+  readonly options: Options;
+}
+
+const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
+
+/** Flags that may be written as a first word, too: `sluice help explain`. */
+const ABOUT = FLAG_NAMES.filter((name) => flagOf(name).group === "About");
+
+/**
+ * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the fallback;
+ * `--quiet` and `SLUICE_LOG_LEVEL` are such a pair, too, since they decide the same. The flags that together make one
+ * list (`--rule`, `--deny`, `--allow`, `--route`) each beat their own variable alone: first comes what the flags say,
+ * in their order, then what the other variables say, in the order of the table.
+ *
+ * @throws {UsageError} At the first argument or variable that cannot be used.
+ */
+export function parseCommandLine(
+  args: readonly string[],
+  environment: Environment = () => undefined,
+): CommandLine {
+  const { words, given } = liftAbout(readArguments(args));
+  const command = readCommand(words[0]);
+  const names = flagsOf(command);
+  const foreign = given.find(({ name }) => !names.includes(name));
+  if (foreign) throw new UsageError(`The command "${command}" has no flag "${foreign.label}": see --help`);
+  const texts = joinGiven(given);
+  if (!ABOUT.some((name) => texts.get(name)?.some(readGiven))) {
+    const isBeaten = (one: Given): boolean => {
+      const { name } = spellOut(one);
+      const isList = flagOf(name).repeatable ?? false;
+      return isList ? given.some(({ name }) => name === one.name) : texts.has(name);
+    };
+    const variables = readVariables(environment, names).filter((one) => !isBeaten(one));
+    for (const [name, more] of joinGiven(variables)) texts.set(name, [...texts.get(name) ?? [], ...more]);
+  }
+  const options: Partial<Record<FlagName, unknown>> = {};
+  for (const name of FLAG_NAMES) options[name] = readFlag(name, texts.get(name) ?? readFallback(name));
+  const rest = words.slice(1);
+  if (!options.help) checkWords(command, rest);
+  return { command, words: rest, options: options as Options };
+}
+
+/** The flags that a command takes, in the order of the table. */
+export function flagsOf(command: CommandName): readonly FlagName[] {
+  return FLAG_NAMES.filter((name) => commandsOf(flagOf(name))?.includes(command) ?? true);
+}
+
+/** Takes a first word such as `help` for the flag of that name. */
+function liftAbout({ words, given }: Arguments): Arguments {
+  const name = ABOUT.find((name) => name === words[0]);
+  if (name === undefined) return { words, given };
+  return { words: words.slice(1), given: [...given, { name, text: "true", label: `--${name}` }] };
+}
+
+/** What was given for each flag. Throws a `UsageError` where one that takes a single value got several. */
+function joinGiven(given: readonly Given[]): Map<FlagName, Given[]> {
+  const joined = new Map<FlagName, Given[]>();
+  const last = new Map(given.map((one) => [one.name, one]));
+  for (const one of given) {
+    const spelt = spellOut(one);
+    // A switch may be thrown again and again; what counts is the last time.
+    if (flagOf(one.name).value === undefined && (readGiven(one), last.get(one.name) !== one)) continue;
+    const others = joined.get(spelt.name) ?? [];
+    if (others.length > 0 && !flagOf(spelt.name).repeatable) refuseBoth(others[0].label, one.label);
+    joined.set(spelt.name, [...others, spelt]);
+  }
+  return joined;
+}
+
+function refuseBoth(label: string, other: string): never {
+  const kind = label.startsWith("--") ? "flag" : "variable";
+  throw new UsageError(
+    label === other
+      ? `The ${kind} "${label}" is given twice: leave one out`
+      : `The ${kind}s "${label}" and "${other}" exclude each other: leave one out`,
+  );
+}
+
+function readFlag(name: FlagName, given: readonly Given[]): unknown {
+  const values = given.map(readGiven);
+  return flagOf(name).repeatable ? values : values[0];
+}
+
+function readCommand(word: string | undefined): CommandName {
+  if (word === undefined) return DEFAULT_COMMAND;
+  const command = COMMAND_NAMES.find((name) => name === word);
+  if (command !== undefined) return command;
+  const meant = suggest(word, [...COMMAND_NAMES, ...ABOUT]);
+  throw new UsageError(`Unknown command "${word}": ${meant ? `did you mean "${meant}"?` : "see --help"}`);
+}
+
+function checkWords(command: CommandName, words: readonly string[]): void {
+  const wanted: Command["words"] = COMMANDS[command].words;
+  if (words.length < wanted.length) {
+    throw new UsageError(
+      `The command "${command}" needs ${wanted[words.length]}: see "sluice ${command} --help"`,
+    );
+  }
+  if (words.length > wanted.length) {
+    throw new UsageError(`Unexpected argument "${words[wanted.length]}": see "sluice ${command} --help"`);
+  }
+}
+
+function readFallback(name: FlagName): Given[] {
+  const { fallback } = flagOf(name);
+  return fallback === undefined ? [] : [{ name, text: fallback, label: `--${name}` }];
+}

@@ -1,0 +1,237 @@
+/**
+ * Keeping a number of workers alive.
+ *
+ * @module
+ */
+
+import { type Clock, SYSTEM_CLOCK } from "../../runtime/clock.ts";
+import type { Log } from "../../observe/log.ts";
+import { sumTotals, type Totals } from "../../observe/metrics.ts";
+import type { Address } from "../../runtime/contract.ts";
+import { CountedPlaces } from "../../policy/places.ts";
+import type { Texts } from "../../text/text_file.ts";
+import type { Assignment, Order, Report } from "./worker.ts";
+import type { StopSignal } from "../program/signals.ts";
+import type { StartWorker, WorkerHandle } from "./worker_start.ts";
+
+/** What a {@link Crew} needs. */
+export interface CrewOptions {
+  readonly workers: number;
+  readonly start: StartWorker;
+  /** What a worker is told; `addresses` are those of the first, undefined until it listens. */
+  readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
+  /** The texts of the files that workers begin with; see {@linkcode Crew.reload}. */
+  readonly texts: Texts;
+  /** The most connections of one client, with all workers together. */
+  readonly perClient: number;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** A worker that ended before it listened. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  /** Its exit code, or the signal that has killed it. */
+  readonly ending: number | string;
+
+  /** The worker has told the reason itself, unless it was killed. */
+  constructor(label: string, ending: number | string) {
+    super(`Cannot start a worker: ${label} ${describe(ending)}`);
+    this.ending = ending;
+  }
+}
+
+/** How long a worker has to live for its end to be an accident, and not one more of a series. */
+const STEADY = 10_000;
+
+/** How long it takes until the second worker of a series is replaced; twice as long for each that follows. */
+const FIRST_DELAY = 100;
+const LAST_DELAY = 10_000;
+
+/** What a worker gets to notice that its time to drain is over. */
+const GRACE = 5_000;
+
+/** What it gets for its last records after the second signal. */
+const LAST_WORDS = 3_000;
+
+interface Member {
+  readonly handle: WorkerHandle;
+  readonly began: number;
+  listening: boolean;
+  /** The places of clients that it has. */
+  readonly places: CountedPlaces;
+  /** It has the texts of the files. */
+  equipped: boolean;
+  /** What it had done when it told so last. */
+  totals: Totals | undefined;
+}
+
+/** Workers that are started together, replaced when they die, and stopped together. */
+export class Crew {
+  readonly #options: CrewOptions;
+  readonly #clock: Clock;
+  readonly #members = new Map<number, Member>();
+  /** How many have died in a row, by number. */
+  readonly #deaths = new Map<number, number>();
+  #addresses: readonly Address[] | undefined;
+  #texts: Texts;
+  readonly #places: CountedPlaces;
+  /** What those have done that are gone. */
+  #past: Totals | undefined;
+  #stopping = false;
+  #failed = false;
+  #onEmpty = (): void => {};
+
+  /** Starts nothing yet. */
+  constructor(options: CrewOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#texts = options.texts;
+    this.#places = new CountedPlaces(options.perClient);
+  }
+
+  /**
+   * Settles with the addresses once all workers listen. The first goes ahead: it finds the free ports, and tells
+   * what is wrong with the options before others would tell it again. Rejects with a {@link StartError}.
+   */
+  async start(): Promise<readonly Address[]> {
+    this.#addresses = await this.#startFirst(1);
+    const others = Array.from({ length: this.#options.workers - 1 }, (_, i) => this.#startFirst(i + 2));
+    await Promise.all(others);
+    return this.#addresses;
+  }
+
+  /** Gives every worker these texts of the files, now and when one is replaced. */
+  reload(texts: Texts): void {
+    this.#texts = texts;
+    for (const { handle, equipped } of this.#members.values()) if (equipped) handle.send({ texts });
+  }
+
+  /** Lets all workers drain, and settles when they have ended: with true if all went well. */
+  async stop(signal: StopSignal, drain: number): Promise<boolean> {
+    this.#stopping = true;
+    const order: Order = { stop: signal };
+    const emptied = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    for (const { handle, listening } of this.#members.values()) {
+      listening ? handle.send(order) : handle.kill();
+    }
+    const cancel = this.#clock.schedule(drain + GRACE, () => this.kill());
+    if (this.#members.size > 0) await emptied;
+    cancel();
+    return !this.#failed;
+  }
+
+  /** Has all workers break off what is open, and tell of it in their records; those that do not end are killed. */
+  stopNow(signal: StopSignal): void {
+    this.#send({ stopNow: signal });
+    this.#clock.schedule(LAST_WORDS, () => this.kill());
+  }
+
+  /** Has every worker open its log files anew. */
+  reopenLogs(): void {
+    this.#send({ reopen: true });
+  }
+
+  #send(order: Order): void {
+    for (const { handle, listening } of this.#members.values()) if (listening) handle.send(order);
+  }
+
+  /** Ends all workers at once. None is replaced. */
+  kill(): void {
+    this.#stopping = true;
+    for (const { handle } of this.#members.values()) handle.kill();
+  }
+
+  #startFirst(number: number): Promise<readonly Address[]> {
+    return new Promise((resolve, reject) => {
+      this.#start(number, { onListening: resolve, onFailure: (error) => (this.kill(), reject(error)) });
+    });
+  }
+
+  #start(
+    number: number,
+    { onListening, onFailure }: {
+      onListening?: (addresses: readonly Address[]) => void;
+      onFailure?: (error: StartError) => void;
+    } = {},
+  ): void {
+    const { start, assign } = this.#options;
+    const member: Member = {
+      began: this.#clock.now(),
+      listening: false,
+      equipped: false,
+      places: new CountedPlaces(Infinity),
+      totals: undefined,
+      handle: start(assign(number, this.#addresses), {
+        onReport: (report: Report) => {
+          if ("totals" in report) return this.#told(member, report.totals);
+          if ("asks" in report) return this.#equip(member);
+          if ("take" in report) return this.#take(member, report);
+          if ("give" in report) return this.#give(member, report.give);
+          member.listening = true;
+          onListening?.(report.listening);
+        },
+        onExit: (ending) => {
+          this.#members.delete(number);
+          member.places.moveTo(this.#places);
+          if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
+          if (this.#stopping) this.#left(member, ending);
+          else if (onFailure && !member.listening) onFailure(new StartError(member.handle.label, ending));
+          else this.#replace(number, { member, ending });
+        },
+      }),
+    };
+    this.#members.set(number, member);
+  }
+
+  #equip(member: Member): void {
+    member.equipped = true;
+    member.handle.send({ texts: this.#texts });
+  }
+
+  #take(member: Member, { take, place }: { readonly take: string; readonly place: number }): void {
+    const taken = this.#places.take(take);
+    if (taken) member.places.take(take);
+    member.handle.send({ place, taken });
+  }
+
+  #give(member: Member, source: string): void {
+    member.places.give(source);
+    this.#places.give(source);
+  }
+
+  /** A worker that tells what it has done is told in return what all the others have. */
+  #told(member: Member, totals: Totals): void {
+    member.totals = totals;
+    let others = this.#past;
+    for (const other of this.#members.values()) {
+      if (other !== member && other.totals) others = sumUp(others, other.totals);
+    }
+    if (others) member.handle.send({ others });
+  }
+
+  #left({ listening }: Member, ending: number | string): void {
+    if (listening && ending !== 0) this.#failed = true;
+    if (this.#members.size === 0) this.#onEmpty();
+  }
+
+  #replace(number: number, { member, ending }: { member: Member; ending: number | string }): void {
+    const steady = this.#clock.now() - member.began >= STEADY;
+    const deaths = steady ? 0 : this.#deaths.get(number) ?? 0;
+    this.#deaths.set(number, deaths + 1);
+    const what = `A worker (${number}, ${member.handle.label}) ${describe(ending)}`;
+    const delay = deaths === 0 ? 0 : Math.min(FIRST_DELAY * 2 ** (deaths - 1), LAST_DELAY);
+    this.#options.log.error(`${what}: starting another${delay > 0 ? ` in ${delay} ms` : ""}`);
+    this.#clock.schedule(delay, () => {
+      if (!this.#stopping) this.#start(number);
+    });
+  }
+}
+
+function sumUp(a: Totals | undefined, b: Totals): Totals {
+  return a ? sumTotals(a, b) : b;
+}
+
+function describe(ending: number | string): string {
+  return typeof ending === "number" ? `ended with exit code ${ending}` : `was killed by ${ending}`;
+}

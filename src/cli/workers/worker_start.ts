@@ -1,0 +1,66 @@
+/**
+ * Starting a worker, as a process or as a thread.
+ *
+ * @module
+ */
+
+import cluster from "node:cluster";
+import process from "node:process";
+import { Worker } from "node:worker_threads";
+import type { Sharing } from "../../runtime/contract.ts";
+import type { Assignment, Order, Report } from "./worker.ts";
+import { ASSIGNMENT_VARIABLE } from "../flags/variables.ts";
+
+/** A worker that runs, seen from where it was started. */
+export interface WorkerHandle {
+  /** For messages to people, such as `process 4711`. */
+  readonly label: string;
+  /** Sends an order; it is lost on a worker that has ended. */
+  send(order: Order): void;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+/** Who hears of a worker. */
+export interface WorkerEvents {
+  onReport(report: Report): void;
+  /** With its exit code, or the signal that has killed it. Called once. */
+  onExit(ending: number | string): void;
+}
+
+/** Starts a worker. It runs with the arguments of this process. */
+export type StartWorker = (assignment: Assignment, events: WorkerEvents) => WorkerHandle;
+
+/** What starts workers on this runtime. */
+export function workerStarter({ workers }: Sharing): StartWorker {
+  return workers === "threads" ? startThread : startProcess;
+}
+
+function startProcess(assignment: Assignment, { onReport, onExit }: WorkerEvents): WorkerHandle {
+  const worker = cluster.fork({ [ASSIGNMENT_VARIABLE]: JSON.stringify(assignment) });
+  worker.on("message", onReport);
+  worker.on("error", () => {});
+  worker.on("exit", (code: number | null, signal: string | null) => onExit(signal ?? code ?? 1));
+  return {
+    label: `process ${worker.process.pid}`,
+    send(order) {
+      if (worker.isConnected()) worker.send(order);
+    },
+    kill: () => void worker.process.kill("SIGKILL"),
+  };
+}
+
+function startThread(assignment: Assignment, { onReport, onExit }: WorkerEvents): WorkerHandle {
+  const worker = new Worker(new URL("../../main.ts", import.meta.url), {
+    argv: process.argv.slice(2),
+    workerData: { assignment },
+  });
+  worker.on("message", onReport);
+  worker.on("error", () => {});
+  worker.on("exit", onExit);
+  return {
+    label: `thread ${worker.threadId}`,
+    send: (order) => worker.postMessage(order),
+    kill: () => void worker.terminate(),
+  };
+}

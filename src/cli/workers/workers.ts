@@ -1,0 +1,169 @@
+/**
+ * `sluice serve --workers N`: the process that starts workers, passes signals on to them, and serves nothing itself.
+ *
+ * @module
+ */
+
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
+import { destinationsFor } from "../../proxy/exposure.ts";
+import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
+import { Entrance } from "../../listeners/entrance.ts";
+import type { ProxyOptions } from "../../proxy/options.ts";
+import type { TextFiles } from "../../text/text_file.ts";
+import { UsageError } from "../../text/usage_error.ts";
+import { Crew, StartError } from "./crew.ts";
+import type { Options } from "../flags/options.ts";
+import { onReload } from "../config/reload.ts";
+import { EXIT_CODES, FailedError, listenFailure, type Shell } from "../program/shell.ts";
+import { STOP_SIGNALS } from "../program/signals.ts";
+import type { Assignment } from "./worker.ts";
+import type { Control } from "../program/control.ts";
+import { workerStarter } from "./worker_start.ts";
+
+/** How many workers the options ask for. */
+export function countWorkers({ workers }: Pick<Options, "workers">): number {
+  return workers === "auto" ? availableParallelism() : workers;
+}
+
+/** What there is for workers to do. */
+interface Work {
+  readonly settings: ProxyOptions;
+  readonly workers: number;
+  /** What transfers get to finish after the signal to stop, in milliseconds. */
+  readonly drain: number;
+  /** What the settings were read from. */
+  readonly files: TextFiles;
+  /** Reads the files anew, for settings that would do at a start as well; rejects where they would not. */
+  readonly reread: () => Promise<Pick<Work, "settings" | "files">>;
+}
+
+/** Runs that many workers until a signal asks to stop; settles with the exit code. */
+export async function serveByWorkers(
+  { settings, workers, drain, files, reread }: Work,
+  { control, shell, runtime }: {
+    readonly control: Control;
+    readonly shell: Shell;
+    readonly runtime: Runtime;
+  },
+): Promise<number> {
+  const sharing = checkSharing({ settings, workers }, runtime);
+  const privateDestinations = destinationsFor(listOf(settings).map(parseEndpoint), settings);
+  await checkPorts(endpointsOf(settings), runtime);
+  await readCertificates(settings, files);
+  const name = settings.name ?? `proxy-${crypto.randomUUID().slice(0, 8)}`;
+  const crew = new Crew({
+    workers,
+    start: workerStarter(sharing),
+    assign: (number, addresses) => ({
+      workers,
+      name,
+      privateDestinations,
+      ...placesOf(number, { settings, addresses: sharing.by === "kernel" ? addresses : undefined }),
+    }),
+    texts: files.texts,
+    perClient: settings.limits?.perClient ?? Infinity,
+    log: shell.log,
+  });
+  process.on("exit", () => crew.kill());
+  control.onReopen(() => {
+    // Held open here, a file that was deleted would keep its room on the disk.
+    void shell.reopenAccessLog();
+    crew.reopenLogs();
+  });
+  onReload(control, async () => {
+    const next = await reread();
+    await readCertificates(next.settings, next.files);
+    crew.reload(next.files.texts);
+  }, shell.log);
+  try {
+    control.listening(await crew.start());
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (typeof error.ending === "number" && error.ending > 0) {
+      // The worker has told the reason; nothing else matters to who reads it.
+      shell.note = undefined;
+      return error.ending;
+    }
+    throw new FailedError(error.message, { cause: error });
+  }
+  const signal = await control.stop;
+  let cut: number | undefined;
+  control.stopNow.then((signal) => {
+    cut = STOP_SIGNALS[signal];
+    crew.stopNow(signal);
+  });
+  const well = await crew.stop(signal, drain);
+  return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
+}
+
+/** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */
+async function readCertificates(settings: ProxyOptions, { read }: TextFiles): Promise<void> {
+  for (const text of endpointsOf(settings)) await new Entrance(parseEndpoint(text)).load(read);
+}
+
+function checkSharing({ settings, workers }: Pick<Work, "settings" | "workers">, runtime: Runtime): Sharing {
+  const cannot = `Cannot run ${workers} workers`;
+  if (listOf(settings).every(isUnix)) {
+    throw new UsageError(`${cannot} on Unix sockets alone: leave --workers out, or listen on TCP too`);
+  }
+  const { connections = workers } = settings.limits ?? {};
+  if (connections < workers) {
+    throw new UsageError(`${cannot} with --max-connections ${connections}: each needs one at least`);
+  }
+  try {
+    if (runtime.sharing) return runtime.sharing();
+  } catch (cause) {
+    throw new UsageError(`${cannot}: ${(cause as Error).message}`, { cause });
+  }
+  throw new UsageError(`${cannot} on ${runtime.name}: leave --workers out`);
+}
+
+/**
+ * Finds out that a port is taken, which workers would share with whoever has it: the kernel lets every process of this
+ * user join that asks for it.
+ */
+async function checkPorts(endpoints: readonly string[], runtime: Runtime): Promise<void> {
+  const listeners: Listener[] = [];
+  try {
+    for (const { address } of endpoints.map(parseEndpoint)) {
+      if ("port" in address && address.port !== 0) listeners.push(await runtime.listen({ address }));
+    }
+  } catch (error) {
+    throw listenFailure(error);
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+}
+
+/** Where a worker listens: only the first on Unix sockets, and on the ports that the system chose for the first. */
+function placesOf(
+  number: number,
+  { settings, addresses }: { readonly settings: ProxyOptions; readonly addresses?: readonly Address[] },
+): Pick<Assignment, "listen" | "admin"> {
+  const count = listOf(settings).length;
+  const bound = endpointsOf(settings).map((text, i) => withPort(text, addresses?.[i]));
+  const own = (text: string): boolean => number === 1 || !isUnix(text);
+  return { listen: bound.slice(0, count).filter(own), admin: bound.slice(count).find(own) };
+}
+
+/** The endpoint with the port that the system chose in place of port 0. */
+function withPort(text: string, bound: Address | undefined): string {
+  const { address } = parseEndpoint(text);
+  if (!bound || "path" in bound || "path" in address || address.port !== 0) return text;
+  return text.replace(/^([^?]*?:)?0+(?=\/?(?:\?|$))/, (_, before = "") => `${before}${bound.port}`);
+}
+
+function listOf({ listen = DEFAULT_ENDPOINT }: ProxyOptions): readonly string[] {
+  return [listen].flat();
+}
+
+/** The listeners, and that for the proxy's own pages behind them: the order of the addresses of a proxy. */
+function endpointsOf(settings: ProxyOptions): readonly string[] {
+  return [...listOf(settings), settings.admin ?? []].flat();
+}
+
+function isUnix(text: string): boolean {
+  return "path" in parseEndpoint(text).address;
+}

@@ -1,0 +1,402 @@
+/**
+ * The way to a target through other proxies, one behind the other.
+ *
+ * Where this proxy resolves (`socks4`, `socks5`), each address is judged here before the last upstream is asked for it.
+ * Where the last upstream resolves, a host is judged before anything is dialed, by the addresses that it spells; what
+ * any other name leads to is for the rules of that upstream. The upstreams themselves may have any address, since the
+ * operator chose them.
+ *
+ * @module
+ */
+
+import { Channel } from "../streams/channel.ts";
+import { channelStream } from "../streams/channel_stream.ts";
+import { Fault, toFault } from "../faults.ts";
+import { type Connector, UpstreamFault } from "../protocols/common/connector.ts";
+import type { ProxyRequest } from "../protocols/common/handshake.ts";
+import { parseIp, parseIpv4 } from "../addresses/host.ts";
+import {
+  basicAuthorization,
+  HttpConnector,
+  HttpGreeter,
+  type KnownProxy,
+} from "../protocols/http1/connector.ts";
+import { LineConnector } from "../protocols/line/line_connector.ts";
+import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
+import { Socks4Connector } from "../protocols/socks/socks4_connector.ts";
+import { Socks5Connector } from "../protocols/socks/socks5_connector.ts";
+import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime/contract.ts";
+import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
+import type { Reserve, Spare } from "./reserve.ts";
+import { isHttp } from "./route_key.ts";
+import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
+
+/** What is to be reached. */
+export interface RouteRequest {
+  /** A tunnel, or a channel on which one HTTP request is sent. */
+  readonly kind: Exclude<ProxyRequest["kind"], "own">;
+  /** A name or an IP address, and a port. */
+  readonly target: TcpAddress;
+  /** The value of Via for the next proxy: the hops behind us and our own name. Undefined to send none. */
+  readonly via?: string;
+  /** The client's connection, for upstreams that are told of it by the PROXY protocol. */
+  readonly client: Pick<Channel, "local" | "remote">;
+}
+
+/** What it takes to go through upstreams. */
+export interface ChainOptions extends DirectOptions {
+  /** What dials, and speaks TLS where an upstream does. */
+  readonly runtime: DirectOptions["runtime"] & Pick<Runtime, "connectTls">;
+  /** Throws a `Fault` for the address of an upstream that must not be dialed: our own. */
+  readonly judgeUpstream: DirectOptions["judge"];
+  /** The text of a file that an upstream's parameters name. */
+  readonly readFile: (path: string) => Promise<string>;
+  /** Connections to upstreams that were opened before; none where undefined. */
+  readonly reserve?: Reserve;
+  /** The most bytes that the head of an upstream's response may have. */
+  readonly maxHeaderSize: number;
+  /**
+   * Told that an upstream is about to be asked for an address; what it returns is called once that is
+   * reached.
+   */
+  readonly onAsk?: (hop: Upstream, address: TcpAddress) => () => void;
+}
+
+/** A connection to the target, or to the proxy that is to be asked for it. */
+export interface Routed extends Omit<Dialed, "address"> {
+  /** What was dialed: the first upstream, or the target itself. */
+  readonly address: Address;
+  /**
+   * An HTTP proxy is at the other end: it is sent the request in absolute-form, with these credentials for
+   * it.
+   */
+  readonly proxy?: KnownProxy;
+  /** The address that the last upstream was asked for, where this proxy has resolved the target's name. */
+  readonly resolved?: TcpAddress;
+}
+
+/**
+ * Judges what a client names before anything is dialed through a chain: an address. A name is judged by the rules
+ * alone, and its addresses where this proxy resolves it.
+ */
+export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: TcpAddress) => void): void {
+  // Whatever is at the end of a Unix socket was chosen by the operator.
+  if (chain[0].scheme !== "unix" && parseIp(target.host)) judge(target);
+}
+
+/**
+ * Connects to a target through a chain, directly where that is empty.
+ *
+ * Throws an `UpstreamFault` where an upstream fails, whatever the target, and any other `Fault` where the
+ * target is refused or cannot be reached; the message says by which upstream. Once the signal is aborted it
+ * throws its reason. The first bytes of the target may wait in the channel's buffer.
+ */
+export async function dialChain(chain: Chain, request: RouteRequest, options: ChainOptions): Promise<Routed> {
+  const { target } = request;
+  if (chain.length === 0) return await dialDirect(target, options);
+  judgeNamed(chain, target, options.judge);
+  const spare = spareFor(chain[0], request, options);
+  try {
+    return await new Passage(request, options, spare).go(chain);
+  } catch (error) {
+    // What has waited may have died unnoticed, and nothing has gone to the target yet.
+    const isStale = spare !== undefined && error instanceof UpstreamFault &&
+      error.code === "connection_terminated";
+    if (!isStale || options.signal.aborted) throw error;
+    return await new Passage(request, options).go(chain);
+  }
+}
+
+/**
+ * Goes through a chain to the last upstream, and asks that for nothing but a word of its own: an answer by HTTP, a
+ * greeting by SOCKS5. It is enough that others can be connected to. Throws an `UpstreamFault` where one fails.
+ */
+export async function greetChain(
+  chain: Chain,
+  client: RouteRequest["client"],
+  options: ChainOptions,
+): Promise<void> {
+  const { channel } = await new Passage({ kind: "greeting", target: NOWHERE, client }, options).go(chain);
+  channel.drop(GREETED);
+}
+
+/** Stands where a target would, and is never named to anybody. */
+const NOWHERE: TcpAddress = { host: "0.0.0.0", port: 0 };
+
+const GREETED = new Fault("connection_terminated", "The upstream has answered");
+
+/** The TLS handshakes of tunnels are made in advance; requests share connections anyway. */
+function spareFor(
+  hop: Upstream,
+  request: RouteRequest,
+  { reserve, ...options }: ChainOptions,
+): Spare | undefined {
+  if (!reserve || !hop.tls || hop.proxyProtocol || request.kind !== "tunnel") return undefined;
+  return reserve.take(hop, () => {
+    const signal = AbortSignal.timeout(MAX_OPENING);
+    return new Passage(request, { ...options, signal }).open(hop);
+  });
+}
+
+/** How long the opening of a spare may take, in milliseconds. */
+const MAX_OPENING = 10_000;
+
+/** What leads through a chain: a request, or the question whether its last upstream is there. */
+type PassageRequest = Omit<RouteRequest, "kind"> & { readonly kind: RouteRequest["kind"] | "greeting" };
+
+/** One way through a chain. */
+class Passage {
+  readonly #request: PassageRequest;
+  readonly #options: ChainOptions;
+  readonly #spare: Spare | undefined;
+  #channel: Channel | undefined;
+  #resolved: TcpAddress | undefined;
+
+  constructor(request: PassageRequest, options: ChainOptions, spare?: Spare) {
+    this.#request = request;
+    this.#options = options;
+    this.#spare = spare;
+    this.#channel = spare?.channel;
+  }
+
+  /** Gets as far as the first upstream, and says nothing to it yet. */
+  async open(hop: Upstream): Promise<Spare> {
+    try {
+      const { address } = await this.#reach(hop);
+      await this.#enter(hop);
+      return { channel: this.#channel!, address };
+    } catch (error) {
+      this.#channel?.cut(toFault(error));
+      throw error;
+    }
+  }
+
+  async go(chain: Chain): Promise<Routed> {
+    const { clock, signal } = this.#options;
+    const start = clock.now();
+    let [hop] = chain;
+    let asked: Asked = "upstream";
+    const cut = () => this.#channel?.cut(toFault(signal.reason));
+    signal.addEventListener("abort", cut);
+    try {
+      const { dnsTime, address } = this.#spare
+        ? { dnsTime: 0, address: this.#spare.address }
+        : await this.#reach(hop);
+      let proxy: Routed["proxy"];
+      for (const [i, next] of chain.entries()) {
+        hop = next;
+        if (i > 0 || !this.#spare) await this.#enter(hop);
+        const authorization = await this.#authorization(hop);
+        const behind = chain[i + 1]?.address;
+        asked = behind ? "upstream" : "target";
+        if (asked === "target" && this.#request.kind === "greeting") await this.#greet(hop, authorization);
+        else if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) {
+          proxy = { authorization, ...isPinned(hop) && { pinned: true } };
+        } else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
+      }
+      signal.throwIfAborted();
+      return {
+        channel: this.#channel!,
+        address,
+        dnsTime,
+        dialTime: clock.now() - start - dnsTime,
+        ...proxy && { proxy },
+        ...this.#resolved && { resolved: this.#resolved },
+      };
+    } catch (error) {
+      const reason = signal.aborted ? late(signal.reason) : error;
+      const own = !signal.aborted || reason instanceof UpstreamFault;
+      const fault = own ? named(hop, reason, asked) : toFault(reason);
+      this.#channel?.cut(fault);
+      throw fault;
+    } finally {
+      signal.removeEventListener("abort", cut);
+    }
+  }
+
+  async #reach({ address }: Upstream): Promise<Pick<Routed, "address" | "dnsTime">> {
+    const { runtime, signal, judgeUpstream } = this.#options;
+    if ("path" in address) {
+      this.#channel = new Channel(await runtime.dial(address, { signal }), "target");
+      return { address, dnsTime: 0 };
+    }
+    const dialed = await dialDirect(address, { ...this.#options, judge: judgeUpstream });
+    this.#channel = dialed.channel;
+    return dialed;
+  }
+
+  /** What comes before the upstream's own protocol: whose connection this is, and TLS. */
+  async #enter({ proxyProtocol, tls }: Upstream): Promise<void> {
+    const { runtime, signal, readFile } = this.#options;
+    const { local, remote } = this.#request.client;
+    if (proxyProtocol) {
+      const header = writeProxyHeader({ version: proxyProtocol, source: remote, destination: local });
+      await this.#channel!.writer.write(header);
+    }
+    if (!tls) return;
+    if (!runtime.connectTls) throw new Fault("proxy_configuration_error", "This runtime speaks no TLS");
+    const options = await readTls(tls, readFile);
+    signal.throwIfAborted();
+    const stream = await runtime.connectTls(channelStream(this.#channel!), { ...options, signal });
+    this.#channel = new Channel(stream, "target");
+  }
+
+  async #authorization({ credentials, token }: Upstream): Promise<string | undefined> {
+    if (token === undefined) return credentials && basicAuthorization(credentials);
+    const text = (await readText(token, this.#options.readFile)).trim();
+    if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return `Bearer ${text}`;
+    // RFC 6750 section 2.1. The message names the file and nothing of what is in it.
+    throw new Fault("proxy_configuration_error", `The file holds no bearer token: "${token}"`);
+  }
+
+  async #ask(
+    hop: Upstream,
+    address: Address,
+    { asked, authorization }: { asked: Asked; authorization: string | undefined },
+  ): Promise<void> {
+    if (hop.scheme === "unix" || !("host" in address)) return;
+    const sendable = await this.#sendable(hop, address, asked);
+    const connector = this.#connector(hop, sendable, authorization);
+    const reached = this.#options.onAsk?.(hop, sendable);
+    await this.#converse(connector);
+    reached?.();
+  }
+
+  async #greet(hop: Upstream, authorization: string | undefined): Promise<void> {
+    const { maxHeaderSize } = this.#options;
+    const { scheme, credentials } = hop;
+    const pinned = isPinned(hop);
+    if (isHttp(hop)) await this.#converse(new HttpGreeter({ authorization, maxHeaderSize, pinned }));
+    else if (scheme === "socks5" || scheme === "socks5h") {
+      await this.#converse(new Socks5Connector({ target: NOWHERE, credentials }), "greeting");
+    }
+  }
+
+  /** Talks until the tunnel stands, or until the target would have to be named. */
+  async #converse(connector: Connector, until: "tunnel" | "greeting" = "tunnel"): Promise<void> {
+    const { reader, writer } = this.#channel!;
+    await io(writer.write(connector.start()), connector);
+    while (true) {
+      this.#options.signal.throwIfAborted();
+      const event = connector.read(reader.buffer);
+      if (event?.type === "established" || until === "greeting" && connector.asked) return;
+      if (event) await io(writer.write(event.bytes), connector);
+      else if (!await io(reader.fill(), connector)) {
+        throw new UpstreamFault("connection_terminated", "It closed the connection before it had answered", {
+          doubtful: connector.asked,
+        });
+      }
+    }
+  }
+
+  #connector(
+    hop: Upstream,
+    target: TcpAddress,
+    authorization: string | undefined,
+  ): Connector {
+    const { scheme, credentials } = hop;
+    switch (scheme) {
+      case "http":
+      case "https": {
+        const { maxHeaderSize } = this.#options;
+        return new HttpConnector({
+          ...{ target, authorization, via: this.#request.via, maxHeaderSize, pinned: isPinned(hop) },
+        });
+      }
+      case "socks4":
+      case "socks4a":
+        return new Socks4Connector({ target, credentials });
+      case "socks5":
+      case "socks5h":
+        return new Socks5Connector({ target, credentials });
+      case "line":
+      case "unix":
+        return new LineConnector({ target });
+    }
+  }
+
+  /** The first address that may be asked for, where the upstream is not to resolve; the name otherwise. */
+  async #sendable({ scheme }: Upstream, { host, port }: TcpAddress, asked: Asked): Promise<TcpAddress> {
+    if (scheme !== "socks4" && scheme !== "socks5") return { host, port };
+    const { resolver, signal, judge } = this.#options;
+    const given = parseIp(host) !== undefined;
+    const hosts = given ? [host] : await resolver.resolve(host, signal);
+    let fault = new Fault(
+      "destination_ip_unroutable",
+      `SOCKS4 leads to IPv4 addresses alone, not to ${host}`,
+    );
+    for (const host of scheme === "socks4" ? hosts.filter(parseIpv4) : hosts) {
+      try {
+        const address = { host, port };
+        if (!given && asked === "target") {
+          judge(address);
+          this.#resolved = address;
+        }
+        return address;
+      } catch (error) {
+        fault = toFault(error);
+      }
+    }
+    throw fault;
+  }
+}
+
+/** Whom a chain of upstreams is being led to: to the next of them, or to the target. */
+type Asked = "upstream" | "target";
+
+/** A connection that breaks is the upstream's failure, and a doubtful one while it works on the target. */
+async function io<T>(promise: Promise<T>, { asked }: Pick<Connector, "asked">): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    const fault = toFault(error);
+    throw new UpstreamFault(fault.code, fault.message, { cause: fault, doubtful: asked });
+  }
+}
+
+/** Who waited in vain has waited for an upstream, which has not answered for its target either. */
+function late(reason: unknown): unknown {
+  if (reason instanceof UpstreamFault || toFault(reason).code !== "connection_timeout") return reason;
+  return new UpstreamFault("connection_timeout", undefined, { cause: reason });
+}
+
+/** An upstream's own words; those that the table has for a target are of no use here. */
+function adviceOf(fault: Fault): { readonly advice?: string } {
+  return fault instanceof UpstreamFault ? { advice: fault.advice } : {};
+}
+
+function isPinned({ tls }: Upstream): boolean {
+  return tls?.pin !== undefined;
+}
+
+/** The fault with the upstream's name before it. Only the last upstream can refuse the target. */
+function named(hop: Upstream, error: unknown, asked: Asked): Fault {
+  const fault = toFault(error);
+  const message = `${formatUpstream(hop)}: ${fault.message}`;
+  if (fault instanceof UpstreamFault || asked === "upstream") {
+    const doubtful = asked === "target" && fault instanceof UpstreamFault && fault.doubtful;
+    return new UpstreamFault(fault.code, message, { ...adviceOf(fault), cause: fault, doubtful });
+  }
+  return new Fault(fault.code, message, { status: fault.status, socks5: fault.socks5, cause: fault });
+}
+
+async function readTls(
+  { ca, cert, key, ...options }: UpstreamTls,
+  readFile: ChainOptions["readFile"],
+): Promise<Omit<TlsClientOptions, "signal">> {
+  return {
+    ...options,
+    ...ca !== undefined && { ca: await readText(ca, readFile) },
+    ...cert !== undefined && key !== undefined && {
+      certificate: { cert: await readText(cert, readFile), key: await readText(key, readFile) },
+    },
+  };
+}
+
+async function readText(path: string, readFile: ChainOptions["readFile"]): Promise<string> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Fault("proxy_configuration_error", `The file cannot be read: "${path}"`, { cause: error });
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Alternative ways to a target, in the order in which they are preferred.
+ *
+ * @module
+ */
+
+import type { Clock } from "../runtime/clock.ts";
+import { type Fault, toFault } from "../faults.ts";
+import type { Log } from "../observe/log.ts";
+import { UpstreamFault } from "../protocols/common/connector.ts";
+import { type ChainOptions, dialChain, greetChain, type Routed, type RouteRequest } from "./chain.ts";
+import { dialDirect } from "./direct.ts";
+import { Health } from "./health.ts";
+import { chainKey, isHttp } from "./route_key.ts";
+import { Unanswered } from "./unanswered.ts";
+import { type Chain, formatRoute } from "./upstream.ts";
+
+/** The most time that one alternative gets while there are others, in milliseconds. */
+const MAX_ATTEMPT = 5_000;
+
+/** After which part of that time an upstream is asked whether it is there: it may be the target that is slow. */
+const PATIENCE = 0.6;
+
+/** How long an upstream has for a word of its own, in milliseconds. */
+const MAX_GREETING = 2_000;
+
+/**
+ * For which part of the time a request waits in line before anything is dialed for it: it has to be refused before those
+ * in front of it run out of time, or a loop of proxies would go on at its end.
+ */
+const WAITING = 0.75;
+
+/** What failing over needs. */
+export interface FailoverOptions extends ChainOptions {
+  /** Milliseconds in which the caller will abort the signal: alternatives share them. */
+  readonly timeout: number;
+  /** Whose time to connect begins anew when the request has waited in line and is dialed. */
+  readonly caller?: { setDeadline(deadline: "connect"): void };
+}
+
+/**
+ * Dials alternatives until one of them works, and remembers which did not. One object serves all connections.
+ */
+export class Failover {
+  readonly #health: Health;
+  /** Chains whose last upstream is being asked whether it is there, and what will come of it. */
+  readonly #greetings = new Map<string, Promise<boolean>>();
+
+  readonly #unanswered: Unanswered;
+
+  /** Time comes from `clock`; warnings go to `log`. */
+  constructor(
+    options: { readonly clock: Pick<Clock, "now" | "schedule">; readonly log?: Pick<Log, "warn"> },
+  ) {
+    this.#health = new Health(options.clock);
+    this.#unanswered = new Unanswered(options);
+  }
+
+  /**
+   * Connects to a target by the first alternative that works; those that failed a while ago come last.
+   * Without any, directly.
+   *
+   * An alternative whose upstream fails gives way to the next one. What the target may have brought about counts only
+   * if the upstream has no word of its own either, or one origin would send everybody another way. Where the target is refused or cannot be
+   * reached, that is the answer: another way would lead to the same target, past a rule perhaps. Throws the
+   * fault of the last alternative, with the messages of all.
+   */
+  async dial(
+    alternatives: readonly Chain[],
+    request: RouteRequest,
+    options: FailoverOptions,
+  ): Promise<Routed & { readonly chain: Chain; readonly route: string }> {
+    const chains = alternatives.length > 0 ? alternatives : [[]];
+    const [first] = chains;
+    if (chains.length === 1 && first.length === 0) {
+      return { ...await dialDirect(request.target, options), chain: first, route: formatRoute(first) };
+    }
+    const faults: Fault[] = [];
+    for (const chain of this.#inOrder(chains)) {
+      const key = chainKey(chain);
+      const limit = faults.length < chains.length - 1
+        ? Math.min(MAX_ATTEMPT, options.timeout / chains.length)
+        : undefined;
+      try {
+        const routed = await this.#inPlace(chain, request, options, limit);
+        this.#health.recovered(key);
+        return { ...routed, chain, route: formatRoute(chain) };
+      } catch (error) {
+        const fault = toFault(error);
+        if (options.signal.aborted) throw fault;
+        if (!(fault instanceof UpstreamFault)) {
+          this.#health.recovered(key);
+          throw fault;
+        }
+        if (fault.doubtful && chains.length > 1 && await this.#lives(chain, request, options)) {
+          this.#health.recovered(key);
+          throw fault;
+        }
+        this.#health.failed(key);
+        faults.push(fault);
+      }
+    }
+    const [last] = faults.slice(-1);
+    if (faults.length === 1) throw last;
+    throw new UpstreamFault(last.code, faults.map(({ message }) => message).join("; "), {
+      advice: last.advice,
+      cause: last,
+    });
+  }
+
+  /** An alternative has failed behind its dialing: it is left alone for a while. */
+  failed(chain: Chain): void {
+    this.#health.failed(chainKey(chain));
+  }
+
+  /**
+   * An alternative has brought no answer to a request, which may be the origin's doing: it is left alone only if it has
+   * no word of its own either. Never rejects.
+   */
+  async suspect(chain: Chain, request: Pick<RouteRequest, "client">, options: ChainOptions): Promise<void> {
+    if (!await this.#lives(chain, request, options)) this.failed(chain);
+  }
+
+  /** Asks it once for all who want to know. */
+  #lives(
+    chain: Chain,
+    { client }: Pick<RouteRequest, "client">,
+    options: ChainOptions,
+    limit: number = MAX_GREETING,
+  ): Promise<boolean> {
+    const key = chainKey(chain);
+    const asked = this.#greetings.get(key);
+    if (asked) return asked;
+    const controller = new AbortController();
+    const late = new UpstreamFault("connection_timeout", `No answer within ${limit} ms`);
+    const cancel = options.clock.schedule(limit, () => controller.abort(late));
+    const greeting = greetChain(chain, client, { ...options, signal: controller.signal })
+      .then(() => true, () => false)
+      .finally(() => {
+        cancel();
+        this.#greetings.delete(key);
+      });
+    this.#greetings.set(key, greeting);
+    return greeting;
+  }
+
+  /** Whether an alternative has failed and is left alone for now. */
+  pauses(chain: Chain): boolean {
+    return this.#health.pauses(chainKey(chain));
+  }
+
+  /** Asks about each only when it is its turn: to ask is to have the next try. */
+  *#inOrder(chains: readonly Chain[]): Generator<Chain> {
+    const paused: Chain[] = [];
+    for (const chain of chains) {
+      if (this.#health.admits(chainKey(chain))) yield chain;
+      else paused.push(chain);
+    }
+    yield* paused;
+  }
+
+  /** Has few connections wait for an answer at once: see `unanswered.ts`. A request in absolute-form is told by its Via. */
+  async #inPlace(
+    chain: Chain,
+    request: RouteRequest,
+    options: FailoverOptions,
+    limit: number | undefined,
+  ): Promise<Routed> {
+    const last = chain.at(-1);
+    if (!last || last.scheme === "unix" || request.kind === "exchange" && isHttp(last)) {
+      return await this.#attempt(chain, request, options, limit);
+    }
+    const { signal, timeout, caller } = options;
+    const patience = limit ?? timeout * WAITING;
+    const entering = this.#unanswered.enter(chain, request.target, { signal, patience, timeout });
+    const place = await entering;
+    if (entering instanceof Promise) caller?.setDeadline("connect");
+    try {
+      const routed = await this.#attempt(chain, request, options, limit);
+      if (last.scheme === "line") place.follow(routed.channel.reader);
+      else place.answered();
+      return routed;
+    } catch (error) {
+      place.ended();
+      throw error;
+    }
+  }
+
+  async #attempt(
+    chain: Chain,
+    request: RouteRequest,
+    options: FailoverOptions,
+    limit: number | undefined,
+  ): Promise<Routed> {
+    if (limit === undefined || chain.length === 0) return await dialChain(chain, request, options);
+    const { signal, clock } = options;
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    const doubt = async () => {
+      if (await this.#lives(chain, request, options, limit * (1 - PATIENCE))) return;
+      controller.abort(new UpstreamFault("connection_timeout", `No answer within ${limit} ms`));
+    };
+    const cancel = clock.schedule(limit * PATIENCE, doubt);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    try {
+      return await dialChain(chain, request, { ...options, signal: controller.signal });
+    } finally {
+      cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+}

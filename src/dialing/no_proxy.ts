@@ -1,0 +1,67 @@
+/**
+ * Targets that are reached past the upstreams, as the environment variable NO_PROXY names them.
+ *
+ * @module
+ */
+
+import { asciiName } from "../addresses/ascii_name.ts";
+import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
+import { parseIp } from "../addresses/host.ts";
+import type { TcpAddress } from "../runtime/contract.ts";
+
+interface Pattern {
+  readonly matches: (host: string) => boolean;
+  readonly port: number | undefined;
+}
+
+/**
+ * Makes a judge of targets from patterns with commas or white space between them, as curl understands them:
+ * `*` is everything; `example.com` and `.example.com` are that name and what is under it; IP addresses and
+ * blocks (`10.0.0.0/8`) are those addresses, where the target is one. Each may have a `:PORT` behind it, an
+ * IPv6 address in brackets then. Names are never resolved for this, and what is no pattern matches nothing.
+ *
+ * `*.example.com` is what is under that name and not the name itself, as in rules and in Go; curl takes it for no
+ * pattern. Names are compared as A-labels, so that `bücher.example` is `xn--bcher-kva.example`.
+ *
+ * @example
+ * ```ts
+ * const direct = noProxy("localhost,.corp.example,10.0.0.0/8");
+ * direct({ host: "git.corp.example", port: 443 }); // true
+ * ```
+ */
+export function noProxy(patterns: string): (target: TcpAddress) => boolean {
+  const parsed = patterns.split(/[\s,]+/).filter((text) => text !== "").map(parsePattern);
+  if (parsed.length === 0) return () => false;
+  return ({ host, port }) => {
+    const name = asciiName(host) ?? host;
+    return parsed.some((pattern) => (pattern.port ?? port) === port && pattern.matches(name));
+  };
+}
+
+function parsePattern(text: string): Pattern {
+  const [, bracketed, prefix, bare, port] =
+    /^(?:\[([^\]]*)\](\/[0-9]+)?|([^:]*))(?::([0-9]+))?$/.exec(text) ?? [];
+  const host = bracketed === undefined ? bare ?? text : bracketed + (prefix ?? "");
+  return { matches: matcher(host), port: port === undefined ? undefined : Number(port) };
+}
+
+function matcher(text: string): Pattern["matches"] {
+  if (text === "*") return () => true;
+  const block = blockOf(text);
+  if (block) {
+    return (host) => {
+      const address = parseIp(host);
+      return address !== undefined && blockContains(block, address);
+    };
+  }
+  const [, prefix, rest] = /^(\*\.|\.?)(.*)$/s.exec(text)!;
+  const name = asciiName(rest);
+  if (name === undefined) return () => false;
+  const ending = `.${name}`;
+  return (host) => host.endsWith(ending) || (host === name && prefix !== "*.");
+}
+
+/** A block may be named by any of its addresses. */
+function blockOf(text: string): IpBlock | undefined {
+  return parseIpBlock(suggestIpBlock(text) ?? text);
+}

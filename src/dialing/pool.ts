@@ -1,0 +1,172 @@
+/**
+ * Connections to origins that wait for their next request (RFC 9112 section 9.3).
+ *
+ * A kept connection belongs to the client connection that it was opened for, and ends with it: no other client is ever
+ * served over it. What an origin sends late, behind a HEAD, a 204 or a 304 for instance, cannot be told from the
+ * beginning of the next answer, so it must not come to a stranger; and an origin that lets a connection in (NTLM) lets
+ * in its client alone. Addresses and users would be a weaker rule: many people share an address. A client that opens a
+ * connection for each request pays for it with one to the origin, as it does with HAProxy's `http-reuse safe`.
+ *
+ * @module
+ */
+
+import type { Watcher } from "../streams/byte_reader.ts";
+import type { Channel } from "../streams/channel.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Deadlines, Timed } from "../runtime/deadlines.ts";
+import { Fault } from "../faults.ts";
+
+/** Idle connections kept for one owner. */
+const MAX_PER_OWNER = 4;
+
+/** Of those beyond the first of each owner, which takes no room from others: each client has two descriptors anyway. */
+const MAX_FURTHER = 512;
+
+/** Shorter than the keep-alive of most servers (Apache 5 s, Node 5 s and nginx 75 s aside), in milliseconds. */
+const IDLE_TIMEOUT = 4_000;
+
+/** What is kept: a channel, and whatever else is known of it. */
+interface Kept {
+  readonly channel: Channel;
+  /** What is behind it, where an owner keeps connections to several places. */
+  readonly key?: string;
+  /** Called when it has ended without its owner. It is kept for as long as that lasts, and given up for others last. */
+  readonly lost?: () => void;
+}
+
+/** Whom a connection is kept for: an object for itself, or all who know a name. */
+export type Owner = object | string;
+
+class Idle<K extends Kept> implements Watcher {
+  readonly owner: Owner;
+  readonly kept: K;
+  readonly expiresAt: number;
+  readonly #pool: OriginPool<K>;
+
+  constructor(owner: Owner, kept: K, { pool, expiresAt }: { pool: OriginPool<K>; expiresAt: number }) {
+    this.owner = owner;
+    this.kept = kept;
+    this.expiresAt = expiresAt;
+    this.#pool = pool;
+  }
+
+  /** An origin that ends, or speaks unasked, is of no more use. */
+  stirred(): void {
+    queueMicrotask(() => this.#pool.discard(this) && this.kept.lost?.());
+  }
+}
+
+/** Keeps idle connections for their owners, the one used last first. */
+export class OriginPool<K extends Kept = Kept> implements Timed {
+  /** See `Timed`: when the first of them has waited too long. It may be gone by then, and not worth moving this. */
+  expiresAt = Infinity;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #byOwner = new Map<Owner, Idle<K>[]>();
+  #count = 0;
+
+  /** Expiry is watched by `deadlines`. */
+  constructor({ clock, deadlines }: { clock: Clock; deadlines: Deadlines }) {
+    this.#clock = clock;
+    this.#deadlines = deadlines;
+  }
+
+  /** How many connections wait. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** How many of them an owner has. */
+  count(owner: Owner): number {
+    return this.#byOwner.get(owner)?.length ?? 0;
+  }
+
+  /** A connection of the owner's to a place that was alive a moment ago. */
+  take(owner: Owner, key?: string): K | undefined {
+    const idles = this.#byOwner.get(owner);
+    for (let i = (idles?.length ?? 0) - 1; i >= 0; i--) {
+      const idle = idles![i];
+      if (idle.kept.key !== key) continue;
+      this.#remove(idle);
+      return idle.kept;
+    }
+    return undefined;
+  }
+
+  /** Keeps a connection, perhaps in place of another one of the same owner. */
+  put(owner: Owner, kept: K): void {
+    if (this.#isFull(owner)) this.#makeRoom(owner);
+    const idles = this.#byOwner.get(owner) ?? [];
+    const expiresAt = kept.lost ? Infinity : this.#clock.now() + IDLE_TIMEOUT;
+    const idle = new Idle(owner, kept, { pool: this, expiresAt });
+    if (idles.push(idle) === 1) this.#byOwner.set(owner, idles);
+    this.#count++;
+    this.#expectAt(expiresAt);
+    kept.channel.reader.watch(idle);
+  }
+
+  #isFull(owner: Owner): boolean {
+    const count = this.count(owner);
+    return count >= MAX_PER_OWNER || (count > 0 && this.#count - this.#byOwner.size >= MAX_FURTHER);
+  }
+
+  #makeRoom(owner: Owner): void {
+    const idles = this.#byOwner.get(owner)!;
+    const oldest = idles.find(({ kept }) => !kept.lost) ?? idles[0];
+    this.discard(oldest);
+    oldest.kept.lost?.();
+  }
+
+  /** Drops what an owner has left behind. */
+  release(owner: Owner): void {
+    const idles = this.#byOwner.get(owner);
+    if (idles) { for (const idle of [...idles]) this.discard(idle); }
+  }
+
+  #expectAt(time: number): void {
+    if (time >= this.expiresAt) return;
+    this.expiresAt = time;
+    this.#deadlines.watch(this);
+  }
+
+  /** See `Timed`. */
+  expire(): void {
+    const now = this.#clock.now();
+    const idles = [...this.#byOwner.values()].flat();
+    for (const idle of idles) if (idle.expiresAt <= now) this.discard(idle);
+    this.#rest();
+    for (const { expiresAt } of idles) if (expiresAt > now) this.#expectAt(expiresAt);
+  }
+
+  #rest(): void {
+    this.expiresAt = Infinity;
+    this.#deadlines.forget(this);
+  }
+
+  /** Drops a connection, and answers whether it was still here; for what is kept here. */
+  discard(idle: Idle<K>): boolean {
+    if (!this.#remove(idle)) return false;
+    idle.kept.channel.drop(DONE);
+    return true;
+  }
+
+  /** Drops them all. */
+  clear(): void {
+    for (const idle of [...this.#byOwner.values()].flat()) this.discard(idle);
+    this.#rest();
+  }
+
+  #remove(idle: Idle<K>): boolean {
+    const { owner } = idle;
+    const idles = this.#byOwner.get(owner);
+    const index = idles?.lastIndexOf(idle) ?? -1;
+    if (!idles || index < 0) return false;
+    idles.splice(index, 1);
+    if (idles.length === 0) this.#byOwner.delete(owner);
+    this.#count--;
+    idle.kept.channel.reader.unwatch();
+    return true;
+  }
+}
+
+const DONE = new Fault("connection_terminated", "The connection is no longer needed");

@@ -1,0 +1,41 @@
+/**
+ * What connections have in common that lead the same way.
+ *
+ * @module
+ */
+
+import { formatAuthority } from "../addresses/host.ts";
+import type { TcpAddress } from "../runtime/contract.ts";
+import type { Chain, Upstream } from "./upstream.ts";
+
+/** A chain is an object for as long as it is configured, so it is written out only once. */
+const KEYS = new WeakMap<Chain, string>();
+
+/** Names a chain with all that is told of its upstreams, passwords too: for maps alone, never for people. */
+export function chainKey(chain: Chain): string {
+  const key = KEYS.get(chain) ?? JSON.stringify(chain);
+  KEYS.set(chain, key);
+  return key;
+}
+
+/**
+ * Names the other end of a connection: the target, or the HTTP proxy that is asked for whatever target. Undefined where
+ * an upstream has been told whose connection it is (PROXY protocol), since that holds for all of it.
+ */
+export function routeKey(chain: Chain, target: TcpAddress): string | undefined {
+  if (chain.length === 0) return formatAuthority(target);
+  if (chain.some(({ proxyProtocol }) => proxyProtocol !== undefined)) return undefined;
+  const key = chainKey(chain);
+  return isHttp(chain[chain.length - 1]) ? key : `${key} ${formatAuthority(target)}`;
+}
+
+/** Whether the last upstream is sent names, and not the addresses that they resolve to here. */
+export function resolvesRemotely(chain: Chain): boolean {
+  const last = chain.at(-1);
+  return last !== undefined && last.scheme !== "socks4" && last.scheme !== "socks5";
+}
+
+/** Whether an upstream can be asked for a page, and not for a tunnel alone. */
+export function isHttp({ scheme }: Pick<Upstream, "scheme">): boolean {
+  return scheme === "http" || scheme === "https";
+}

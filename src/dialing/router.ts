@@ -1,0 +1,131 @@
+/**
+ * Which way a request takes: directly, through upstreams, or into the hands of a function.
+ *
+ * @module
+ */
+
+import { Fault, toFault } from "../faults.ts";
+import type { RuleProtocol, RuleRequest } from "../policy/rule_request.ts";
+import type { Rules } from "../policy/rules.ts";
+import type { RequestHead } from "../protocols/http/message.ts";
+import type { ByteStream, TcpAddress } from "../runtime/contract.ts";
+import { noProxy } from "./no_proxy.ts";
+import { type Chain, parseChain } from "./upstream.ts";
+
+/** What a route is asked for. */
+export interface RouteRequest {
+  /** What the client asked for; a name is not resolved yet. */
+  readonly target: TcpAddress;
+  /** The client's IP address; undefined on a Unix socket. */
+  readonly client: string | undefined;
+  /** Who was let in; undefined where nobody is asked. */
+  readonly user: string | undefined;
+  /** How the client asks. */
+  readonly protocol: RuleProtocol;
+  /** The head of an HTTP request; undefined for tunnels. */
+  readonly head?: RouteHead;
+}
+
+/** What a route may know of an HTTP request. */
+export interface RouteHead {
+  /** Such as `GET`. */
+  readonly method: string;
+  /** The request target, a URI. */
+  readonly uri: string;
+  /** The value of the first field of a name, in lower case. */
+  field(name: string): string | undefined;
+}
+
+/**
+ * The way that a request takes:
+ *
+ * - endpoints of upstreams, such as `"socks5h://127.0.0.1:1080"`, `"http://a:3128,http://b:3128"` for a chain, or
+ *   `"direct"`; of several, the first that works;
+ * - `{ deny }`: it is refused, and the text is for the log;
+ * - `{ handle }`: a function takes the place of the target, and is given the connection: the bytes of a tunnel, or
+ *   HTTP requests in origin-form. It closes or aborts the stream when it is through;
+ * - undefined: as without a route.
+ */
+export type RouteAnswer =
+  | string
+  | readonly string[]
+  | { readonly deny: string }
+  | { readonly handle: (stream: ByteStream) => void | Promise<void> }
+  | undefined;
+
+/** Chooses the way of each request. A message that it throws is for the log; the client is told of a failure. */
+export type Route = (request: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
+
+/** What a router chooses from. */
+export interface RouterOptions {
+  /** Endpoints of upstreams, in the order in which they are tried. */
+  readonly proxies: readonly string[];
+  /** Targets that go past them, as in the environment variable NO_PROXY. */
+  readonly noProxy: string;
+  readonly route: Route | undefined;
+  readonly rules: () => Rules;
+}
+
+/** A way: alternatives in their order, or a function in place of the target. */
+export type Way =
+  | { readonly alternatives: readonly Chain[] }
+  | { readonly handle: (stream: ByteStream) => void | Promise<void> };
+
+/** How many endpoints are remembered as parsed. */
+const MAX_PARSED = 1_000;
+
+const DIRECT: Way = { alternatives: [[]] };
+
+/** Asks the library's route first, then the rules, then what goes past the upstreams; the upstreams take the rest. */
+export class Router {
+  readonly #route: Route | undefined;
+  readonly #rules: () => Rules;
+  readonly #isPast: (target: TcpAddress) => boolean;
+  readonly #default: Way;
+  readonly #parsed = new Map<string, Chain>();
+
+  /** @throws {UsageError} If an endpoint cannot be used. */
+  constructor({ proxies, noProxy: patterns, route, rules }: RouterOptions) {
+    this.#route = route;
+    this.#rules = rules;
+    this.#isPast = noProxy(patterns);
+    this.#default = proxies.length === 0 ? DIRECT : { alternatives: proxies.map(parseChain) };
+  }
+
+  /** The way of a request, told at once where no function has to be asked. Throws a `Fault` where it has none. */
+  choose(question: RuleRequest, head?: RequestHead): Way | Promise<Way> {
+    return this.#route ? this.#ask(this.#route, question, head) : this.#usual(question);
+  }
+
+  #usual(question: RuleRequest): Way {
+    const via = this.#rules().road(question);
+    if (via !== undefined) return { alternatives: [this.#parse(via)] };
+    return this.#default !== DIRECT && this.#isPast(question) ? DIRECT : this.#default;
+  }
+
+  async #ask(route: Route, question: RuleRequest, head?: RequestHead): Promise<Way> {
+    const { host, port, client, user, protocol } = question;
+    const told = head && {
+      head: { method: head.method, uri: head.target, field: (name: string) => head.fields.get(name) },
+    };
+    const answer = await route({ target: { host, port }, client, user, protocol, ...told });
+    if (answer === undefined) return this.#usual(question);
+    if (typeof answer === "object" && "handle" in answer) return answer;
+    if (typeof answer === "object" && "deny" in answer) throw new Fault("http_request_denied", answer.deny);
+    try {
+      const alternatives = (typeof answer === "string" ? [answer] : answer).map((text) => this.#parse(text));
+      return alternatives.length === 0 ? DIRECT : { alternatives };
+    } catch (error) {
+      throw new Fault("proxy_internal_error", toFault(error).message, { cause: error });
+    }
+  }
+
+  #parse(text: string): Chain {
+    const known = this.#parsed.get(text);
+    if (known) return known;
+    if (this.#parsed.size >= MAX_PARSED) this.#parsed.clear();
+    const chain = parseChain(text);
+    this.#parsed.set(text, chain);
+    return chain;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Upstreams: the proxies that this one goes through, as people write them.
+ *
+ * @module
+ */
+
+import { lowerScheme } from "../text/scheme.ts";
+import { formatAddress, isLoopback, parseHost, parseIpv6 } from "../addresses/host.ts";
+import { Parameters } from "../text/parameters.ts";
+import type { Credentials } from "../protocols/common/handshake.ts";
+import type { Address, TlsClientOptions } from "../runtime/contract.ts";
+import { UsageError } from "../text/usage_error.ts";
+
+/**
+ * What an upstream speaks. `socks4` and `socks5` are asked for addresses, which this proxy resolves;
+ * `socks4a` and `socks5h` for names. `unix` is no proxy: the target itself is at the other end of the Unix
+ * socket.
+ */
+export type UpstreamScheme = "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" | "line" | "unix";
+
+/** The TLS of an upstream. `ca`, `cert` and `key` are names of files in PEM. */
+export interface UpstreamTls extends Pick<TlsClientOptions, "serverName" | "pin" | "minVersion"> {
+  /** The authorities to trust in place of the usual ones. */
+  readonly ca?: string;
+  /** What we show to a server that asks who we are. */
+  readonly cert?: string;
+  /** The private key of that certificate. */
+  readonly key?: string;
+}
+
+/** One upstream. */
+export interface Upstream {
+  /** What it speaks. */
+  readonly scheme: UpstreamScheme;
+  /** A host name or IP address with a port, or a Unix socket. */
+  readonly address: Address;
+  /** Who we say we are; on SOCKS4 the user name alone is sent. */
+  readonly credentials?: Credentials;
+  /** The name of a file with a bearer token (RFC 6750), sent in place of credentials. */
+  readonly token?: string;
+  /** Undefined where it is not spoken to over TLS. */
+  readonly tls?: UpstreamTls;
+  /** The version of the PROXY protocol in which it is told of the client; undefined for not at all. */
+  readonly proxyProtocol?: 1 | 2;
+}
+
+/** Upstreams one behind the other, the nearest first. None at all is the direct way. */
+export type Chain = readonly Upstream[];
+
+/** Scheme → the port where none is given. A `line` upstream has no usual one. */
+const PORTS: Readonly<Record<UpstreamScheme, number | undefined>> = {
+  http: 80,
+  https: 443,
+  socks4: 1080,
+  socks4a: 1080,
+  socks5: 1080,
+  socks5h: 1080,
+  line: undefined,
+  unix: undefined,
+};
+
+const TLS_PARAMETERS = ["pin", "ca", "cert", "key", "name", "min-tls"] as const;
+const PARAMETERS = ["proxy-protocol", "token", ...TLS_PARAMETERS] as const;
+
+/** RFC 7469 section 2.4, as `TlsClientOptions` has it. */
+const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
+
+type Invalid = (why: string) => UsageError;
+
+/**
+ * Reads a chain: upstreams with commas between them, or `direct` for none. A comma that belongs to a user
+ * name, a password or a file is written `%2C`.
+ *
+ * An upstream is `[SCHEME://][USER[:PASSWORD]@]HOST[:PORT]`, where SCHEME is an
+ * {@linkcode UpstreamScheme} and `http` by default, and user and password are percent-encoded; or
+ * `SCHEME://unix:PATH` for a proxy on a Unix socket, which has to be the nearest; or `unix:PATH` for a target
+ * on one, which stands alone. Parameters:
+ *
+ * - `proxy-protocol=v1` or `v2` tells it of the client.
+ * - With `http` and `https`, `token=FILE` names a bearer token; without TLS on loopback only.
+ * - With `https`, `pin=sha256/…` trusts this public key and no other, `ca=FILE` these authorities,
+ *   `name=HOST` expects this name; `cert=FILE&key=FILE` is what we show; `min-tls=1.3` refuses older
+ *   versions.
+ *
+ * @throws {UsageError} If the text is nothing of this kind. It quotes no password.
+ *
+ * @example
+ * ```ts
+ * parseChain("socks5h://ann:secret@127.0.0.1:1080"); // one upstream
+ * parseChain("http://first.example:3128,https://second.example"); // the second through the first
+ * parseChain("direct"); // []
+ * ```
+ */
+export function parseChain(text: string): Chain {
+  if (isDirect(text)) return [];
+  const invalid = (why: string) => new UsageError(`Invalid upstream "${redact(text)}": ${why}`);
+  const chain = text.split(",").map((part) => parseUpstream(part, invalid));
+  if (chain.length > 1 && chain.some(({ scheme }) => scheme === "unix")) {
+    throw invalid("a target on a Unix socket is no proxy; it stands alone");
+  }
+  if (chain.slice(1).some(({ address }) => "path" in address)) {
+    throw invalid("only the first proxy of a chain can be on a Unix socket of this machine");
+  }
+  return chain;
+}
+
+function parseUpstream(text: string, invalid: Invalid): Upstream {
+  if (isDirect(text)) throw invalid(`"direct" stands alone`);
+  const [, given, rest, query] = /^(?:([^:/?@]*):\/\/)?([^?]*)(?:\?(.*))?$/s.exec(lowerScheme(text))!;
+  const parameters = new Parameters(query, PARAMETERS, invalid);
+  const bare = given === undefined && rest.startsWith("unix:");
+  const scheme = bare ? "unix" : given ?? "http";
+  if (!isScheme(scheme)) {
+    throw invalid(`the scheme is unknown; use one of ${Object.keys(PORTS).join(", ")}, direct`);
+  }
+  const at = rest.startsWith("unix:") || scheme === "unix" ? -1 : userEnd(rest);
+  const credentials = at < 0 ? undefined : readCredentials(rest.slice(0, at), scheme, invalid);
+  const place = bare ? rest.slice("unix:".length) : rest.slice(at + 1);
+  const address = scheme === "unix"
+    ? readPath(place, invalid)
+    : readAddress(place, given === undefined ? undefined : PORTS[scheme], invalid);
+  return {
+    scheme,
+    address,
+    ...credentials && { credentials },
+    ...readToken(parameters, { scheme, address, credentials }, invalid),
+    ...readTls(parameters, { scheme, address }, invalid),
+    ...readProxyProtocol(parameters, invalid),
+  };
+}
+
+function isDirect(text: string): boolean {
+  return text.toLowerCase() === "direct";
+}
+
+function isScheme(scheme: string): scheme is UpstreamScheme {
+  return Object.hasOwn(PORTS, scheme);
+}
+
+/** The path of a Unix socket behind a user may have at signs too. */
+function userEnd(rest: string): number {
+  const unix = rest.search(/@unix:/i);
+  return unix < 0 ? rest.lastIndexOf("@") : unix;
+}
+
+function readCredentials(text: string, scheme: UpstreamScheme, invalid: Invalid): Credentials {
+  const [user, ...more] = text.split(":");
+  if (more.length > 1) throw invalid("a colon in a password is written %3A");
+  const credentials = { user: decode(user, invalid), password: decode(more[0] ?? "", invalid) };
+  if (scheme === "line") throw invalid("the line protocol has no users");
+  if (scheme.startsWith("socks4") && credentials.password !== "") {
+    throw invalid("SOCKS4 has user names, and no passwords");
+  }
+  if (credentials.user === "") throw invalid("give a user name before the password");
+  if (scheme.startsWith("http") && credentials.user.includes(":")) {
+    throw invalid("HTTP has no user names with a colon");
+  }
+  const both = credentials.user + credentials.password;
+  if (/\p{Cc}/u.test(both)) throw invalid("leave control characters out of user names and passwords");
+  const octets = Object.values(credentials).map((one) => new TextEncoder().encode(one).length);
+  if (scheme.startsWith("socks") && Math.max(...octets) > 255) {
+    throw invalid("SOCKS carries user names and passwords of up to 255 bytes");
+  }
+  return credentials;
+}
+
+function decode(text: string, invalid: Invalid): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid("a percent sign in a user name or password is written %25");
+  }
+}
+
+function readAddress(text: string, defaultPort: number | undefined, invalid: Invalid): Address {
+  if (/^unix:/i.test(text)) return readPath(text.slice("unix:".length), invalid);
+  const [, bracketed, bare, port] = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]/]*))(?::([0-9]{1,5}))?\/?$/.exec(text) ??
+    [];
+  if (parseIpv6(text)) throw invalid(`an IPv6 address goes into brackets, as in "http://[::1]:8080"`);
+  const host = parseHost(bracketed ?? bare ?? "");
+  if (host === undefined) throw invalid(`give a host and a port, as in "http://proxy.example:8080"`);
+  const number = port === undefined ? defaultPort : Number(port);
+  if (number === undefined) throw invalid(`give a port, as in "proxy.example:8080"`);
+  if (number < 1 || number > 65535) throw invalid("a port is from 1 to 65535");
+  return { host, port: number };
+}
+
+function readPath(path: string, invalid: Invalid): Address {
+  if (path === "" || path.includes("\0")) throw invalid(`give a path, as in "unix:/run/upstream.sock"`);
+  return { path };
+}
+
+function readToken(
+  parameters: Parameters<typeof PARAMETERS[number]>,
+  { scheme, address, credentials }: Pick<Upstream, "scheme" | "address" | "credentials">,
+  invalid: Invalid,
+): Pick<Upstream, "token"> {
+  const token = parameters.one("token");
+  if (token === undefined) return {};
+  if (scheme !== "http" && scheme !== "https") throw invalid("a token is for http and https");
+  if (credentials) throw invalid("give a user or a token, not both");
+  if (scheme === "http" && "host" in address && !isLoopback(address.host)) {
+    throw invalid("whoever reads a token on its way can use it; take https");
+  }
+  return { token };
+}
+
+function readTls(
+  parameters: Parameters<typeof PARAMETERS[number]>,
+  { scheme, address }: Pick<Upstream, "scheme" | "address">,
+  invalid: Invalid,
+): Pick<Upstream, "tls"> {
+  if (scheme !== "https") {
+    const name = TLS_PARAMETERS.find((name) => parameters.one(name) !== undefined);
+    if (name !== undefined) throw invalid(`the parameter "${name}" is for https`);
+    return {};
+  }
+  const [pin, ca, cert, key, name] = (["pin", "ca", "cert", "key", "name"] as const).map((name) =>
+    parameters.one(name)
+  );
+  const minVersion = parameters.tlsVersion("min-tls");
+  if (pin !== undefined && !PIN.test(pin)) {
+    throw invalid(`a pin is "sha256/" and the base64 of the SHA-256 of a public key`);
+  }
+  if (pin !== undefined && ca !== undefined) throw invalid("a pin needs no authority; leave pin or ca out");
+  if ((cert === undefined) !== (key === undefined)) {
+    throw invalid("a certificate and its key come together, as in cert=FILE&key=FILE");
+  }
+  const serverName = name === undefined ? ("host" in address ? address.host : undefined) : parseHost(name);
+  if (serverName === undefined) throw invalid("name=HOST has to be the name in the proxy's certificate");
+  return {
+    tls: {
+      serverName,
+      ...pin !== undefined && { pin },
+      ...ca !== undefined && { ca },
+      ...cert !== undefined && { cert, key },
+      ...minVersion && { minVersion },
+    },
+  };
+}
+
+function readProxyProtocol(
+  parameters: Parameters<typeof PARAMETERS[number]>,
+  invalid: Invalid,
+): Pick<Upstream, "proxyProtocol"> {
+  const version = parameters.one("proxy-protocol");
+  if (version === undefined) return {};
+  if (version !== "v1" && version !== "v2") throw invalid("proxy-protocol is v1 or v2");
+  return { proxyProtocol: version === "v1" ? 1 : 2 };
+}
+
+/**
+ * Leaves out what may be a password: all before the last at sign, and, where somebody forgot the host, what
+ * stands where a port would.
+ */
+function redact(text: string): string {
+  const hidden = text.startsWith("unix:") ? text : text.replace(/^([^:/]*:\/\/)?.*@/s, "$1...@");
+  return hidden.replace(
+    /(\[[^\]]*\]|unix:[^,?]*|:\/\/|:[0-9]{1,5}(?=[/?,]|$))|:[^/?,]*/g,
+    (_, kept) => kept ?? ":...",
+  );
+}
+
+/** An upstream without user, password and parameters, for logs and records. */
+export function formatUpstream({ scheme, address }: Upstream): string {
+  return scheme === "unix" ? formatAddress(address) : `${scheme}://${formatAddress(address)}`;
+}
+
+/** A chain in the same way; `direct` for none. */
+export function formatRoute(chain: Chain): string {
+  return chain.length === 0 ? "direct" : chain.map(formatUpstream).join(",");
+}

@@ -1,0 +1,92 @@
+/**
+ * How clients come in by a listener: what it speaks, over TLS or not, and who may speak for whom.
+ *
+ * @module
+ */
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { Endpoint, ListenerTls } from "./endpoint.ts";
+import { type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
+import type { Protocol } from "../protocols/common/handshake.ts";
+import type { Certificate, TlsServerOptions } from "../runtime/contract.ts";
+import type { ReadText } from "../text/text_file.ts";
+import { UsageError } from "../text/usage_error.ts";
+
+/** What a listener is for. */
+export type Role =
+  /** Clients of the proxy. */
+  | "proxy"
+  /** The proxy's own pages, and nothing else. */
+  | "admin";
+
+/** A listener's own settings, shared by all its connections. */
+export class Entrance {
+  /** The protocols that are detected; all that can be told apart when undefined. */
+  readonly accepts: readonly Protocol[] | undefined;
+  /** Whose connections begin with a PROXY protocol header; nobody's when undefined. */
+  readonly trusts: readonly IpBlock[] | undefined;
+  readonly role: Role;
+  readonly #tls: ListenerTls | undefined;
+  #secrets: Omit<TlsServerOptions, "signal"> | undefined;
+
+  /** Files are read by {@link Entrance.load}. */
+  constructor({ scheme, tls, trusts }: Pick<Endpoint, "scheme" | "tls" | "trusts">, role: Role = "proxy") {
+    this.accepts = role === "admin" ? ["http"] : scheme === "auto" ? undefined : [scheme];
+    this.trusts = trusts?.map(needIpBlock);
+    this.role = role;
+    this.#tls = tls;
+  }
+
+  /** Certificates and keys, where it speaks TLS. */
+  get tls(): Omit<TlsServerOptions, "signal"> | undefined {
+    return this.#secrets;
+  }
+
+  /**
+   * Reads certificates and keys, at first and whenever they were renewed, and settles with what puts them to use;
+   * connections that stand keep theirs.
+   *
+   * @throws {UsageError} If a file cannot be read or used; what was read before stays.
+   */
+  async load(readText: ReadText): Promise<() => void> {
+    if (!this.#tls) return () => {};
+    const { certificates, clientCa, minVersion } = this.#tls;
+    const secrets = {
+      certificates: await Promise.all(certificates.map((files) => readCertificate(files, readText))),
+      ...clientCa !== undefined && { clientCa: await readText(clientCa, "the clients' authority") },
+      ...minVersion !== undefined && { minVersion },
+    };
+    return () => this.#secrets = secrets;
+  }
+}
+
+async function readCertificate(files: Certificate, readText: ReadText): Promise<Certificate> {
+  const cert = await readText(files.cert, "the certificate");
+  const key = await readText(files.key, "the key");
+  if (!attempt(() => new X509Certificate(cert))) {
+    throw new UsageError(`Cannot use the certificate "${files.cert}": it is no certificate in PEM`);
+  }
+  if (!attempt(() => createPrivateKey(key))) {
+    throw new UsageError(
+      `Cannot use the key "${files.key}": it is no private key in PEM without a passphrase`,
+    );
+  }
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new UsageError(
+      `Cannot use the key "${files.key}": it is not that of the certificate "${files.cert}"`,
+    );
+  }
+  return { cert, key };
+}
+
+function attempt(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** For streams that come from elsewhere than a listener. */
+export const PLAIN_ENTRANCE: Entrance = new Entrance({ scheme: "auto" });

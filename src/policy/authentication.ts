@@ -1,0 +1,24 @@
+/**
+ * How a client is asked who it is.
+ *
+ * @module
+ */
+
+import type { Credentials, Protocol } from "../protocols/common/handshake.ts";
+
+/** Who wants to be let in. */
+export interface AuthenticationRequest extends Credentials {
+  /** The client's address, `HOST:PORT` or `unix:`. */
+  readonly client: string;
+  /** What the client speaks. */
+  readonly protocol: Protocol;
+}
+
+/**
+ * Says whether the credentials are right. Asked once per request on HTTP, once per connection on SOCKS5. The signal
+ * aborts when nobody waits for the answer any more, since the client is gone or its time is up.
+ */
+export type Authenticate = (
+  request: AuthenticationRequest,
+  signal: AbortSignal,
+) => boolean | Promise<boolean>;

@@ -1,0 +1,85 @@
+/**
+ * Request targets and authorities (RFC 9112 section 3.2, RFC 3986 section 3).
+ *
+ * @module
+ */
+
+import { malformed } from "../../faults.ts";
+import type { TcpAddress } from "../../runtime/contract.ts";
+import { parseHost } from "../../addresses/host.ts";
+
+/** The port of `http` where none is given (RFC 9110 section 4.2.1). */
+const HTTP_PORT = 80;
+
+/** For programs that send `GET https://…`: the proxy would see, and have to be trusted with, what TLS is to hide from it. */
+const HTTPS_ADVICE =
+  "It asks for an https page as if for an http one. Set the program to open a tunnel for https: it sends " +
+  "CONNECT with the host and port, such as CONNECT example.com:443, and speaks TLS inside.";
+
+/** A request target in one of its four forms. */
+export type RequestTarget =
+  | {
+    readonly form: "absolute";
+    readonly address: TcpAddress;
+    readonly authority: string;
+    readonly path: string;
+  }
+  | { readonly form: "authority"; readonly address: TcpAddress }
+  | { readonly form: "asterisk" }
+  | { readonly form: "origin"; readonly path: string };
+
+/** Reads a target; the method decides which forms it may have (sections 3.2.3 and 3.2.4). */
+export function parseTarget(target: string, method: string): RequestTarget {
+  if (method === "CONNECT") {
+    const address = parseAuthority(target);
+    if (address.port === undefined) {
+      throw malformed("CONNECT needs a host and a port, such as example.com:443");
+    }
+    return { form: "authority", address: { host: address.host, port: address.port } };
+  }
+  if (target === "*") {
+    if (method !== "OPTIONS") throw malformed('The target "*" is for OPTIONS alone');
+    return { form: "asterisk" };
+  }
+  if (target.startsWith("/")) return { form: "origin", path: target };
+  return absoluteForm(target, method);
+}
+
+function absoluteForm(target: string, method: string): RequestTarget {
+  // The last part takes whatever is left: an expression that could fail behind it would take n² steps to do so.
+  const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(target) ?? [];
+  if (scheme === undefined || rest.includes("#")) {
+    throw malformed("The request target is no URI that a proxy can use");
+  }
+  if (scheme.toLowerCase() !== "http") {
+    const advice = scheme.toLowerCase() === "https" ? HTTPS_ADVICE : undefined;
+    throw malformed(`The scheme is not spoken here: "${scheme.slice(0, 20)}"; https goes through CONNECT`, {
+      advice,
+    });
+  }
+  const { host, port = HTTP_PORT } = parseAuthority(authority);
+  return { form: "absolute", address: { host, port }, authority, path: originForm(rest, method) };
+}
+
+/** RFC 9112 sections 3.2.1 and 3.2.4: path and query octet for octet; an empty path is `/`, or `*` for OPTIONS. */
+function originForm(rest: string, method: string): string {
+  if (rest.startsWith("/")) return rest;
+  return rest === "" && method === "OPTIONS" ? "*" : `/${rest}`;
+}
+
+/**
+ * Reads `host [ ":" port ]`. User information is an error (RFC 9110 section 4.2.4): it hides where a request goes.
+ * The port is undefined when there is none, or an empty one.
+ */
+export function parseAuthority(authority: string): { host: string; port: number | undefined } {
+  const [, bracketed, name, port] = /^(?:\[([^\]]*)\]|([^:@[\]]*))(?::([0-9]*))?$/.exec(authority) ?? [];
+  if (bracketed !== undefined && !bracketed.includes(":")) {
+    throw malformed("The address in brackets is not IPv6");
+  }
+  const host = parseHost(bracketed ?? name ?? "");
+  if (host === undefined) throw malformed("The target's host is not valid");
+  if (port === undefined || port === "") return { host, port: undefined };
+  const number = Number(port);
+  if (number < 1 || number > 65535) throw malformed("The target's port is not between 1 and 65535");
+  return { host, port: number };
+}

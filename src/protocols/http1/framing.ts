@@ -1,0 +1,79 @@
+/**
+ * How long a message's body is (RFC 9112 section 6.3). What is ambiguous is refused: two parties that disagree
+ * on a length are how requests are smuggled.
+ *
+ * @module
+ */
+
+import { Fault, malformed } from "../../faults.ts";
+import { asProtocolError } from "./head.ts";
+import type { Framing, RequestHead, ResponseHead } from "../http/message.ts";
+import { listElements } from "../http/syntax.ts";
+
+const NONE: Framing = { kind: "none" };
+const CHUNKED: Framing = { kind: "chunked" };
+const CLOSE: Framing = { kind: "close" };
+
+/** How a request's body is framed; throws a `Fault` when that cannot be said for certain. */
+export function requestFraming({ version, fields }: RequestHead): Framing {
+  if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
+  if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
+  if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
+  const [last, ...others] = [...fields.tokens("transfer-encoding")].reverse();
+  if (last !== "chunked" || others.includes("chunked")) {
+    throw malformed("Chunked is not the last transfer coding, once");
+  }
+  if (others.length === 0) return CHUNKED;
+  throw malformed(`The transfer coding is not known: "${others[0].slice(0, 40)}"`, { status: 501 });
+}
+
+/** How a response's body is framed; throws a `Fault` that blames the target. */
+export function responseFraming({ status, fields, version }: ResponseHead, method: string): Framing {
+  // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel, and whatever its fields say of a body is ignored.
+  if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
+  const codings = fields.tokens("transfer-encoding");
+  try {
+    const lengths = fields.all("content-length");
+    const length = lengthFraming(lengths.length === 1 && isNumber(lengths[0]) ? lengths : distinct(lengths));
+    // Rule 1 and 2: these have no body, whatever their fields say.
+    if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
+    if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
+    if (length) throw malformed("Both Transfer-Encoding and Content-Length are given");
+    // The coding of RFC 2616 that changes nothing. RFC 9112 section 6.3, rule 4: without chunked the body runs to the close.
+    if (codings.length === 1 && codings[0] === "identity") return CLOSE;
+    if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
+  } catch (error) {
+    throw asProtocolError(error);
+  }
+  if (codings.length === 1 && codings[0] === "chunked") return CHUNKED;
+  throw new Fault(
+    "http_response_transfer_coding",
+    `The transfer coding is not known: "${codings.join(", ").slice(0, 40)}"`,
+  );
+}
+
+/** A response's length may be told again and again (RFC 9112 section 6.3). */
+function distinct(values: readonly string[]): string[] {
+  return [...new Set(values.flatMap(listElements))];
+}
+
+function isNumber(text: string): boolean {
+  return /^[0-9]+$/.test(text);
+}
+
+function emptyLength(given: boolean): undefined {
+  if (given) throw malformed("Content-Length is empty");
+  return undefined;
+}
+
+/** RFC 9110 section 8.6: 1*DIGIT. Beyond 2^53 - 1 a JavaScript number would round. */
+function lengthFraming(values: readonly string[]): Framing | undefined {
+  if (values.length === 0) return undefined;
+  if (values.length > 1) throw malformed("Content-Length is given more than once");
+  if (!isNumber(values[0])) {
+    throw malformed(`Content-Length is not a number: "${values[0].slice(0, 40)}"`);
+  }
+  const length = Number(values[0]);
+  if (!Number.isSafeInteger(length)) throw malformed("Content-Length is too large", { status: 413 });
+  return { kind: "length", length };
+}

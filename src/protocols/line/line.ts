@@ -1,0 +1,56 @@
+/**
+ * The `line` protocol: a client sends `HOST:PORT` and CRLF, and is connected to that.
+ *
+ * There is neither a reply nor a version nor a password, so it is for trusted networks and inside of TLS; it
+ * cannot be told from other protocols, so it is spoken only where a listener is for it alone. A target that
+ * cannot be reached is told by the close.
+ *
+ * @module
+ */
+
+import { type Fault, malformed } from "../../faults.ts";
+import type { TcpAddress } from "../../runtime/contract.ts";
+import type { ByteBuffer } from "../../streams/byte_buffer.ts";
+import type { Refusal, TunnelRequest } from "../common/handshake.ts";
+import { parseHost } from "../../addresses/host.ts";
+import { takeLine } from "../http1/head.ts";
+import { fromOctets } from "../http/syntax.ts";
+import { NamelessHandshake } from "../common/nameless_handshake.ts";
+
+/** A name of 255 bytes, a colon, a port of five digits and the line end, rounded up. */
+const MAX_LINE = 264;
+
+const tooLong = (): Fault => malformed(`The line is longer than ${MAX_LINE} bytes`);
+
+const NOTHING = new Uint8Array(0);
+
+/** One line. */
+export class LineHandshake extends NamelessHandshake {
+  /** See `Handshake`. */
+  override readonly protocol = "line";
+
+  protected override readRequest(buffer: ByteBuffer): TunnelRequest | undefined {
+    const line = takeLine(buffer, { mend: true, limit: MAX_LINE, tooLong });
+    return line && { kind: "tunnel", target: targetIn(fromOctets(line)) };
+  }
+
+  /** The first byte that the client gets is the target's. */
+  override established(): Uint8Array {
+    return NOTHING;
+  }
+
+  /** Nothing is said: the close is the refusal. */
+  override refused(_fault: Fault): Refusal {
+    return { bytes: NOTHING, retryable: false };
+  }
+}
+
+/** The last colon is the one before the port, so an IPv6 address is understood without brackets too. */
+function targetIn(line: string): TcpAddress {
+  const [, bracketed, bare, port] = /^(?:\[([^\]]*:[^\]]*)\]|([^[\]]*)):([0-9]{1,5})$/.exec(line) ?? [];
+  const host = parseHost(bracketed ?? bare ?? "");
+  if (host === undefined || Number(port) < 1 || Number(port) > 65535) {
+    throw malformed(`The line is no host and port: ${JSON.stringify(line)}`);
+  }
+  return { host, port: Number(port) };
+}

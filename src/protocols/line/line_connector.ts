@@ -1,0 +1,40 @@
+/**
+ * The `line` protocol as a client speaks it: see `line.ts`.
+ *
+ * @module
+ */
+
+import type { TcpAddress } from "../../runtime/contract.ts";
+import {
+  type Connector,
+  type ConnectorEvent,
+  type ConnectorOptions,
+  ESTABLISHED,
+} from "../common/connector.ts";
+import { formatAuthority } from "../../addresses/host.ts";
+import { toOctets } from "../http/syntax.ts";
+
+/** Names the target and takes the tunnel for open: there is no reply. */
+export class LineConnector implements Connector {
+  /** See `Connector`. */
+  readonly asked = true;
+  readonly #target: TcpAddress;
+  #established = false;
+
+  /** One object opens one tunnel. */
+  constructor({ target }: ConnectorOptions) {
+    this.#target = target;
+  }
+
+  /** The line, an IPv6 address in brackets. */
+  start(): Uint8Array {
+    return toOctets(`${formatAuthority(this.#target)}\r\n`);
+  }
+
+  /** Every byte comes from the target. */
+  read(): ConnectorEvent | undefined {
+    if (this.#established) return undefined;
+    this.#established = true;
+    return ESTABLISHED;
+  }
+}

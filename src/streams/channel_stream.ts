@@ -1,0 +1,100 @@
+/**
+ * A channel as a byte stream again: for TLS that begins in the middle of a connection, behind what was said
+ * in clear.
+ *
+ * @module
+ */
+
+import type { Channel } from "./channel.ts";
+import type { DirectPort, PortReceiver } from "../runtime/direct_port.ts";
+import { Fault } from "../faults.ts";
+import type { ByteStream } from "../runtime/contract.ts";
+
+/**
+ * A stream, with all that `runtime/contract.ts` promises of one, over a channel that nobody else uses from then on.
+ * Bytes that wait in its buffer come first.
+ */
+export function channelStream(channel: Channel): ByteStream {
+  const { local, remote } = channel;
+  let readable: ReadableStream<Uint8Array> | undefined;
+  let writable: WritableStream<Uint8Array> | undefined;
+  return {
+    port: new ChannelPort(channel),
+    get readable() {
+      return readable ??= readableOf(channel);
+    },
+    get writable() {
+      return writable ??= writableOf(channel);
+    },
+    local,
+    remote,
+  };
+}
+
+/** The channel's own port, behind what its reader has read already. */
+class ChannelPort implements DirectPort {
+  readonly #channel: Channel;
+  #begun = false;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  pull(receiver: PortReceiver): void {
+    const { reader, port } = this.#channel;
+    if (this.#begun) return port.pull(receiver);
+    this.#begun = true;
+    // Perhaps it still waits for bytes, since a `fill()` was given up.
+    reader.read().then((bytes) => {
+      if (!bytes) receiver.end();
+      else if (receiver.receive(bytes as Uint8Array<ArrayBuffer>)) port.pull(receiver);
+    }, (fault) => receiver.fail(fault));
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    return this.#channel.port.write(bytes);
+  }
+
+  get unsent(): number {
+    return this.#channel.port.unsent;
+  }
+
+  close(): Promise<void> | undefined {
+    return this.#channel.port.close();
+  }
+
+  destroy(options: { readonly reset: boolean }): void {
+    this.#channel.port.destroy(options);
+  }
+}
+
+const UNWANTED = new Fault("connection_terminated", "The connection is no longer needed");
+
+function readableOf(channel: Channel): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const request = controller.byobRequest;
+      const room = request?.view;
+      const bytes = await channel.reader.read(room?.byteLength);
+      if (!bytes) {
+        controller.close();
+        request?.respond(0);
+      } else if (request && room) {
+        // The bytes are the channel's, and valid until its next read only.
+        new Uint8Array(room.buffer, room.byteOffset).set(bytes);
+        request.respond(bytes.length);
+      } else controller.enqueue(bytes.slice());
+    },
+    cancel: () => channel.drop(UNWANTED),
+  }, { highWaterMark: 0 });
+}
+
+function writableOf(channel: Channel): WritableStream<Uint8Array> {
+  return new WritableStream({
+    // Not `abort`, which would wait for the write that is under way.
+    start: ({ signal }) => signal.addEventListener("abort", () => channel.cut(UNWANTED)),
+    write: (chunk) => channel.writer.write(chunk),
+    close: () => channel.writer.close(),
+  }, { highWaterMark: 0 });
+}

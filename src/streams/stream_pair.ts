@@ -1,0 +1,18 @@
+/**
+ * Two byte streams in memory, joined end to end.
+ *
+ * @module
+ */
+
+import type { ByteStream } from "../runtime/contract.ts";
+
+const NOWHERE = { path: "" };
+
+/** What is written to one is read from the other, with backpressure; a failure of one half fails its other end. */
+export function streamPair(): [ByteStream, ByteStream] {
+  const [up, down] = [new TransformStream<Uint8Array>(), new TransformStream<Uint8Array>()];
+  return [
+    { readable: down.readable, writable: up.writable, local: NOWHERE, remote: NOWHERE },
+    { readable: up.readable, writable: down.writable, local: NOWHERE, remote: NOWHERE },
+  ];
+}

@@ -1,0 +1,81 @@
+/**
+ * A port over a pair of WHATWG streams, for whatever comes without one: streams in memory, behind a MessagePort.
+ *
+ * This file and nothing else touches a WHATWG reader or writer.
+ *
+ * @module
+ */
+
+import type { DirectPort, PortReceiver } from "../runtime/direct_port.ts";
+import type { ByteStream } from "../runtime/contract.ts";
+
+/** Reads byte streams without a copy; others work, with one. */
+export class StreamPort implements DirectPort {
+  readonly #source: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
+  /** What the sink has room for while no write is under way. */
+  readonly #room: number;
+
+  /** Locks both streams. */
+  constructor({ readable, writable }: Pick<ByteStream, "readable" | "writable">) {
+    this.#source = readerOf(readable);
+    this.#sink = writable.getWriter();
+    this.#room = this.#sink.desiredSize ?? 0;
+    this.#sink.closed.catch(() => {});
+    this.#sink.ready.catch(() => {});
+  }
+
+  /** See `DirectPort`. */
+  pull(receiver: PortReceiver): void {
+    this.#read(receiver).catch((error) => receiver.fail(error));
+  }
+
+  async #read(receiver: PortReceiver): Promise<void> {
+    const source = this.#source;
+    while (true) {
+      const { value, done } = source instanceof ReadableStreamBYOBReader
+        ? await source.read(receiver.lend())
+        : await source.read();
+      if (done || !value) return receiver.end(value);
+      if (!receiver.receive(value)) return;
+    }
+  }
+
+  /** See `DirectPort`. A copy is sent: bytes that came from a port are the stream's only until this returns. */
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#sink.write(bytes.slice());
+  }
+
+  /** See `DirectPort`: in chunks, or as the stream's strategy counts them. */
+  get unsent(): number {
+    return this.#room - (this.#sink.desiredSize ?? this.#room);
+  }
+
+  /** See `DirectPort`. */
+  close(): Promise<void> {
+    return this.#sink.close();
+  }
+
+  /** See `DirectPort`: aborting resets, cancelling lets arrive what was written; the first of the two counts. */
+  destroy({ reset }: { readonly reset: boolean }): void {
+    if (reset) this.#sink.abort().catch(() => {});
+    this.#source.cancel().catch(() => {});
+    this.#sink.abort().catch(() => {});
+  }
+
+  /** Unlocks both streams, for somebody else to take them over. Nothing may be under way. */
+  release(): void {
+    this.#source.releaseLock();
+    this.#sink.releaseLock();
+  }
+}
+
+function readerOf(
+  readable: ReadableStream<Uint8Array>,
+): ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> {
+  try {
+    return readable.getReader({ mode: "byob" });
+  } catch {
+    return (readable as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What upstreams need that is not said in their endpoint: certificates, keys and tokens.
+ *
+ * @module
+ */
+
+import type { Runtime } from "../runtime/contract.ts";
+import type { ReadText } from "./text_file.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** In place of a file's name: what follows is the name of an environment variable. */
+const VARIABLE = "env:";
+
+/** Reads each file once, until it is told to forget them. */
+export class SecretFiles {
+  readonly #runtime: Pick<Runtime, "environment">;
+  readonly #readText: ReadText;
+  readonly #texts = new Map<string, Promise<string>>();
+
+  /** Variables are read from the runtime's environment. */
+  constructor(runtime: Pick<Runtime, "environment">, readText: ReadText) {
+    this.#runtime = runtime;
+    this.#readText = readText;
+  }
+
+  /** The text of a file, or of a variable (`env:NAME`). Rejects with a `UsageError`; it is tried again next time. */
+  read(path: string): Promise<string> {
+    let text = this.#texts.get(path);
+    if (text) return text;
+    text = this.#read(path);
+    this.#texts.set(path, text);
+    text.catch(() => this.#texts.delete(path));
+    return text;
+  }
+
+  async #read(path: string): Promise<string> {
+    if (!path.startsWith(VARIABLE)) return await this.#readText(path, "the upstream's file");
+    const name = path.slice(VARIABLE.length);
+    const value = this.#runtime.environment(name);
+    if (value === undefined) {
+      throw new UsageError(`The environment variable "${name}" is not set, or may not be read`);
+    }
+    return value;
+  }
+
+  /** They have changed, or may have. */
+  forget(): void {
+    this.#texts.clear();
+  }
+}
