@@ -20,6 +20,7 @@ Deno.test("variables: those that no flag knows are refused, with what may have b
     SLUICE_LISTNE: 'Unknown variable "SLUICE_LISTNE": did you mean "SLUICE_LISTEN"?',
     SLUICE_PORT: 'Unknown variable "SLUICE_PORT": did you mean "SLUICE_LISTEN"?',
     SLUICE_METHOD: 'Unknown variable "SLUICE_METHOD": "--method" has no variable',
+    SLUICE_CB: 'Unknown variable "SLUICE_CB": see --help',
     SLUICE_: 'Unknown variable "SLUICE_": see --help',
     SLUICE_FROBNICATE: 'Unknown variable "SLUICE_FROBNICATE": see --help',
   };
@@ -44,6 +45,8 @@ Deno.test("variables: those that come with a service of this name are not ours",
   refuseUnknownVariables(holding({
     SLUICE_VERSION: "1.2.3",
     SLUICE_HOME: "/opt/sluice",
+    SLUICE_BIN: "/opt/sluice/bin/sluice",
+    SLUICE_CMD: "deno run -N mod.ts",
     SLUICE_SERVICE_HOST: "10.0.0.1",
     SLUICE_SERVICE_PORT: "3128",
     SLUICE_SERVICE_PORT_HTTP: "3128",

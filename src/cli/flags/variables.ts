@@ -28,8 +28,13 @@ const OTHERS = [TOKEN_VARIABLE, ASSIGNMENT_VARIABLE];
 const SERVICE_NAME = /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
 const SERVICE_PORT = /^(?:tcp|udp|sctp):\/\//;
 
-/** What images and packages set about a program that they carry, such as HAPROXY_VERSION and CATALINA_HOME. */
-const PACKAGING = ["DIR", "HOME", "SHA256", "URL", "VERSION"].map((word) => `${VARIABLE_PREFIX}${word}`);
+/**
+ * What images, packages and scripts set about a program that they carry or start, such as HAPROXY_VERSION, CATALINA_HOME
+ * and CHROME_BIN.
+ */
+const PACKAGING = ["BIN", "CMD", "DIR", "HOME", "SHA256", "URL", "VERSION"].map((word) =>
+  `${VARIABLE_PREFIX}${word}`
+);
 
 /** What variables say for these flags, in the order of the table. One that is empty is as good as not set. */
 export function readVariables(environment: Environment, names: readonly FlagName[]): Given[] {
@@ -62,8 +67,8 @@ export function refuseUnknownVariables(runtime: Variables): void {
 function adviceFor(name: string): string {
   const word = name.slice(VARIABLE_PREFIX.length).toLowerCase().replaceAll("_", "-");
   const flag = suggestFlag(word);
-  if (flag === undefined) return "see --help";
-  return hasVariable(flag) ? `did you mean "${environmentName(flag)}"?` : `"--${flag}" has no variable`;
+  if (flag === word) return `"--${flag}" has no variable`;
+  return flag && hasVariable(flag) ? `did you mean "${environmentName(flag)}"?` : "see --help";
 }
 
 /** Which variables of these flags may not be read, and why; undefined where all of them may be. */
