@@ -16,7 +16,7 @@ const suite = new Suite();
 
 const BIG = randomBytes(3 * 1024 * 1024);
 
-suite.test("G1: 3 MiB go up and come back, by length and in chunks", async (proxy) => {
+suite.test("3 MiB go up and come back, by length and in chunks", async (proxy) => {
   await using origin = await httpOrigin(({ framing, body }) =>
     framing === "chunked"
       ? `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunked(body, 50_000).toString("latin1")}`
@@ -32,7 +32,7 @@ suite.test("G1: 3 MiB go up and come back, by length and in chunks", async (prox
   }
 });
 
-suite.test("G1: a request and its response stream both ways at once", async (proxy) => {
+suite.test("a request and its response stream both ways at once", async (proxy) => {
   await using origin = await Origin.listen();
   for (const field of ["Content-Length: 10", "Transfer-Encoding: chunked"]) {
     const framed = (text: string) => field.endsWith("chunked") ? `5\r\n${text}\r\n` : text;
@@ -50,7 +50,7 @@ suite.test("G1: a request and its response stream both ways at once", async (pro
   }
 });
 
-suite.test("C8 C9: chunk extensions end here, and trailers never become headers", async (proxy) => {
+suite.test("chunk extensions end here, and trailers never become headers", async (proxy) => {
   await using origin = await httpOrigin(({ body, fields, trailers }) =>
     response(body, `X-Seen: ${JSON.stringify([...fields, ...trailers])}`)
   );
@@ -64,7 +64,7 @@ suite.test("C8 C9: chunk extensions end here, and trailers never become headers"
   assert(!/evil|Content-Length|Authorization/i.test(answer.field("x-seen") ?? ""), answer.field("x-seen"));
 });
 
-suite.test("D4: an early final answer is delivered, and the connection closed", async (proxy) => {
+suite.test("an early final answer is delivered, and the connection closed", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(`${request("POST", `http://${origin.authority}/`, "Content-Length: 1000000")}beginning`);
@@ -76,7 +76,7 @@ suite.test("D4: an early final answer is delivered, and the connection closed", 
   assertEquals((await client.readToEnd()).length, 0);
 });
 
-suite.test("D4: a head that expects 100-continue is forwarded at once, and the origin decides", async (proxy) => {
+suite.test("a head that expects 100-continue is forwarded at once, and the origin decides", async (proxy) => {
   await using origin = await Origin.listen();
   const post = request("POST", `http://${origin.authority}/`, "Content-Length: 4", "Expect: 100-continue");
   {
@@ -103,7 +103,7 @@ suite.test("D4: a head that expects 100-continue is forwarded at once, and the o
   }
 });
 
-suite.test("D4: informational responses are relayed, except to HTTP/1.0", async (proxy) => {
+suite.test("informational responses are relayed, except to HTTP/1.0", async (proxy) => {
   await using origin = await httpOrigin(() =>
     `HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${
       response("ok")
@@ -129,7 +129,7 @@ suite.test("D4: informational responses are relayed, except to HTTP/1.0", async 
   }
 });
 
-suite.test("C11: responses to HEAD, 204 and 304 end with their heads, whatever the origin sends behind them", async (proxy) => {
+suite.test("responses to HEAD, 204 and 304 end with their heads, whatever the origin sends behind them", async (proxy) => {
   const statuses: Record<string, string> = {
     "/head": "200 OK",
     "/204": "204 No Content",
@@ -153,7 +153,7 @@ suite.test("C11: responses to HEAD, 204 and 304 end with their heads, whatever t
   assertEquals((await client.message()).text, "good");
 });
 
-suite.test("C10: an HTTP/1.0 client gets no chunks, and a body that ends at the close gets them on HTTP/1.1", async (proxy) => {
+suite.test("an HTTP/1.0 client gets no chunks, and a body that ends at the close gets them on HTTP/1.1", async (proxy) => {
   const answers: Record<string, [status: string, body: string]> = {
     "/chunked": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "3;x=y\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"],
     "/close": ["HTTP/1.1 200 OK", "onetwo"],
@@ -186,7 +186,7 @@ const BREAKS: Record<string, (target: RawConnection) => unknown> = {
   garbage: (target) => target.send("\r\nz\r\n"),
 };
 
-suite.test("T8 C6: a response that the origin cuts off is shown to be cut", async (proxy) => {
+suite.test("a response that the origin cuts off is shown to be cut", async (proxy) => {
   await using origin = await Origin.listen();
   const cases = {
     "Content-Length: 100\r\n\r\nbeginning": ["fin", "reset"],
@@ -210,7 +210,7 @@ suite.test("T8 C6: a response that the origin cuts off is shown to be cut", asyn
   }
 });
 
-suite.test("C6 T9: a request body that is cut off never looks whole to the origin", async (proxy) => {
+suite.test("a request body that is cut off never looks whole to the origin", async (proxy) => {
   await using origin = await Origin.listen();
   for (const manner of ["fin", "reset"]) {
     for (
@@ -231,7 +231,7 @@ suite.test("C6 T9: a request body that is cut off never looks whole to the origi
   }
 });
 
-suite.test("T9: a client that vanishes from a download takes its origin connection with it", async (proxy) => {
+suite.test("a client that vanishes from a download takes its origin connection with it", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(request("GET", `http://${origin.authority}/`));

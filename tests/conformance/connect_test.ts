@@ -12,7 +12,7 @@ import { ClosedPort, echoOrigin, httpOrigin, Origin } from "../support/origin.ts
 
 const suite = new Suite();
 
-suite.test("E1: CONNECT without a port from 1 to 65535 is refused with 400", async (proxy) => {
+suite.test("CONNECT without a port from 1 to 65535 is refused with 400", async (proxy) => {
   const targets = [
     "localhost",
     "localhost:",
@@ -41,7 +41,7 @@ suite.test("E1: CONNECT without a port from 1 to 65535 is refused with 400", asy
   }
 });
 
-suite.test("E2: the answer to CONNECT has no length, and the tunnel begins right behind it", async (proxy) => {
+suite.test("the answer to CONNECT has no length, and the tunnel begins right behind it", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(`CONNECT ${origin.authority} HTTP/1.1\r\nHost: ${origin.authority}\r\n\r\n`);
@@ -55,7 +55,7 @@ suite.test("E2: the answer to CONNECT has no length, and the tunnel begins right
   assertEquals(await target.readUntil("\n"), "\x00\xFFpong\r\n");
 });
 
-suite.test("E2: bytes behind the CONNECT head go into the tunnel, in order, once", async (proxy) => {
+suite.test("bytes behind the CONNECT head go into the tunnel, in order, once", async (proxy) => {
   await using origin = await Origin.listen();
   const early = randomBytes(20_000);
   for (const slowly of [false, true]) {
@@ -73,7 +73,7 @@ suite.test("E2: bytes behind the CONNECT head go into the tunnel, in order, once
   }
 });
 
-suite.test("E2: CONNECT reaches names, IPv4 and IPv6 addresses", async (proxy) => {
+suite.test("CONNECT reaches names, IPv4 and IPv6 addresses", async (proxy) => {
   const echo = [await echoOrigin({ host: "127.0.0.1" }), await echoOrigin({ host: "::1" })];
   await using _ipv4 = echo[0];
   await using _ipv6 = echo[1];
@@ -86,7 +86,7 @@ suite.test("E2: CONNECT reaches names, IPv4 and IPv6 addresses", async (proxy) =
   }
 });
 
-suite.test("E3: a failed CONNECT is answered, and closed without a look at what follows", async (proxy) => {
+suite.test("a failed CONNECT is answered, and closed without a look at what follows", async (proxy) => {
   await using closed = await ClosedPort.take();
   await using origin = await httpOrigin();
   using client = await proxy.connect();
@@ -102,7 +102,7 @@ suite.test("E3: a failed CONNECT is answered, and closed without a look at what 
   assert(await origin.isUntouched());
 });
 
-suite.test("E4 T10: 3 MiB come down after the client's FIN", async (proxy) => {
+suite.test("3 MiB come down after the client's FIN", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await tunnel(proxy, origin.authority);
   using target = await origin.accept();
@@ -115,7 +115,7 @@ suite.test("E4 T10: 3 MiB come down after the client's FIN", async (proxy) => {
   assertEquals(digest(await client.readToEnd()), digest(bytes));
 });
 
-suite.test("E4 T10: 2 MiB go up after the origin's FIN", async (proxy) => {
+suite.test("2 MiB go up after the origin's FIN", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await tunnel(proxy, origin.authority);
   using target = await origin.accept();
@@ -128,7 +128,7 @@ suite.test("E4 T10: 2 MiB go up after the origin's FIN", async (proxy) => {
   assertEquals(digest(await target.readToEnd()), digest(bytes));
 });
 
-suite.test("E4: bytes go both ways at once, and both directions end by themselves", async (proxy) => {
+suite.test("bytes go both ways at once, and both directions end by themselves", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await tunnel(proxy, origin.authority);
   using target = await origin.accept();
@@ -145,7 +145,7 @@ suite.test("E4: bytes go both ways at once, and both directions end by themselve
   ]);
 });
 
-suite.test("E4: a reset on one side ends the other at once", async (proxy) => {
+suite.test("a reset on one side ends the other at once", async (proxy) => {
   await using origin = await Origin.listen();
   {
     using client = await tunnel(proxy, origin.authority);
@@ -165,7 +165,7 @@ suite.test("E4: a reset on one side ends the other at once", async (proxy) => {
   }
 });
 
-suite.test("E6: CONNECT with a body is refused with 400, and the body is no request", async (proxy) => {
+suite.test("CONNECT with a body is refused with 400, and the body is no request", async (proxy) => {
   await using origin = await httpOrigin();
   for (const framing of ["Content-Length: 70", "Transfer-Encoding: chunked"]) {
     using client = await proxy.connect();
@@ -179,7 +179,7 @@ suite.test("E6: CONNECT with a body is refused with 400, and the body is no requ
   assert(await origin.isUntouched());
 });
 
-suite.test("E2: CONNECT from an HTTP/1.0 client opens a tunnel", async (proxy) => {
+suite.test("CONNECT from an HTTP/1.0 client opens a tunnel", async (proxy) => {
   await using origin = await echoOrigin();
   using client = await proxy.connect();
   await client.send(`CONNECT ${origin.authority} HTTP/1.0\r\n\r\nhello`);

@@ -76,7 +76,7 @@ suite.test("bulk tunnels and small requests side by side each get their own byte
   await Promise.all([...tunnels, ...requests]);
 });
 
-suite.test(`T21: an origin that closes idle connections at random costs no client anything (seed ${SEED})`, async (proxy) => {
+suite.test(`an origin that closes idle connections at random costs no client anything (seed ${SEED})`, async (proxy) => {
   const posts = new Map<string, number>();
   await using origin = await moodyOrigin(new Random(SEED), posts);
   const unserved: string[] = [];
@@ -97,7 +97,7 @@ suite.test(`T21: an origin that closes idle connections at random costs no clien
   assertEquals([...posts].filter(([, count]) => count > 1), [], "A POST was sent twice");
 });
 
-suite.test("T9: a client that resets in the middle of anything takes its target's connection with it", async (proxy) => {
+suite.test("a client that resets in the middle of anything takes its target's connection with it", async (proxy) => {
   await using origin = await Origin.listen();
   const beginnings: ((proxy: ProxyProcess) => Promise<RawConnection>)[] = [
     (proxy) => tunnel(proxy, origin.authority),
@@ -126,7 +126,7 @@ suite.test("T9: a client that resets in the middle of anything takes its target'
   });
 });
 
-suite.test("T4: heads that trickle are all closed in time, and a client that does not is served meanwhile", async (proxy) => {
+suite.test("heads that trickle are all closed in time, and a client that does not is served meanwhile", async (proxy) => {
   await using origin = await httpOrigin();
   const heads = [
     "GET http://example.com/" + "x".repeat(200),
@@ -193,7 +193,7 @@ function leadsAway(bytes: Uint8Array, port: number): boolean {
   return false;
 }
 
-suite.test(`T18: mutated messages get an answer or a close, and cost nobody else anything (seed ${SEED})`, async (proxy) => {
+suite.test(`mutated messages get an answer or a close, and cost nobody else anything (seed ${SEED})`, async (proxy) => {
   await using origin = await httpOrigin(() => response("ok", "Connection: close"));
   const random = new Random(SEED);
   const seeds = [

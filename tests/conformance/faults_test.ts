@@ -71,7 +71,7 @@ async function assertUnreachable(
   assertEquals(await askSocks4(proxy, socks4Request(host, port)), 0x5B);
 }
 
-suite.test("1.8: a target that refuses is 502 connection_refused, 05, 5B", async (proxy) => {
+suite.test("a target that refuses is 502 connection_refused, 05, 5B", async (proxy) => {
   await using closed = await ClosedPort.take();
   await assertUnreachable(proxy, {
     host: "127.0.0.1",
@@ -82,7 +82,7 @@ suite.test("1.8: a target that refuses is 502 connection_refused, 05, 5B", async
   });
 });
 
-suite.test("1.8: a target that does not accept in time is 504 connection_timeout, 04, 5B", async (proxy) => {
+suite.test("a target that does not accept in time is 504 connection_timeout, 04, 5B", async (proxy) => {
   using hole = await BlackHole.open();
   await assertUnreachable(proxy, {
     host: "127.0.0.1",
@@ -93,13 +93,13 @@ suite.test("1.8: a target that does not accept in time is 504 connection_timeout
   });
 });
 
-suite.test("1.8: a name that does not exist is 502 dns_error, 04, 5B", async (proxy) => {
+suite.test("a name that does not exist is 502 dns_error, 04, 5B", async (proxy) => {
   // With 255 octets, and the two that DNS adds, it is too long to be asked for: no packet leaves the machine.
   const host = Array(4).fill("x".repeat(63)).join(".");
   await assertUnreachable(proxy, { host, port: 80, status: 502, error: "dns_error", socks5: 4 });
 });
 
-suite.test("1.8 B7: a request to the proxy itself is 502 proxy_loop_detected, 02, 5B", async (proxy) => {
+suite.test("a request to the proxy itself is 502 proxy_loop_detected, 02, 5B", async (proxy) => {
   for (const host of ["127.0.0.1", "localhost", "0.0.0.0"]) {
     await assertUnreachable(proxy, {
       host,
@@ -113,7 +113,7 @@ suite.test("1.8 B7: a request to the proxy itself is 502 proxy_loop_detected, 02
   assertEquals([answer.status, answer.field("proxy-status")], [502, "here; error=proxy_loop_detected"]);
 });
 
-suite.test("1.8: requests that cannot be served are 400, 405, 417, 501 and 505, and the connection closes", async (proxy) => {
+suite.test("requests that cannot be served are 400, 405, 417, 501 and 505, and the connection closes", async (proxy) => {
   await using origin = await httpOrigin();
   const uri = `http://${origin.authority}/`;
   const requests: (readonly [status: number, request: string])[] = [
@@ -148,7 +148,7 @@ suite.test("1.8: requests that cannot be served are 400, 405, 417, 501 and 505, 
   assert(await origin.isUntouched());
 });
 
-suite.test("C7: a chunk that is framed wrongly is 400, and the origin never sees a whole request", async (proxy) => {
+suite.test("a chunk that is framed wrongly is 400, and the origin never sees a whole request", async (proxy) => {
   const seen: string[] = [];
   await using origin = await httpOrigin(({ target }) => {
     seen.push(target);
@@ -172,7 +172,7 @@ suite.test("C7: a chunk that is framed wrongly is 400, and the origin never sees
   assertEquals(seen, []);
 });
 
-suite.test("1.8: answers of the origin that are no HTTP are 502, and name what was wrong", async (proxy) => {
+suite.test("answers of the origin that are no HTTP are 502, and name what was wrong", async (proxy) => {
   await using origin = await Origin.listen();
   const answers: [error: string, answer: string][] = [
     ["http_protocol_error", "SSH-2.0-OpenSSH_9.2p1 Debian\r\n\r\n"],
@@ -206,7 +206,7 @@ suite.test("1.8: answers of the origin that are no HTTP are 502, and name what w
   }
 });
 
-suite.test("1.8: an origin that resets before it answers is 502 connection_terminated", async (proxy) => {
+suite.test("an origin that resets before it answers is 502 connection_terminated", async (proxy) => {
   await using origin = await Origin.listen();
   for (const request of ["GET / ", "POST / "]) {
     using client = await proxy.connect();
@@ -223,13 +223,13 @@ suite.test("1.8: an origin that resets before it answers is 502 connection_termi
   }
 });
 
-suite.test("1.8 T6: an origin that stays silent is 504 http_response_timeout", async (proxy) => {
+suite.test("an origin that stays silent is 504 http_response_timeout", async (proxy) => {
   await using origin = await Origin.listen();
   const answer = await ask(proxy, request("GET", `http://${origin.authority}/`));
   assertEquals([answer.status, answer.field("proxy-status")], [504, "here; error=http_response_timeout"]);
 });
 
-suite.test("T8: an origin that falls silent in its body is cut off, without a new status", async (proxy) => {
+suite.test("an origin that falls silent in its body is cut off, without a new status", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(request("GET", `http://${origin.authority}/`));
@@ -242,7 +242,7 @@ suite.test("T8: an origin that falls silent in its body is cut off, without a ne
   await target.ending();
 });
 
-suite.test("H2: an answer of the proxy repeats nothing of the request, and HEAD gets it without a body", async (proxy) => {
+suite.test("an answer of the proxy repeats nothing of the request, and HEAD gets it without a body", async (proxy) => {
   await using closed = await ClosedPort.take();
   const uri = `http://${closed.authority}/secret-path?secret-query`;
   const secrets = [

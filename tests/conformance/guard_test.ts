@@ -28,7 +28,7 @@ interface Target {
 const DENIED: readonly Target[] = (readCases<Target>("ssrf-targets.jsonl") ?? [])
   .filter(({ expect, host }) => expect === "deny" && !host.endsWith(".internal"));
 
-suite.test(`2.2: ${DENIED.length} prohibited targets of the corpus are refused on every protocol and never dialed`, async (proxy) => {
+suite.test(`${DENIED.length} prohibited targets of the corpus are refused on every protocol and never dialed`, async (proxy) => {
   if (DENIED.length === 0) return console.log("guard_test: there is no corpus beside the checkout");
   const reached: string[] = [];
   for (const { host, port } of DENIED) {
@@ -67,7 +67,7 @@ suite.test(`2.2: ${DENIED.length} prohibited targets of the corpus are refused o
   assertEquals(dialed, []);
 });
 
-suite.test("2.2: addresses of this machine are refused with their name, and nothing connects to them", async (proxy) => {
+suite.test("addresses of this machine are refused with their name, and nothing connects to them", async (proxy) => {
   await using origin = await Origin.listen();
   {
     using client = await proxy.connect();
@@ -86,7 +86,7 @@ suite.test("2.2: addresses of this machine are refused with their name, and noth
 });
 
 testRows(
-  "2.2: the guard is on where others can use the proxy, and off where --allow-private says so",
+  "the guard is on where others can use the proxy, and off where --allow-private says so",
   async (row) => {
     await using origin = await Origin.listen(async (connection) => {
       await connection.message();
@@ -126,7 +126,7 @@ const SPELLINGS: readonly string[] = [
 ];
 
 testRows(
-  "2.2: where an upstream resolves, no spelling of an address passes the guard or a rule about addresses",
+  "where an upstream resolves, no spelling of an address passes the guard or a rule about addresses",
   async (row) => {
     await using upstream = await httpOrigin();
     const routes = RESOLVING.flatMap((scheme, i) => [
@@ -173,7 +173,7 @@ const ALLOWED: readonly Target[] = (readCases<Target>("ssrf-targets.jsonl") ?? [
   .filter(({ expect, host }) => expect === "allow" && host !== "172.16.1.1");
 
 Deno.test({
-  name: `2.2: ${ALLOWED.length} public targets of the corpus are let through by the guard`,
+  name: `${ALLOWED.length} public targets of the corpus are let through by the guard`,
   ignore: ALLOWED.length === 0,
   async fn() {
     const [{ command }] = rows();

@@ -1,5 +1,5 @@
 /**
- * T10: one side of a tunnel has said all it wanted, and the other goes on.
+ * One side of a tunnel has said all it wanted, and the other goes on.
  *
  * @module
  */

@@ -17,7 +17,7 @@ function echo(received: HttpMessage): Uint8Array {
   return response(received.body, `X-Seen: ${received.method} ${received.target}`);
 }
 
-suite.test("G1: one client connection serves requests to several hosts, one after the other", async (proxy) => {
+suite.test("one client connection serves requests to several hosts, one after the other", async (proxy) => {
   await using first = await httpOrigin(() => response("first"));
   await using second = await httpOrigin(() => response("second"));
   using client = await proxy.connect();
@@ -34,7 +34,7 @@ suite.test("G1: one client connection serves requests to several hosts, one afte
   }
 });
 
-suite.test("G1: a connection to an origin serves further requests, and one that the origin closed costs none", async (proxy) => {
+suite.test("a connection to an origin serves further requests, and one that the origin closed costs none", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   const get = request("GET", `http://${origin.authority}/`);
@@ -55,7 +55,7 @@ suite.test("G1: a connection to an origin serves further requests, and one that 
   assertEquals((await client.message()).text, "third");
 });
 
-suite.test("T20 G1: a hundred pipelined requests of several methods are answered in order", async (proxy) => {
+suite.test("a hundred pipelined requests of several methods are answered in order", async (proxy) => {
   await using even = await httpOrigin(echo);
   await using odd = await httpOrigin(echo);
   using client = await proxy.connect();
@@ -76,7 +76,7 @@ suite.test("T20 G1: a hundred pipelined requests of several methods are answered
   }
 });
 
-suite.test("T20: behind a faulty request among pipelined ones nothing more is processed", async (proxy) => {
+suite.test("behind a faulty request among pipelined ones nothing more is processed", async (proxy) => {
   await using origin = await httpOrigin(echo);
   using client = await proxy.connect();
   const uri = `http://${origin.authority}`;
@@ -93,7 +93,7 @@ suite.test("T20: behind a faulty request among pipelined ones nothing more is pr
   assertEquals((await client.readToEnd()).length, 0);
 });
 
-suite.test("G1: after Connection: close no further request is processed", async (proxy) => {
+suite.test("after Connection: close no further request is processed", async (proxy) => {
   await using origin = await httpOrigin(echo);
   using client = await proxy.connect();
   const uri = `http://${origin.authority}`;
@@ -103,7 +103,7 @@ suite.test("G1: after Connection: close no further request is processed", async 
   assertEquals((await client.readToEnd()).length, 0);
 });
 
-suite.test("G2 A7: a request of HTTP/1.0 leaves as 1.1, and its connection is not kept", async (proxy) => {
+suite.test("a request of HTTP/1.0 leaves as 1.1, and its connection is not kept", async (proxy) => {
   await using origin = await httpOrigin((received) => response(received.startLine));
   using client = await proxy.connect();
   await client.send(`GET http://${origin.authority}/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`);
@@ -112,7 +112,7 @@ suite.test("G2 A7: a request of HTTP/1.0 leaves as 1.1, and its connection is no
   assertEquals((await client.readToEnd()).length, 0);
 });
 
-suite.test("G4: a client that half-closes behind its request is still answered", async (proxy) => {
+suite.test("a client that half-closes behind its request is still answered", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(request("GET", `http://${origin.authority}/`));
@@ -124,7 +124,7 @@ suite.test("G4: a client that half-closes behind its request is still answered",
   assertEquals((await client.readToEnd()).length, 0);
 });
 
-suite.test("G6: a GET on a kept connection that dies unanswered is sent once more, and not again", async (proxy) => {
+suite.test("a GET on a kept connection that dies unanswered is sent once more, and not again", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(request("GET", `http://${origin.authority}/first`));
@@ -143,7 +143,7 @@ suite.test("G6: a GET on a kept connection that dies unanswered is sent once mor
   assert(await origin.isUntouched());
 });
 
-suite.test("G6: a POST whose connection dies unanswered is not sent again", async (proxy) => {
+suite.test("a POST whose connection dies unanswered is not sent again", async (proxy) => {
   let posts = 0;
   await using origin = await Origin.listen(async (connection) => {
     while ((await connection.message()).method === "GET") await connection.send(response("kept"));
@@ -158,7 +158,7 @@ suite.test("G6: a POST whose connection dies unanswered is not sent again", asyn
   assertEquals(posts, 1);
 });
 
-suite.test("G3: an answer given while the client still sends is not lost to a reset", async (proxy) => {
+suite.test("an answer given while the client still sends is not lost to a reset", async (proxy) => {
   await using port = await ClosedPort.take();
   const uri = `http://${port.authority}/`;
   const body = "x".repeat(300_000);
@@ -176,7 +176,7 @@ suite.test("G3: an answer given while the client still sends is not lost to a re
   }
 });
 
-suite.test("T6: an answer that trickles lives while its bytes move", async (proxy) => {
+suite.test("an answer that trickles lives while its bytes move", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   await client.send(request("GET", `http://${origin.authority}/`));

@@ -27,7 +27,7 @@ const suite = new Suite({
   ],
 });
 
-suite.test("T5: a head at the limit is served, and one byte more is 431", async (proxy) => {
+suite.test("a head at the limit is served, and one byte more is 431", async (proxy) => {
   await using origin = await httpOrigin();
   const bare = request("GET", `http://${origin.authority}/`, "X: ");
   for (const [size, status] of [[HEADER_SIZE, 200], [HEADER_SIZE + 1, 431]]) {
@@ -37,7 +37,7 @@ suite.test("T5: a head at the limit is served, and one byte more is 431", async 
   }
 });
 
-suite.test("T5: endless lines, fields and targets are refused at the limit, while they still come", async (proxy) => {
+suite.test("endless lines, fields and targets are refused at the limit, while they still come", async (proxy) => {
   const heads: [status: number, beginning: string, more: string][] = [
     [414, "GET http://localhost/", "x".repeat(1000)],
     [431, "GET http://localhost/ HTTP/1.1\r\nX: ", "x".repeat(1000)],
@@ -53,7 +53,7 @@ suite.test("T5: endless lines, fields and targets are refused at the limit, whil
   }
 });
 
-suite.test("T5 C8: endless chunk extensions and trailers are refused, and the origin is not told that it was all", async (proxy) => {
+suite.test("endless chunk extensions and trailers are refused, and the origin is not told that it was all", async (proxy) => {
   await using origin = await Origin.listen();
   for (
     const [beginning, more] of [["5;", "x".repeat(1000)], [
@@ -74,7 +74,7 @@ suite.test("T5 C8: endless chunk extensions and trailers are refused, and the or
   }
 });
 
-suite.test("C12: a body over the limit is 413, and the origin is not told that it was all", async (proxy) => {
+suite.test("a body over the limit is 413, and the origin is not told that it was all", async (proxy) => {
   const whole: number[] = [];
   await using origin = await httpOrigin(({ body }) => {
     whole.push(body.length);
@@ -104,7 +104,7 @@ async function trickle(client: RawConnection, byte: string): Promise<void> {
   }
 }
 
-suite.test("T4: a head that trickles is 408 at the timeout, which no byte puts off", async (proxy) => {
+suite.test("a head that trickles is 408 at the timeout, which no byte puts off", async (proxy) => {
   for (const beginning of ["G", "GET http://localhost/ HTTP/1.1\r\nX: "]) {
     using client = await proxy.connect();
     const began = Date.now();
@@ -119,7 +119,7 @@ suite.test("T4: a head that trickles is 408 at the timeout, which no byte puts o
   }
 });
 
-suite.test("T4: a client that sends nothing, or half a SOCKS request, is closed at the timeout", async (proxy) => {
+suite.test("a client that sends nothing, or half a SOCKS request, is closed at the timeout", async (proxy) => {
   const refusal = "\x00\x5B\0\0\0\0\0\0";
   for (
     const [bytes, answer] of [["", ""], ["\x05", ""], ["\x05\x01", ""], ["\x05\x01\0", "\x05\0"], [
@@ -135,7 +135,7 @@ suite.test("T4: a client that sends nothing, or half a SOCKS request, is closed 
   }
 });
 
-suite.test("G5: idle clients and idle tunnels are closed on both sides", async (proxy) => {
+suite.test("idle clients and idle tunnels are closed on both sides", async (proxy) => {
   await using origin = await httpOrigin();
   await using echo = await Origin.listen();
   using client = await proxy.connect();
@@ -147,7 +147,7 @@ suite.test("G5: idle clients and idle tunnels are closed on both sides", async (
 });
 
 testRows(
-  "G5: a client that was not let in has the header timeout for its next request, not the idle one",
+  "a client that was not let in has the header timeout for its next request, not the idle one",
   async (row) => {
     await using origin = await httpOrigin();
     await using proxy = await ProxyProcess.start(row, ["--user", "ann:secret", "--header-timeout", "500ms"]);
@@ -168,7 +168,7 @@ testRows(
 );
 
 testRows(
-  "1.8: clients beyond --max-connections are told 503, 01 or 5B, and served when there is room",
+  "clients beyond --max-connections are told 503, 01 or 5B, and served when there is room",
   async (row) => {
     await using proxy = await ProxyProcess.start(row, ["--max-connections", "3"]);
     await using origin = await echoOrigin();

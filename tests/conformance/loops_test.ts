@@ -1,5 +1,5 @@
 /**
- * Loops (T23): requests that would come back are refused before they go round, or at the first return.
+ * Loops: requests that would come back are refused before they go round, or at the first return.
  *
  * @module
  */
@@ -97,7 +97,7 @@ function* attempts(
 }
 
 testRows(
-  `T23: the proxy's own address is refused in ${SPELLINGS.length} spellings on every protocol`,
+  `the proxy's own address is refused in ${SPELLINGS.length} spellings on every protocol`,
   async (row) => {
     await using server = await NameServer.start(({ name, type }) => {
       const addresses = { A: ["127.0.0.1"], AAAA: ["::ffff:127.0.0.1"], other: [] }[type];
@@ -130,7 +130,7 @@ testRows(
   },
 );
 
-testRows("T23: a request that has been here is refused by its Via, whatever else is in it", async (row) => {
+testRows("a request that has been here is refused by its Via, whatever else is in it", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--name", "home"]);
   await using origin = await Origin.listen();
   for (
@@ -190,7 +190,7 @@ const ROUND: readonly (readonly [way: string, bytes: string | Uint8Array])[] = [
   ["socks5", Uint8Array.from([...SOCKS5_GREETING, ...socks5Request("nowhere.test", 80)])],
 ];
 
-testRows("T23: what two proxies send to each other by HTTP goes round once", async (row) => {
+testRows("what two proxies send to each other by HTTP goes round once", async (row) => {
   await using place = await folder();
   for (const [way, bytes] of ROUND) {
     const [first, second] = await facing(row, { scheme: "http", path: place.path, flags: FEW });
@@ -208,7 +208,7 @@ testRows("T23: what two proxies send to each other by HTTP goes round once", asy
   }
 }, { needs: "files", permissions: ["-R", "-W"] });
 
-testRows("T23: an upstream that is the proxy itself is never connected to", async (row) => {
+testRows("an upstream that is the proxy itself is never connected to", async (row) => {
   await using place = await folder();
   const rules = join(place.path, "rules");
   await writeFile(rules, "");
@@ -230,7 +230,7 @@ testRows("T23: an upstream that is the proxy itself is never connected to", asyn
   assertEquals(records.map(({ fault }) => fault), Array(expected).fill("proxy_loop_detected"));
 }, { needs: "files", permissions: ["-R", "-W"] });
 
-testRows("T23: a parent of another make that points back is found out at the first return", async (row) => {
+testRows("a parent of another make that points back is found out at the first return", async (row) => {
   let back = 0;
   let port = 0;
   // Forwards every request to where its client came from, and adds itself to Via, as RFC 9110 section 7.6.3 has it.
@@ -259,7 +259,7 @@ testRows("T23: a parent of another make that points back is found out at the fir
 });
 
 for (const scheme of ["socks5h", "line"]) {
-  testRows(`T23: two proxies that send to each other by ${scheme} come to an end`, async (row) => {
+  testRows(`two proxies that send to each other by ${scheme} come to an end`, async (row) => {
     await using place = await folder();
     const flags = ["--connect-timeout", "6s"];
     const [first, second] = await facing(row, { scheme, path: place.path, flags });
@@ -302,7 +302,7 @@ testRows("an upstream that takes its time refuses none of 200 clients of one tar
   assertEquals(asked, 200);
 });
 
-testRows("T23: by SOCKS, where nothing tells of a loop, the limit of connections ends it", async (row) => {
+testRows("by SOCKS, where nothing tells of a loop, the limit of connections ends it", async (row) => {
   await using place = await folder();
   const [first, second] = await facing(row, { scheme: "socks5h", path: place.path, flags: FEW });
   await using _first = first;

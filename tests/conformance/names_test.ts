@@ -1,5 +1,5 @@
 /**
- * Host names on the wire: what clients are told of names that do not resolve, and who waits for whom (T11).
+ * Host names on the wire: what clients are told of names that do not resolve, and who waits for whom.
  *
  * Every proxy has a name server of its own, in this process.
  *
@@ -66,7 +66,7 @@ async function ask(proxy: ProxyProcess, host: string, port: number): Promise<Tol
   return error === undefined ? { status: answer.status, socks5 } : { status: answer.status, error, socks5 };
 }
 
-testRows("T11, 1.8: each fate of a name has its answer on HTTP and SOCKS5", async (row) => {
+testRows("each fate of a name has its answer on HTTP and SOCKS5", async (row) => {
   await using server = await NameServer.start(script());
   await using proxy = await ProxyProcess.start(row, ["--dns", server.authority, "--dns-timeout", "3s"]);
   await using four = await httpOrigin();
@@ -92,7 +92,7 @@ testRows("T11, 1.8: each fate of a name has its answer on HTTP and SOCKS5", asyn
   assertEquals(Object.fromEntries(told), table);
 });
 
-testRows("1.8: a name server's failure is never told as a name that does not exist", async (row) => {
+testRows("a name server's failure is never told as a name that does not exist", async (row) => {
   await using server = await NameServer.start(script());
   await using proxy = await ProxyProcess.start(row, ["--dns", server.authority]);
   const missing = "Check the spelling of the host name.";
@@ -112,7 +112,7 @@ testRows("1.8: a name server's failure is never told as a name that does not exi
   }
 });
 
-testRows("T11: a name with an IPv6 address only is reached by it", async (row) => {
+testRows("a name with an IPv6 address only is reached by it", async (row) => {
   await using server = await NameServer.start(script());
   await using proxy = await ProxyProcess.start(row, ["--dns", server.authority]);
   await using six = await Origin.listen(async (connection) => {
@@ -122,7 +122,7 @@ testRows("T11: a name with an IPv6 address only is reached by it", async (row) =
   assertEquals(await ask(proxy, "six.test", six.port), { status: 200, socks5: 0 });
 });
 
-testRows("T11, 2.2: an address that a name has got since is judged, too, and never dialed", async (row) => {
+testRows("an address that a name has got since is judged, too, and never dialed", async (row) => {
   // Nothing may leave this machine: the first answer is none at all. With a public one: tests/core/direct_test.ts.
   await using server = await NameServer.start(({ type }, nth) => ({
     records: type === "A" && nth > 1 ? addressRecords(["127.0.0.1"], 1) : [],
@@ -139,7 +139,7 @@ testRows("T11, 2.2: an address that a name has got since is judged, too, and nev
   assertEquals(await origin.isUntouched(), true);
 });
 
-testRows("T11: 500 names that hang keep no other client waiting", async (row) => {
+testRows("500 names that hang keep no other client waiting", async (row) => {
   await using server = await NameServer.start(({ name, type }) =>
     name.startsWith("hang") ? undefined : ANSWERS["four.test"](type)
   );

@@ -1,5 +1,5 @@
 /**
- * T14: what becomes of clients of the local half when the remote one dies, hangs or cannot be reached any more.
+ * What becomes of clients of the local half when the remote one dies, hangs or cannot be reached any more.
  *
  * The short form runs with all tests. The long form, where the remote half is killed as many times as the variable says
  * and hangs for 30 s, and where a network namespace loses its link (as root, with `ip`), takes six minutes and prints what
@@ -45,7 +45,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => keys[Symbol.asyncDispose]());
 
 function faultTest(name: string, body: (row: Row) => Promise<void>): void {
-  testRows(`T14: ${name}`, body, { permissions: PERMISSIONS });
+  testRows(name, body, { permissions: PERMISSIONS });
 }
 
 /** What the long form has found out. */
@@ -148,7 +148,7 @@ faultTest(
       `killed ${deaths.length} times under ${TUNNELS} tunnels; at worst ended within ${worst("ended")} ms, ` +
         `refused in ${worst("refused")} ms, served ${worst("served")} ms after the restart`,
     );
-    // The bars of T14, of 1 s, at once and 2 s, are for a machine with nothing else to do.
+    // The bars of 1 s, at once and 2 s, are for a machine with nothing else to do.
     const patience = LONG ? 1 : 3;
     assertLess(worst("ended"), 1_000 * patience);
     assertLess(worst("refused"), 1_000 * patience);

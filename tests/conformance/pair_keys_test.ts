@@ -1,5 +1,5 @@
 /**
- * How the halves of a pair know each other: tokens, pins and certificates (requirements section 4).
+ * How the halves of a pair know each other: tokens, pins and certificates.
  *
  * @module
  */

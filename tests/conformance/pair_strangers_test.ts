@@ -1,5 +1,5 @@
 /**
- * What strangers see of the remote half of a pair (requirements section 4).
+ * What strangers see of the remote half of a pair.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What goes through a pair arrives whole, and memory stays where it is (T7, T10).
+ * What goes through a pair arrives whole, and memory stays where it is.
  *
  * @module
  */
@@ -18,12 +18,12 @@ import type { ProxyProcess } from "../support/proxy.ts";
 
 const MIB = 1024 * 1024;
 
-pairTest("T10: the client's FIN, and 3 MiB down behind it", async (row) => {
+pairTest("the client's FIN, and 3 MiB down behind it", async (row) => {
   await using pair = await Pair.start(row, keys);
   await assertClientMayEndFirst(pair.local);
 }, { needs: "half-close over TLS" });
 
-pairTest("T10: the origin's FIN, and 2 MiB up behind it", async (row) => {
+pairTest("the origin's FIN, and 2 MiB up behind it", async (row) => {
   await using pair = await Pair.start(row, keys);
   await assertOriginMayEndFirst(pair.local);
 }, { needs: "half-close over TLS" });
@@ -73,7 +73,7 @@ function pause(milliseconds: number): Promise<void> {
 const [WARM_UP, SIZE] = [64, 256];
 
 pairTest(
-  "T7: a client that stops reading makes neither half grow, and gets every byte in the end",
+  "a client that stops reading makes neither half grow, and gets every byte in the end",
   async (row) => {
     await using pair = await Pair.start(row, keys);
     await using origin = await Origin.listen();

@@ -213,7 +213,7 @@ async function assertClosed(proxy: ProxyProcess): Promise<void> {
 }
 
 testRows(
-  "T15: SIGTERM and SIGINT close the listener and idle clients, let transfers finish and exit with 0",
+  "SIGTERM and SIGINT close the listener and idle clients, let transfers finish and exit with 0",
   async (row) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await using proxy = await ProxyProcess.start(row);
@@ -247,7 +247,7 @@ testRows(
   },
 );
 
-testRows("T15: what has not finished at --drain-timeout is cut, and the exit code is 0", async (row) => {
+testRows("what has not finished at --drain-timeout is cut, and the exit code is 0", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--drain-timeout", "300ms"]);
   await using origin = await Origin.listen();
   using client = await tunnel(proxy, origin.authority);
@@ -256,7 +256,7 @@ testRows("T15: what has not finished at --drain-timeout is cut, and the exit cod
   await Promise.all([client.ending(), target.ending()]);
 });
 
-testRows("T15: a second signal exits at once", async (row) => {
+testRows("a second signal exits at once", async (row) => {
   await using proxy = await ProxyProcess.start(row);
   await using origin = await Origin.listen();
   using client = await tunnel(proxy, origin.authority);
@@ -340,7 +340,7 @@ testRows("the access log may go to a file, or nowhere", async (row) => {
 }, { needs: "files", permissions: FILES });
 
 testRows(
-  "2.1: nothing that a client sends adds a line or a field to a log, and no secret gets into one",
+  "nothing that a client sends adds a line or a field to a log, and no secret gets into one",
   async (row) => {
     await using origin = await httpOrigin();
     const lines = {

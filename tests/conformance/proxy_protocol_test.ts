@@ -1,5 +1,5 @@
 /**
- * The PROXY protocol on the wire (section 1.10 of the requirements): believed where it is configured and from whom it
+ * The PROXY protocol on the wire: believed where it is configured and from whom it
  * is, sent where it is asked for, and behind HAProxy.
  *
  * @module
@@ -75,7 +75,7 @@ const HEADERS: readonly (readonly [header: Bytes, client: string | undefined])[]
   [binary(0x21, 0x00, [1, 2, 3]), undefined],
 ];
 
-suite.test("P2: the client of a header is the one in the log, in one packet and byte by byte", async (proxy) => {
+suite.test("the client of a header is the one in the log, in one packet and byte by byte", async (proxy) => {
   await using origin = await httpOrigin();
   for (const how of ["send", "sendSlowly"] as const) {
     for (const [header, expected] of HEADERS) {
@@ -89,7 +89,7 @@ suite.test("P2: the client of a header is the one in the log, in one packet and 
   }
 });
 
-suite.test("P2: SOCKS behind a header is served, datagrams are not", async (proxy) => {
+suite.test("SOCKS behind a header is served, datagrams are not", async (proxy) => {
   await using origin = await Origin.listen();
   const header = Buffer.from(HEADERS[0][0] as string, "latin1");
   {
@@ -108,7 +108,7 @@ suite.test("P2: SOCKS behind a header is served, datagrams are not", async (prox
   assertEquals(await socks5Reply(client), 7);
 });
 
-suite.test("P2: rules ask about the client of the header", async (proxy) => {
+suite.test("rules ask about the client of the header", async (proxy) => {
   for (const [index, status] of [[0, 403], [1, 502]]) {
     using client = await enter(proxy, 1);
     await client.send(HEADERS[index][0]);
@@ -117,7 +117,7 @@ suite.test("P2: rules ask about the client of the header", async (proxy) => {
   }
 });
 
-testRows("P2: --allow-client asks about the client of the header", async (row) => {
+testRows("--allow-client asks about the client of the header", async (row) => {
   await using origin = await httpOrigin();
   await using proxy = await ProxyProcess.start(row, [...TRUSTING, "--allow-client", "203.0.113.0/24"]);
   for (const [index, status] of [[0, 200], [1, 403], [2, 403]]) {
@@ -136,7 +136,7 @@ async function recordOf(proxy: ProxyProcess, client: RawConnection): Promise<Log
   return JSON.parse(line);
 }
 
-suite.test("P2: what is no header closes the connection, with one record and no answer", async (proxy) => {
+suite.test("what is no header closes the connection, with one record and no answer", async (proxy) => {
   const line = "PROXY TCP4 203.0.113.7 127.0.0.1 12345 8080";
   const malformed: Bytes[] = [
     "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -177,7 +177,7 @@ suite.test("P2: what is no header closes the connection, with one record and no 
   assert(!proxy.output.all.some((line) => line.includes("never.test")));
 });
 
-suite.test("P1: a header from somebody else closes the connection, with one record", async (proxy) => {
+suite.test("a header from somebody else closes the connection, with one record", async (proxy) => {
   using client = await enter(proxy, 2);
   await client.send(`${HEADERS[0][0]}${request("GET", "http://never.test/")}`);
   await client.ending();
@@ -187,7 +187,7 @@ suite.test("P1: a header from somebody else closes the connection, with one reco
   assertEquals(reason, "Only who is trusted to may send a PROXY header");
 });
 
-suite.test("P1 P3: where no header is expected, none is believed", async (proxy) => {
+suite.test("where no header is expected, none is believed", async (proxy) => {
   for (const [header] of HEADERS) {
     using client = await enter(proxy, 0);
     await client.send(header);
@@ -200,7 +200,7 @@ suite.test("P1 P3: where no header is expected, none is believed", async (proxy)
   assert(!proxy.output.all.some((line) => line.includes("never.test")));
 });
 
-suite.test("P2: a header that does not come to its end runs into the header timeout", async (proxy) => {
+suite.test("a header that does not come to its end runs into the header timeout", async (proxy) => {
   using client = await enter(proxy, 1);
   const start = performance.now();
   await client.send("PROXY TCP4 203.");
@@ -211,7 +211,7 @@ suite.test("P2: a header that does not come to its end runs into the header time
   assertEquals([fault, ending], ["client_timeout", "timed_out"]);
 });
 
-testRows("P2: a header is sent to an upstream that asks for it, before all else", async (row) => {
+testRows("a header is sent to an upstream that asks for it, before all else", async (row) => {
   await using origin = await httpOrigin();
   await using next = await ProxyProcess.start(row, TRUSTING);
   const { port } = next.addresses[1] as TcpAddress;
@@ -236,7 +236,7 @@ testRows("P2: a header is sent to an upstream that asks for it, before all else"
 });
 
 testRows(
-  "P2: an upstream that is told of clients is told of the right one on each connection",
+  "an upstream that is told of clients is told of the right one on each connection",
   async (row) => {
     await using origin = await httpOrigin();
     await using next = await ProxyProcess.start(row, TRUSTING);
@@ -317,7 +317,7 @@ testRows(
   { programs: ["haproxy"] },
 );
 
-testRows("P2: --max-per-client counts the clients of headers, each by itself", async (row) => {
+testRows("--max-per-client counts the clients of headers, each by itself", async (row) => {
   await using origin = await Origin.listen();
   await using proxy = await ProxyProcess.start(row, [...TRUSTING, "--max-per-client", "2"]);
   const [, trusting] = proxy.addresses;

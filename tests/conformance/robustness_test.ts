@@ -35,7 +35,7 @@ function descriptors(proxy: ProxyProcess): number {
   return readdirSync(`/proc/${proxy.pid}/fd`).length;
 }
 
-suite.test(`2.1: random bytes do no harm (seed ${SEED})`, async (proxy) => {
+suite.test(`random bytes do no harm (seed ${SEED})`, async (proxy) => {
   const before = descriptors(proxy);
   const random = new Random();
   // Where the target survives a mutation nothing is dialed: nothing may go beyond this machine.
@@ -67,7 +67,7 @@ suite.test(`2.1: random bytes do no harm (seed ${SEED})`, async (proxy) => {
   await assertQuiet(proxy, before);
 });
 
-suite.test("2.1: a request that breaks off anywhere does no harm", async (proxy) => {
+suite.test("a request that breaks off anywhere does no harm", async (proxy) => {
   const before = descriptors(proxy);
   const heads = [
     Buffer.from(request("POST", "http://127.0.0.1:1/", "Content-Length: 4") + "body", "latin1"),
@@ -87,7 +87,7 @@ suite.test("2.1: a request that breaks off anywhere does no harm", async (proxy)
   await assertQuiet(proxy, before);
 });
 
-suite.test("T9: a client that vanishes in any state leaves nothing behind", async (proxy) => {
+suite.test("a client that vanishes in any state leaves nothing behind", async (proxy) => {
   const before = descriptors(proxy);
   await using origin = await Origin.listen();
   using hole = await BlackHole.open();

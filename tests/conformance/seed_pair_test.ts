@@ -143,7 +143,7 @@ testRows("the pair: an IPv6 address arrives in brackets, and plain HTTP in origi
   assertEquals((await local.record(`${origin.authority}/page`)).route, `line://127.0.0.1:${port}`);
 });
 
-testRows("T10: half-close through the pair, both ways, on every protocol", async (row) => {
+testRows("half-close through the pair, both ways, on every protocol", async (row) => {
   const { remote, port } = await startRemote(row);
   await using _remote = remote;
   await using local = await startLocal(row, port);

@@ -23,7 +23,7 @@ async function reply(client: RawConnection): Promise<number> {
   return code;
 }
 
-suite.test("S5: SOCKS4 reaches an address and SOCKS4A a name", async (proxy) => {
+suite.test("SOCKS4 reaches an address and SOCKS4A a name", async (proxy) => {
   await using origin = await echoOrigin();
   for (
     const [host, userId] of [["127.0.0.1", ""], ["127.0.0.1", "somebody"], ["localhost", ""], [
@@ -40,7 +40,7 @@ suite.test("S5: SOCKS4 reaches an address and SOCKS4A a name", async (proxy) => 
   }
 });
 
-suite.test("S5: a SOCKS4 request may be split anywhere, with the tunnel's first bytes behind it", async (proxy) => {
+suite.test("a SOCKS4 request may be split anywhere, with the tunnel's first bytes behind it", async (proxy) => {
   await using origin = await echoOrigin();
   for (const host of ["127.0.0.1", "localhost"]) {
     const bytes = socks4Request(host, origin.port, "me");
@@ -60,7 +60,7 @@ suite.test("S5: a SOCKS4 request may be split anywhere, with the tunnel's first 
   }
 });
 
-suite.test("S5: a target that refuses is answered with 5B and the close", async (proxy) => {
+suite.test("a target that refuses is answered with 5B and the close", async (proxy) => {
   await using closed = await ClosedPort.take();
   for (const host of ["127.0.0.1", "localhost"]) {
     using client = await proxy.connect();
@@ -70,7 +70,7 @@ suite.test("S5: a target that refuses is answered with 5B and the close", async 
   }
 });
 
-suite.test("S5: BIND, unknown commands and port 0 are answered with 5B and the close", async (proxy) => {
+suite.test("BIND, unknown commands and port 0 are answered with 5B and the close", async (proxy) => {
   await using origin = await Origin.listen();
   const bind = socks4Request("127.0.0.1", origin.port);
   bind[1] = 2;
@@ -85,7 +85,7 @@ suite.test("S5: BIND, unknown commands and port 0 are answered with 5B and the c
   assert(await origin.isUntouched());
 });
 
-suite.test("S5: a user id or name of more than 255 bytes is not waited for", async (proxy) => {
+suite.test("a user id or name of more than 255 bytes is not waited for", async (proxy) => {
   const endless = "x".repeat(300);
   for (
     const bytes of [
@@ -99,7 +99,7 @@ suite.test("S5: a user id or name of more than 255 bytes is not waited for", asy
   }
 });
 
-suite.test("S5: a name with what no host name can have is refused", async (proxy) => {
+suite.test("a name with what no host name can have is refused", async (proxy) => {
   await using origin = await Origin.listen();
   for (
     const name of [
@@ -120,7 +120,7 @@ suite.test("S5: a name with what no host name can have is refused", async (proxy
   assert(await origin.isUntouched());
 });
 
-suite.test("T10: half-closes go through a SOCKS4 tunnel in both orders", async (proxy) => {
+suite.test("half-closes go through a SOCKS4 tunnel in both orders", async (proxy) => {
   const bytes = randomBytes(3 * 1024 * 1024);
   for (const first of ["client", "target"]) {
     await using origin = await Origin.listen();

@@ -23,7 +23,7 @@ async function greeted(proxy: ProxyProcess): Promise<RawConnection> {
   return client;
 }
 
-suite.test("S1 S3: SOCKS5 reaches IPv4 and IPv6 addresses and names, one step at a time", async (proxy) => {
+suite.test("SOCKS5 reaches IPv4 and IPv6 addresses and names, one step at a time", async (proxy) => {
   await using ipv4 = await echoOrigin();
   await using ipv6 = await echoOrigin({ host: "::1" });
   for (
@@ -38,7 +38,7 @@ suite.test("S1 S3: SOCKS5 reaches IPv4 and IPv6 addresses and names, one step at
   }
 });
 
-suite.test("S1: greeting, request and the tunnel's first bytes may come in one write", async (proxy) => {
+suite.test("greeting, request and the tunnel's first bytes may come in one write", async (proxy) => {
   await using origin = await echoOrigin();
   using client = await proxy.connect();
   await client.send(
@@ -50,7 +50,7 @@ suite.test("S1: greeting, request and the tunnel's first bytes may come in one w
   assertEquals(String(await client.readToEnd()), "early");
 });
 
-suite.test("S1: what a SOCKS5 client sends may be split anywhere", async (proxy) => {
+suite.test("what a SOCKS5 client sends may be split anywhere", async (proxy) => {
   await using origin = await echoOrigin();
   const bytes = Buffer.concat([
     Buffer.of(5, 3, 1, 2, 0),
@@ -69,7 +69,7 @@ suite.test("S1: what a SOCKS5 client sends may be split anywhere", async (proxy)
   }
 });
 
-suite.test("S1: a greeting without a method that fits gets 05 FF and the close", async (proxy) => {
+suite.test("a greeting without a method that fits gets 05 FF and the close", async (proxy) => {
   await using origin = await Origin.listen();
   for (const greeting of [[5, 0], [5, 1, 2], [5, 1, 1], [5, 2, 1, 0x80], [5, 1, 0xFF]]) {
     using client = await proxy.connect();
@@ -80,7 +80,7 @@ suite.test("S1: a greeting without a method that fits gets 05 FF and the close",
   assert(await origin.isUntouched());
 });
 
-suite.test("S2: a target that refuses is answered with 05, an address, and the close", async (proxy) => {
+suite.test("a target that refuses is answered with 05, an address, and the close", async (proxy) => {
   await using closed = await ClosedPort.take();
   for (const host of ["127.0.0.1", "localhost"]) {
     using client = await greeted(proxy);
@@ -89,7 +89,7 @@ suite.test("S2: a target that refuses is answered with 05, an address, and the c
   }
 });
 
-suite.test("S3: BIND and unknown commands are answered with 07 and the close", async (proxy) => {
+suite.test("BIND and unknown commands are answered with 07 and the close", async (proxy) => {
   await using origin = await Origin.listen();
   for (const command of [2, 0, 9, 255]) {
     using client = await greeted(proxy);
@@ -100,7 +100,7 @@ suite.test("S3: BIND and unknown commands are answered with 07 and the close", a
   assert(await origin.isUntouched());
 });
 
-suite.test("S3: an address type that is not 1, 3 or 4 is answered with 08 and the close", async (proxy) => {
+suite.test("an address type that is not 1, 3 or 4 is answered with 08 and the close", async (proxy) => {
   for (const type of [0, 2, 5, 255]) {
     using client = await greeted(proxy);
     const bytes = socks5Request("127.0.0.1", 80);
@@ -111,7 +111,7 @@ suite.test("S3: an address type that is not 1, 3 or 4 is answered with 08 and th
   }
 });
 
-suite.test("S3: a name that is no host name, or port 0, is refused before anything is dialed", async (proxy) => {
+suite.test("a name that is no host name, or port 0, is refused before anything is dialed", async (proxy) => {
   await using origin = await Origin.listen();
   const names = [
     "",
@@ -135,7 +135,7 @@ suite.test("S3: a name that is no host name, or port 0, is refused before anythi
   assert(await origin.isUntouched());
 });
 
-suite.test("S4: a version other than 5 behind the greeting gets no tunnel", async (proxy) => {
+suite.test("a version other than 5 behind the greeting gets no tunnel", async (proxy) => {
   await using origin = await Origin.listen();
   for (const version of [1, 4, 0x47]) {
     using client = await greeted(proxy);
@@ -147,7 +147,7 @@ suite.test("S4: a version other than 5 behind the greeting gets no tunnel", asyn
   assert(await origin.isUntouched());
 });
 
-suite.test("T10: half-closes go through a SOCKS5 tunnel in both orders", async (proxy) => {
+suite.test("half-closes go through a SOCKS5 tunnel in both orders", async (proxy) => {
   const bytes = randomBytes(3 * 1024 * 1024);
   for (const first of ["client", "target"]) {
     await using origin = await Origin.listen();
@@ -165,7 +165,7 @@ suite.test("T10: half-closes go through a SOCKS5 tunnel in both orders", async (
   }
 });
 
-suite.test("S6: a first byte that begins no protocol is answered with the close alone", async (proxy) => {
+suite.test("a first byte that begins no protocol is answered with the close alone", async (proxy) => {
   const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]/;
   for (let first = 0; first < 256; first++) {
     if ([4, 5, 10, 13].includes(first) || token.test(String.fromCharCode(first))) continue;

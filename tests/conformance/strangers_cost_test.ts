@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 
 const suite = new Suite({ flags: ["--forwarded", "delete"] });
 
-suite.test("T5: a head has up to 1000 fields, in a request and in an answer", async (proxy) => {
+suite.test("a head has up to 1000 fields, in a request and in an answer", async (proxy) => {
   await using origin = await httpOrigin((received) =>
     response("ok", ...Array(Number(received.field("x-fields"))).fill("a:"))
   );
@@ -35,7 +35,7 @@ suite.test("T5: a head has up to 1000 fields, in a request and in an answer", as
   }
 });
 
-suite.test("D1: what is for one hop alone, or tells of a client, is in no trailers either", async (proxy) => {
+suite.test("what is for one hop alone, or tells of a client, is in no trailers either", async (proxy) => {
   await using origin = await Origin.listen();
   using client = await proxy.connect();
   const trailers = [
@@ -63,7 +63,7 @@ suite.test("D1: what is for one hop alone, or tells of a client, is in no traile
   assert(!/secret/.test(answer), answer);
 });
 
-suite.test("D4: more than 100 informational answers to one request are 502", async (proxy) => {
+suite.test("more than 100 informational answers to one request are 502", async (proxy) => {
   const hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
   for (const [count, status] of [[100, 200], [101, 502]]) {
     await using origin = await Origin.listen(async (connection) => {
@@ -82,7 +82,7 @@ suite.test("D4: more than 100 informational answers to one request are 502", asy
   }
 });
 
-suite.test("C8: an answer with something small on each of its many chunks arrives", async (proxy) => {
+suite.test("an answer with something small on each of its many chunks arrives", async (proxy) => {
   await using origin = await Origin.listen(async (connection) => {
     await connection.message();
     const chunks = "4;t=1700000000\r\nabcd\r\n".repeat(3000) + "1 \r\n!\r\n0  \r\n\r\n";
@@ -94,7 +94,7 @@ suite.test("C8: an answer with something small on each of its many chunks arrive
   assertEquals((await client.message()).text, `${"abcd".repeat(3000)}!`);
 });
 
-suite.test("C1: an answer of the old coding identity runs to the close", async (proxy) => {
+suite.test("an answer of the old coding identity runs to the close", async (proxy) => {
   await using origin = await Origin.listen(async (connection) => {
     await connection.message();
     await connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello");
@@ -106,7 +106,7 @@ suite.test("C1: an answer of the old coding identity runs to the close", async (
   assertEquals((await client.message()).text, "hello");
 });
 
-suite.test("D4: Expect may be empty, or say 100-continue twice", async (proxy) => {
+suite.test("Expect may be empty, or say 100-continue twice", async (proxy) => {
   await using origin = await httpOrigin(() => response("ok"));
   for (const lines of [["Expect:"], ["Expect: 100-continue", "Expect: 100-Continue"]]) {
     using client = await proxy.connect();
@@ -115,7 +115,7 @@ suite.test("D4: Expect may be empty, or say 100-continue twice", async (proxy) =
   }
 });
 
-suite.test("B3: GET https:// is 400 with a word about CONNECT, and is recorded without its password", async (proxy) => {
+suite.test("GET https:// is 400 with a word about CONNECT, and is recorded without its password", async (proxy) => {
   const port = 20000 + Math.floor(Math.random() * 40000);
   using client = await proxy.connect();
   await client.send(request("GET", `https://127.0.0.1:${port}/`));
@@ -130,7 +130,7 @@ suite.test("B3: GET https:// is 400 with a word about CONNECT, and is recorded w
   assertEquals((await proxy.record(`@127.0.0.1:${port}/`, other)).target, `http://...@127.0.0.1:${port}/`);
 });
 
-testRows("E3: what follows a CONNECT or Upgrade whose password is wrong is no request", async (row) => {
+testRows("what follows a CONNECT or Upgrade whose password is wrong is no request", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--user", "ann:secret"]);
   await using origin = await httpOrigin();
   const basic = (user: string) => `Proxy-Authorization: Basic ${Buffer.from(user).toString("base64")}`;
@@ -157,7 +157,7 @@ testRows("E3: what follows a CONNECT or Upgrade whose password is wrong is no re
   assertEquals(await proxy.stop(), 0);
 });
 
-testRows("D4: behind an Upgrade that is not granted, early bytes are no request", async (row) => {
+testRows("behind an Upgrade that is not granted, early bytes are no request", async (row) => {
   await using proxy = await ProxyProcess.start(row);
   await using origin = await Origin.listen();
   using client = await proxy.connect();
@@ -172,7 +172,7 @@ testRows("D4: behind an Upgrade that is not granted, early bytes are no request"
   assertEquals(await proxy.stop(), 0);
 });
 
-testRows("G5: an empty line behind a request begins no other", async (row) => {
+testRows("an empty line behind a request begins no other", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--header-timeout", "300ms", "--idle-timeout", "1s"]);
   await using origin = await httpOrigin();
   const post = request("POST", `http://${origin.authority}/`, "Content-Length: 2") + "hi\r\n";
@@ -203,7 +203,7 @@ async function unfinished(proxy: ProxyProcess, count: number, lines: string): Pr
   return clients;
 }
 
-testRows("T5: a head that never ends holds its bytes, and not the objects of its fields", async (row) => {
+testRows("a head that never ends holds its bytes, and not the objects of its fields", async (row) => {
   await using proxy = await ProxyProcess.start(row, ["--user", "ann:secret", "--header-timeout", "60s"]);
   // As many fields as there may be, and a long one behind them; or nothing but fields.
   const heads = [`${"a:\r\n".repeat(990)}X: ${"x".repeat(40_000)}`, "a:\r\n".repeat(15_000)];
@@ -224,7 +224,7 @@ testRows("T5: a head that never ends holds its bytes, and not the objects of its
 });
 
 for (const [what, flags] of [["with users", ["--user", "ann:secret"]], ["without", []]] as const) {
-  testRows(`T5: all unfinished heads together have a budget, and the oldest go, ${what}`, async (row) => {
+  testRows(`all unfinished heads together have a budget, and the oldest go, ${what}`, async (row) => {
     const limits = ["--max-header-size", String(MIB), "--header-timeout", "60s"];
     await using proxy = await ProxyProcess.start(row, [...limits, ...flags]);
     await using origin = await httpOrigin();

@@ -144,7 +144,7 @@ tlsTest("what is no TLS gets no answer, and leaves one record", async (proxy) =>
   }
 });
 
-tlsTest("T4: a hello that is not whole in time, and silence, end with the header timeout", async (proxy) => {
+tlsTest("a hello that is not whole in time, and silence, end with the header timeout", async (proxy) => {
   // The beginning of a record of 512 bytes, and of a hello in it.
   for (const bytes of ["", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]) {
     using client = await proxy.connect(tlsAddress(proxy));
@@ -169,7 +169,7 @@ async function sClient({ port }: TcpAddress, input: string, ...args: string[]): 
 }
 
 tlsTest(
-  "G7: the end of an answer is told by close_notify, and where it was cut short there is none",
+  "the end of an answer is told by close_notify, and where it was cut short there is none",
   async (proxy) => {
     const { port } = tlsAddress(proxy);
     await using origin = await Origin.listen(async (connection) => {

@@ -150,7 +150,7 @@ suite.test("1928 §7: a DNS query is answered through it, and recorded with its 
   assertEquals([record.bytes_sent, record.bytes_received], [query.length, query.length + tail.length]);
 });
 
-suite.test("S4: associations are apart, and nobody uses another's port", async (proxy) => {
+suite.test("associations are apart, and nobody uses another's port", async (proxy) => {
   await using target = await echo();
   await using first = await Client.associate(proxy);
   await using second = await Client.associate(proxy, true);
@@ -262,7 +262,7 @@ impatient.test("an association without datagrams ends at the idle timeout", asyn
   assertEquals([record.ending, record.bytes_sent], ["timed_out", 1]);
 });
 
-guarded.test("2.2: datagrams to addresses of this machine are dropped, and the record tells", async (proxy) => {
+guarded.test("datagrams to addresses of this machine are dropped, and the record tells", async (proxy) => {
   await using target = await UdpSocket.open("127.0.0.1");
   await using client = await Client.associate(proxy);
   for (const host of ["127.0.0.1", "127.1", "localhost", "0x7f.1"]) {
@@ -278,7 +278,7 @@ guarded.test("2.2: datagrams to addresses of this machine are dropped, and the r
   assertEquals(target.arrivals.all, []);
 });
 
-testRows("2.2: a public address of this machine is out of reach, by TCP and by UDP", async ({ command }) => {
+testRows("a public address of this machine is out of reach, by TCP and by UDP", async ({ command }) => {
   if (process.getuid?.() !== 0) return console.log("udp_test: only root can make a network");
   // On nothing but this the proxy and its client see the address.
   const address = "9.9.9.9";
@@ -291,7 +291,7 @@ testRows("2.2: a public address of this machine is out of reach, by TCP and by U
   assertEquals(JSON.parse(String(output)), { status: 403, fault: "destination_ip_prohibited", heard: [] });
 }, { programs: ["unshare", "ip"] });
 
-closed.test("S4: where there are users, an association needs a login", async (proxy) => {
+closed.test("where there are users, an association needs a login", async (proxy) => {
   for (const [login, answer] of [["\x01\x03ann\x05wrong", 1], ["\x01\x03ann\x06secret", 0]] as const) {
     using client = await proxy.connect();
     await client.send("\x05\x01\x02" + login);

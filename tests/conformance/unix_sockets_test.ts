@@ -1,5 +1,5 @@
 /**
- * Unix sockets: listeners and their files (T24), and upstreams on them.
+ * Unix sockets: listeners and their files, and upstreams on them.
  *
  * @module
  */
@@ -59,7 +59,7 @@ async function failure(row: Row, ...args: string[]): Promise<string> {
 }
 
 unixTest(
-  "T24: the file of a listener is its owner's alone, and is gone when the proxy is",
+  "the file of a listener is its owner's alone, and is gone when the proxy is",
   async (row, folder) => {
     const path = join(folder, "proxy.sock");
     const open = ["--allow-open", "--allow-private"];
@@ -78,7 +78,7 @@ unixTest(
   },
 );
 
-unixTest("T24: a socket has its mode from the start, whatever the umask", async (row, folder) => {
+unixTest("a socket has its mode from the start, whatever the umask", async (row, folder) => {
   const path = join(folder, "proxy.sock");
   const events = new Arrivals<string>("an event in the folder");
   using watcher = Deno.watchFs(folder);
@@ -104,7 +104,7 @@ unixTest("T24: a socket has its mode from the start, whatever the umask", async 
 });
 
 unixTest(
-  "T24: a file that a dead proxy left is replaced, one of a live proxy is not",
+  "a file that a dead proxy left is replaced, one of a live proxy is not",
   async (row, folder) => {
     const path = join(folder, "proxy.sock");
     {
@@ -121,7 +121,7 @@ unixTest(
   },
 );
 
-unixTest("T24: a path that is taken by another file, or is too long, is refused", async (row, folder) => {
+unixTest("a path that is taken by another file, or is too long, is refused", async (row, folder) => {
   const plain = join(folder, "plain");
   writeFileSync(plain, "kept");
   assertMatch(
@@ -143,7 +143,7 @@ unixTest("T24: a path that is taken by another file, or is too long, is refused"
   assertMatch(await failure(row, "--listen", `unix:${join(folder, "none", "proxy.sock")}`), /^1: /);
 });
 
-unixTest("T24: a client that goes away ends its tunnel, and nothing else", async (row, folder) => {
+unixTest("a client that goes away ends its tunnel, and nothing else", async (row, folder) => {
   const path = join(folder, "proxy.sock");
   await using proxy = await ProxyProcess.start(row, ["--listen", `unix:${path}`]);
   await using origin = await Origin.listen();
@@ -160,7 +160,7 @@ unixTest("T24: a client that goes away ends its tunnel, and nothing else", async
   assert(await serves(path));
 });
 
-unixTest("T10: half-close through a Unix socket, both ways", async (row, folder) => {
+unixTest("half-close through a Unix socket, both ways", async (row, folder) => {
   const path = join(folder, "proxy.sock");
   await using _proxy = await ProxyProcess.start(row, ["--listen", `unix:${path}`]);
   await using origin = await Origin.listen();

@@ -93,7 +93,7 @@ function same(told: string, socks5: number): Told {
   return { get: told, connect: told, socks5 };
 }
 
-testRows("1.8: what an upstream says of a target, each client is told on its protocol", async (row) => {
+testRows("what an upstream says of a target, each client is told on its protocol", async (row) => {
   await using closed = await ClosedPort.take();
   using hole = await BlackHole.open();
   await using names = await NameServer.start(({ name, type }) => {
@@ -131,7 +131,7 @@ testRows("1.8: what an upstream says of a target, each client is told on its pro
   assertEquals(nobody.questions.all, []);
 });
 
-testRows("1.8: an upstream that fails is 502 or 504, and never said to be the target", async (row) => {
+testRows("an upstream that fails is 502 or 504, and never said to be the target", async (row) => {
   await using closed = await ClosedPort.take();
   using hole = await BlackHole.open();
   await using mute = await Origin.listen(() => Promise.resolve());
@@ -162,7 +162,7 @@ testRows("1.8: an upstream that fails is 502 or 504, and never said to be the ta
 });
 
 testRows(
-  "1.8 F4: an upstream that does not know us is 500, named in the log without the password",
+  "an upstream that does not know us is 500, named in the log without the password",
   async (row) => {
     await using next = await ProxyProcess.start(row, ["--user", "ann:right"]);
     const authority = `127.0.0.1:${next.port}`;

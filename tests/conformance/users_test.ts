@@ -42,7 +42,7 @@ function socks5Login(user: string, password: string): Uint8Array {
   return Uint8Array.of(5, 1, 2, ...socks5Credentials(user, password));
 }
 
-suite.test("F1 F4: HTTP users log in with Basic, on each request anew, and their credentials stay here", async (proxy) => {
+suite.test("HTTP users log in with Basic, on each request anew, and their credentials stay here", async (proxy) => {
   await using origin = await httpOrigin((received) =>
     response(received.field("proxy-authorization") ?? "none")
   );
@@ -65,7 +65,7 @@ suite.test("F1 F4: HTTP users log in with Basic, on each request anew, and their
   }
 });
 
-suite.test("F3 F5: every refusal is the same, and nothing was dialed for it", async (proxy) => {
+suite.test("every refusal is the same, and nothing was dialed for it", async (proxy) => {
   await using origin = await Origin.listen();
   const answers = new Set<string>();
   for (
@@ -82,7 +82,7 @@ suite.test("F3 F5: every refusal is the same, and nothing was dialed for it", as
   assertEquals(await origin.isUntouched(), true);
 });
 
-suite.test("F4: SOCKS5 users log in with name and password; the others, and SOCKS4, are refused", async (proxy) => {
+suite.test("SOCKS5 users log in with name and password; the others, and SOCKS4, are refused", async (proxy) => {
   await using origin = await Origin.listen();
   {
     using client = await proxy.connect();
@@ -161,7 +161,7 @@ testRows("no password gets into a log or an error, right or wrong", async (row) 
   assertEquals(broken.diagnostics.all.join("\n").includes("s3cr3t"), false);
 });
 
-suite.test("S4: a SOCKS5 request before the end of authentication gets nowhere, in any order and any split", async (proxy) => {
+suite.test("a SOCKS5 request before the end of authentication gets nowhere, in any order and any split", async (proxy) => {
   await using origin = await Origin.listen();
   const connect = socks5Request("127.0.0.1", origin.port);
   const [none, password, either] = [SOCKS5_GREETING, [5, 1, 2], [5, 2, 0, 2]];
@@ -257,7 +257,7 @@ testRows("users in a file log in with the passwords that the file has hashes of"
 }, { needs: "files", permissions: ["-R", "-W"] });
 
 testRows(
-  "T22: 1,000 wrong passwords from one address get nobody in, and its neighbours are served meanwhile",
+  "1,000 wrong passwords from one address get nobody in, and its neighbours are served meanwhile",
   async (row) => {
     await using origin = await httpOrigin(() => response("in"));
     const users = ["--user", "ann:secret", "--user", "eve:hidden"];

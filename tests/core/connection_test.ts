@@ -54,7 +54,7 @@ Deno.test("a SOCKS5 client with a password runs through the states that the docu
   assertEquals(network.records[0].user, "ann");
 });
 
-Deno.test("F1: a request without credentials gets 407 and may try again on the same connection", async () => {
+Deno.test("a request without credentials gets 407 and may try again on the same connection", async () => {
   const network = await VirtualNetwork.start({ authenticate: ({ password }) => password === "right" });
   const { client } = network.connect();
   await say(client, GET);
@@ -77,7 +77,7 @@ Deno.test("F1: a request without credentials gets 407 and may try again on the s
   ]);
 });
 
-Deno.test("F4: where users exist a SOCKS4 client is refused before anything is dialed", async () => {
+Deno.test("where users exist a SOCKS4 client is refused before anything is dialed", async () => {
   const network = await VirtualNetwork.start({ authenticate: () => true });
   const { client, done } = network.connect();
   await say(client, "\x04\x01\x00\x50\xc0\x00\x02\x50ann\x00");
@@ -117,7 +117,7 @@ Deno.test("an origin's connection is kept and used again for a request that coul
   assertEquals(network.dialed, ["192.0.2.80:80"]);
 });
 
-Deno.test("G6: a kept connection that dies before it answers is dialed once more, unseen by the client", async () => {
+Deno.test("a kept connection that dies before it answers is dialed once more, unseen by the client", async () => {
   const network = await VirtualNetwork.start();
   const { client } = network.connect();
   await say(client, GET);
@@ -168,7 +168,7 @@ Deno.test("a target that does not accept in time is 504 to HTTP and 04 to SOCKS5
   assertEquals(await hearAll(socks.client), "\x05\x00\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00");
 });
 
-Deno.test("T4: a head that trickles is cut off at the header timeout, and is told 408", async () => {
+Deno.test("a head that trickles is cut off at the header timeout, and is told 408", async () => {
   const network = await VirtualNetwork.start();
   const { client, done } = network.connect();
   for (const char of "GET http://") {
@@ -283,7 +283,7 @@ Deno.test("draining lets go of idle clients at once and lets transfers finish", 
   assertEquals(network.proxy.connections, 0);
 });
 
-Deno.test("T15: a response whose head is out before the drain ends with FIN, not with a reset", async () => {
+Deno.test("a response whose head is out before the drain ends with FIN, not with a reset", async () => {
   const network = await VirtualNetwork.start();
   const { client, done } = network.connect();
   await say(client, GET);
@@ -367,7 +367,7 @@ Deno.test("a request body over the limit is refused with 413, before the origin 
   assertStringIncludes(await hear(client, "ok"), "HTTP/1.1 200 OK");
 });
 
-Deno.test("D6: origins are told of clients where that was asked for", async () => {
+Deno.test("origins are told of clients where that was asked for", async () => {
   const network = await VirtualNetwork.start({ forwarded: "replace" });
   const { client } = network.connect();
   await say(client, GET.replace("\r\n\r\n", "\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"));
@@ -396,7 +396,7 @@ Deno.test("an origin's connection that is let in serves its own client, and nobo
   }
 });
 
-Deno.test("2.2: with the guard on no private address is dialed, whatever a name resolves to", async () => {
+Deno.test("with the guard on no private address is dialed, whatever a name resolves to", async () => {
   const network = await VirtualNetwork.start({ privateDestinations: "deny" });
   network.hosts["rebound.test"] = ["10.0.0.1", "::1", "169.254.169.254"];
   network.hosts["mixed.test"] = ["127.0.0.1", "8.8.8.8"];
@@ -416,7 +416,7 @@ Deno.test("2.2: with the guard on no private address is dialed, whatever a name 
   assertEquals(network.dialed, ["8.8.8.8:80"]);
 });
 
-Deno.test("Y1: a name with a dead IPv6 address is reached over IPv4 in less than 350 ms, and a slow one is waited for", async () => {
+Deno.test("a name with a dead IPv6 address is reached over IPv4 in less than 350 ms, and a slow one is waited for", async () => {
   const network = await VirtualNetwork.start();
   network.hosts["dual.test"] = ["2001:db8::1", "192.0.2.9"];
   network.unreachable["2001:db8::1"] = "hang";
@@ -435,7 +435,7 @@ Deno.test("Y1: a name with a dead IPv6 address is reached over IPv4 in less than
   await hear(slow.client, "200 Connection established");
 });
 
-Deno.test("T11: a name that is not resolved in time is 504 dns_timeout", async () => {
+Deno.test("a name that is not resolved in time is 504 dns_timeout", async () => {
   const resolve = (_: string, { signal }: { signal?: AbortSignal } = {}) =>
     new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
   const network = await VirtualNetwork.start({ runtime: { ...new VirtualNetwork().runtime, resolve } });

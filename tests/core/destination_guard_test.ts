@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { refuseSpecialPurpose, specialPurpose } from "../../src/policy/destination_guard.ts";
 
-Deno.test("2.2: specialPurpose() knows the first and the last address of each block, and their neighbours", () => {
+Deno.test("specialPurpose() knows the first and the last address of each block, and their neighbours", () => {
   const blocks: [before: string | undefined, first: string, last: string, after: string | undefined][] = [
     [undefined, "0.0.0.0", "0.255.255.255", "1.0.0.0"],
     ["9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"],
@@ -43,13 +43,13 @@ Deno.test("2.2: specialPurpose() knows the first and the last address of each bl
   }
 });
 
-Deno.test("2.2: specialPurpose() judges an IPv4-mapped address as the IPv4 address that it is", () => {
+Deno.test("specialPurpose() judges an IPv4-mapped address as the IPv4 address that it is", () => {
   assertEquals(specialPurpose("::ffff:127.0.0.1"), "loopback");
   assertEquals(specialPurpose("::ffff:a00:1"), "private");
   assertEquals(specialPurpose("::ffff:8.8.8.8"), undefined);
 });
 
-Deno.test("2.2: specialPurpose() knows ISATAP under every prefix (RFC 5214)", () => {
+Deno.test("specialPurpose() knows ISATAP under every prefix (RFC 5214)", () => {
   for (const prefix of ["2606:4700:1:2", "2001:4860:4860:0"]) {
     for (const identifier of ["0:5efe:8.8.8.8", "0:5efe:7f00:1", "200:5efe:8.8.8.8", "200:5efe:a00:1"]) {
       assertEquals(specialPurpose(`${prefix}:${identifier}`), "ISATAP", identifier);
@@ -60,13 +60,13 @@ Deno.test("2.2: specialPurpose() knows ISATAP under every prefix (RFC 5214)", ()
   }
 });
 
-Deno.test("2.2: specialPurpose() lets nothing pass that is no address", () => {
+Deno.test("specialPurpose() lets nothing pass that is no address", () => {
   for (const host of ["", "localhost", "127.1", "0x7f.1", "2130706433"]) {
     assertEquals(specialPurpose(host), "no IP address", host);
   }
 });
 
-Deno.test("2.2: refuseSpecialPurpose() checks the connected peer, too, and that it is not this machine", () => {
+Deno.test("refuseSpecialPurpose() checks the connected peer, too, and that it is not this machine", () => {
   const public1 = { host: "8.8.8.8", port: 80 };
   const local = { host: "8.8.4.4", port: 40_000 };
   refuseSpecialPurpose(public1);

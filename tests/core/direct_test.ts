@@ -36,14 +36,14 @@ async function pass(clock: VirtualClock, milliseconds: number): Promise<void> {
 
 const [SIX, FOUR] = ["2001:db8::1", "192.0.2.1"];
 
-Deno.test("T12: with IPv6 leading nowhere, IPv4 is connected in less than 350 ms", async () => {
+Deno.test("with IPv6 leading nowhere, IPv4 is connected in less than 350 ms", async () => {
   const { net, dialed } = dialing([SIX, FOUR], { unreachable: { [SIX]: "hang" }, slow: { [FOUR]: 20 } });
   await pass(net.clock, 350);
   const { address, dialTime } = await dialed;
   assertEquals([address.host, dialTime], [FOUR, 270]);
 });
 
-Deno.test("T12: an address that takes 400 ms still connects, alone and beside one that leads nowhere", async () => {
+Deno.test("an address that takes 400 ms still connects, alone and beside one that leads nowhere", async () => {
   for (const addresses of [[FOUR], [FOUR, SIX], [SIX, FOUR]]) {
     const { net, dialed } = dialing(addresses, { unreachable: { [SIX]: "hang" }, slow: { [FOUR]: 400 } });
     await pass(net.clock, 700);
@@ -52,7 +52,7 @@ Deno.test("T12: an address that takes 400 ms still connects, alone and beside on
   }
 });
 
-Deno.test("T12: with both leading nowhere it is the deadline that ends it, with its own fault", async () => {
+Deno.test("with both leading nowhere it is the deadline that ends it, with its own fault", async () => {
   const { net, controller, dialed } = dialing([SIX, FOUR], {
     unreachable: { [SIX]: "hang", [FOUR]: "hang" },
   });
@@ -76,7 +76,7 @@ Deno.test("dialDirect() lists the attempts where all have failed", async () => {
   assertEquals(fault.code, "connection_refused");
 });
 
-Deno.test("2.2: the machine's own addresses are refused in every spelling, and read again after ten seconds", () => {
+Deno.test("the machine's own addresses are refused in every spelling, and read again after ten seconds", () => {
   const clock = new VirtualClock();
   let own = ["198.51.100.1", "2001:db8::1"];
   const openDatagrams = () => Promise.reject(new Error("Nobody is to ask"));
@@ -99,7 +99,7 @@ Deno.test("2.2: the machine's own addresses are refused in every spelling, and r
   assertEquals(hosts.map(refused), [false, false, false, true]);
 });
 
-Deno.test("2.2: where interfaces cannot be listed, an address that can be bound is this machine's", async () => {
+Deno.test("where interfaces cannot be listed, an address that can be bound is this machine's", async () => {
   const { openDatagrams } = await detectRuntime();
   let own: string[] = [];
   const runtime = { ownAddresses: () => own, openDatagrams };
@@ -124,7 +124,7 @@ Deno.test("2.2: where interfaces cannot be listed, an address that can be bound 
   await assertRejects(() => addresses.refuseBindable({ host: "203.0.113.98", port: 53 }), Fault);
 });
 
-Deno.test("T11, 2.2: a name that is public at first and private later is never dialed at the private address", async () => {
+Deno.test("a name that is public at first and private later is never dialed at the private address", async () => {
   const net = await VirtualNetwork.start({ privateDestinations: "deny" });
   const connect = "CONNECT rebound.test:443 HTTP/1.1\r\nHost: rebound.test:443\r\n\r\n";
   const ask = async (expected: RegExp) => {

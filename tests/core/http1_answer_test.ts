@@ -124,7 +124,7 @@ Deno.test("the checker of Proxy-Status takes what RFC 8941 does, and nothing els
 const NAMES = ["a", "Proxy", "proxy-1a2b3c4d", "proxy.example.com", "A!#$%&'*+-.^_`|~0", "z_9"];
 
 for (const name of NAMES) {
-  Deno.test(`H1: Proxy-Status of a proxy called ${name} is valid`, () => {
+  Deno.test(`Proxy-Status of a proxy called ${name} is valid`, () => {
     assertEquals(readName(name), name);
     const { fields } = answer(new Fault("dns_error"), { name });
     assertEquals(parseProxyStatus(fields.get("proxy-status")!), [{
@@ -193,7 +193,7 @@ function assertWellFormed(html: string): void {
 }
 
 for (const code of Object.keys(FAULTS) as FaultCode[]) {
-  Deno.test(`H2: the answer to ${code} is whole, alike in its forms, and says what happened and what to do`, () => {
+  Deno.test(`the answer to ${code} is whole, alike in its forms, and says what happened and what to do`, () => {
     const { status, happened, advice, registered } = FAULTS[code];
     const fault = new Fault(code, "SECRET 192.0.2.1 <b>\r\nX: y");
     const plain = answer(fault);
@@ -244,12 +244,12 @@ Deno.test("who was refused learns whom to ask, and by what to be found in the lo
   );
 });
 
-Deno.test("F3: what is wrong with credentials looks the same each time; whom to ask is said, and no reference", () => {
+Deno.test("what is wrong with credentials looks the same each time; whom to ask is said, and no reference", () => {
   const { body } = answer(new Fault("proxy_authentication_required"), { contact: "Ann" });
   assertEquals(body.split("\n").slice(1), ["Contact: Ann", ""]);
 });
 
-Deno.test("C11: an answer to HEAD is the head of the answer to GET", () => {
+Deno.test("an answer to HEAD is the head of the answer to GET", () => {
   for (const code of Object.keys(FAULTS) as FaultCode[]) {
     for (const html of [false, true]) {
       const whole = fromLatin1(faultAnswer(new Fault(code), { ...PLAIN, html }));
@@ -269,7 +269,7 @@ Deno.test("every status that a fault may have has its reason", () => {
   }
 });
 
-Deno.test("D3: 405 tells the methods that are allowed, and TRACE is not one of them", () => {
+Deno.test("405 tells the methods that are allowed, and TRACE is not one of them", () => {
   const { status, fields } = answer(new Fault("http_request_error", "", { status: 405 }));
   const methods = fields.get("allow")?.split(", ") ?? [];
   assertEquals([status, methods.includes("GET"), methods.includes("CONNECT")], [405, true, true]);
@@ -277,14 +277,14 @@ Deno.test("D3: 405 tells the methods that are allowed, and TRACE is not one of t
   assertEquals(answer(new Fault("http_request_error")).fields.has("allow"), false);
 });
 
-Deno.test("F1: 407 asks for credentials, and speaks for the proxy and not for an origin", () => {
+Deno.test("407 asks for credentials, and speaks for the proxy and not for an origin", () => {
   const { status, fields } = answer(new Fault("proxy_authentication_required"));
   assertEquals([status, fields.get("proxy-authenticate")], [407, 'Basic realm="proxy", charset="UTF-8"']);
   assertEquals(fields.has("www-authenticate"), false);
   assertEquals(answer(new Fault("http_request_denied")).fields.has("proxy-authenticate"), false);
 });
 
-Deno.test("1.8: 503 tells when to try again", () => {
+Deno.test("503 tells when to try again", () => {
   for (const code of ["connection_limit_reached", "proxy_shutdown"] as const) {
     const { status, fields } = answer(new Fault(code));
     assertEquals(status, 503);
@@ -293,12 +293,12 @@ Deno.test("1.8: 503 tells when to try again", () => {
   assertEquals(answer(new Fault("dns_timeout")).fields.has("retry-after"), false);
 });
 
-Deno.test("E2: the answer to CONNECT is a head without a length", () => {
+Deno.test("the answer to CONNECT is a head without a length", () => {
   assertEquals(fromLatin1(CONNECTION_ESTABLISHED), "HTTP/1.1 200 Connection established\r\n\r\n");
   assertEquals(latin1("HTTP/1.1 200 Connection established\r\n\r\n"), CONNECTION_ESTABLISHED);
 });
 
-Deno.test("D3: the proxy's own answer to OPTIONS tells what it does, and has no body", () => {
+Deno.test("the proxy's own answer to OPTIONS tells what it does, and has no body", () => {
   for (const persistent of [true, false]) {
     const { status, reason, fields, body } = parse(ownAnswer({ date: DATE, persistent }), {
       bodyless: false,

@@ -18,20 +18,20 @@ function told(mode: ForwardedMode, lines: Lines, client: Address = CLIENT): Line
   return linesOf(forwardedFor(fields, { mode, client }));
 }
 
-Deno.test("D6: keep lets Forwarded and X-Forwarded-For pass as they are, and adds nothing", () => {
+Deno.test("keep lets Forwarded and X-Forwarded-For pass as they are, and adds nothing", () => {
   assertEquals([told("keep", NONE), told("keep", SOME)], [NONE, SOME]);
 });
 
-Deno.test("D6: delete drops Forwarded and X-Forwarded-For, and adds nothing", () => {
+Deno.test("delete drops Forwarded and X-Forwarded-For, and adds nothing", () => {
   assertEquals([told("delete", NONE), told("delete", SOME)], [NONE, NONE]);
 });
 
-Deno.test("D6: replace tells of the client alone, whatever the client wrote", () => {
+Deno.test("replace tells of the client alone, whatever the client wrote", () => {
   const lines = [["X", "a"], ["Forwarded", "for=192.0.2.60;proto=http"], ["X-Forwarded-For", "192.0.2.60"]];
   assertEquals([told("replace", NONE), told("replace", SOME)], [lines, lines] as Lines[]);
 });
 
-Deno.test("D6: append tells of the client behind those that are there, as the last element", () => {
+Deno.test("append tells of the client behind those that are there, as the last element", () => {
   assertEquals(told("append", NONE), [
     ["X", "a"],
     ["Forwarded", "for=192.0.2.60;proto=http"],
@@ -48,7 +48,7 @@ Deno.test("D6: append tells of the client behind those that are there, as the la
   ]);
 });
 
-Deno.test("D6: an IPv6 address is told in brackets and quoted, and a Unix socket as unknown", () => {
+Deno.test("an IPv6 address is told in brackets and quoted, and a Unix socket as unknown", () => {
   const clients: [client: Address, forwarded: string, bare: string][] = [
     [{ host: "2001:db8::1", port: 1 }, '"[2001:db8::1]"', "2001:db8::1"],
     [{ path: "/run/a;b" }, "unknown", "unknown"],
@@ -61,7 +61,7 @@ Deno.test("D6: an IPv6 address is told in brackets and quoted, and a Unix socket
   }
 });
 
-Deno.test("D6: the section that was given stays as it was", () => {
+Deno.test("the section that was given stays as it was", () => {
   for (const mode of FORWARDED_MODES) {
     const fields = new Fields([{ name: "Forwarded", value: "for=a" }]);
     forwardedFor(fields, { mode, client: CLIENT });
@@ -69,7 +69,7 @@ Deno.test("D6: the section that was given stays as it was", () => {
   }
 });
 
-Deno.test("D1: Connection can take away what came before, and never what the proxy tells of its client", () => {
+Deno.test("Connection can take away what came before, and never what the proxy tells of its client", () => {
   const understood = request(
     "GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: X-Forwarded-For, Forwarded\r\nX-Forwarded-For: b\r\nForwarded: for=b\r\n\r\n",
   );

@@ -49,13 +49,13 @@ function assertSame(bytes: Uint8Array, framing: Framing): void {
 
 const VIA = "Via: 1.1 proxy";
 
-Deno.test("B2: the origin gets origin-form, and Host from the target and not from the client", () => {
+Deno.test("the origin gets origin-form, and Host from the target and not from the client", () => {
   assertEquals(sent([]), ["GET /a?b HTTP/1.1", "Host: example.com:81", VIA]);
   assertEquals(sent([], { start: "GET http://EXAMPLE.com./ HTTP/1.1" })[1], "Host: EXAMPLE.com.");
   assertEquals(sent([], { start: "GET http://[2001:DB8::1]:80/ HTTP/1.1" })[1], "Host: [2001:DB8::1]:80");
 });
 
-Deno.test("B3: OPTIONS without a path is sent on for *", () => {
+Deno.test("OPTIONS without a path is sent on for *", () => {
   assertEquals(sent([], { start: "OPTIONS http://example.com:81 HTTP/1.1" }), [
     "OPTIONS * HTTP/1.1",
     "Host: example.com:81",
@@ -63,12 +63,12 @@ Deno.test("B3: OPTIONS without a path is sent on for *", () => {
   ]);
 });
 
-Deno.test("B6: path and query are sent on octet for octet", () => {
+Deno.test("path and query are sent on octet for octet", () => {
   const path = "/%41/../b//./%0d%0a?q=%20+/?";
   assertEquals(sent([], { start: `GET http://a${path} HTTP/1.1` })[0], `GET ${path} HTTP/1.1`);
 });
 
-Deno.test("A7: a request of HTTP/1.0 is sent on in our version, and Via tells the one received", () => {
+Deno.test("a request of HTTP/1.0 is sent on in our version, and Via tells the one received", () => {
   assertEquals(sent([], { start: `GET ${URI} HTTP/1.0` }), [
     "GET /a?b HTTP/1.1",
     "Host: example.com:81",
@@ -76,13 +76,13 @@ Deno.test("A7: a request of HTTP/1.0 is sent on in our version, and Via tells th
   ]);
 });
 
-Deno.test("A8: a method is sent on as it is", () => {
+Deno.test("a method is sent on as it is", () => {
   for (const method of ["PURGE", "QUERY", "M-SEARCH"]) {
     assertEquals(sent([], { start: `${method} ${URI} HTTP/1.1` })[0], `${method} /a?b HTTP/1.1`);
   }
 });
 
-Deno.test("A1: the octets 0x80 to 0xFF of a field value are sent on unchanged", () => {
+Deno.test("the octets 0x80 to 0xFF of a field value are sent on unchanged", () => {
   for (let octet = 0x80; octet < 0x100; octet++) {
     const value = `${String.fromCharCode(octet)}a${String.fromCharCode(octet)}`;
     assertEquals(sent([`X: ${value}`])[2], `X: ${value}`);
@@ -92,12 +92,12 @@ Deno.test("A1: the octets 0x80 to 0xFF of a field value are sent on unchanged", 
   }
 });
 
-Deno.test("A15: lines of the same name are sent on in their order and are not merged", () => {
+Deno.test("lines of the same name are sent on in their order and are not merged", () => {
   const lines = ["X: 1", "Cookie: a=1", "x: 2", "Cookie: b=2", "X: 3"];
   assertEquals(sent(lines).slice(2, -1), lines);
 });
 
-Deno.test("A16: fields that are not known are sent on as they were written", () => {
+Deno.test("fields that are not known are sent on as they were written", () => {
   const lines = [
     "x-UNKNOWN: a",
     "Empty: ",
@@ -109,7 +109,7 @@ Deno.test("A16: fields that are not known are sent on as they were written", () 
   assertEquals(sent(lines).slice(2, -1), lines);
 });
 
-Deno.test("D1: the fields of one hop are not sent on", () => {
+Deno.test("the fields of one hop are not sent on", () => {
   const lines = [
     "Proxy-Connection: keep-alive",
     "Keep-Alive: timeout=5",
@@ -133,7 +133,7 @@ const NOMINATED: [option: string, field: string][] = [
 ];
 
 for (const [option, field] of NOMINATED) {
-  Deno.test(`D1: Connection: ${option} takes ${field} and itself away`, () => {
+  Deno.test(`Connection: ${option} takes ${field} and itself away`, () => {
     for (
       const lines of [[`Connection: ${option}`, field, "X: b"], [
         field,
@@ -148,7 +148,7 @@ for (const [option, field] of NOMINATED) {
   });
 }
 
-Deno.test("D1: Connection cannot take away what frames or routes a message", () => {
+Deno.test("Connection cannot take away what frames or routes a message", () => {
   const options = ["Host", "host", "Content-Length", "Via", "Content-Length, Host, Via"];
   for (const option of options) {
     const lines = sent([`Connection: ${option}`, "Content-Length: 3", "Via: 1.0 fred"]);
@@ -165,7 +165,7 @@ Deno.test("D1: Connection cannot take away what frames or routes a message", () 
   assertEquals(maxForwards.slice(2), [VIA, "Max-Forwards: 2"]);
 });
 
-Deno.test("D2: Via tells the version received and our name, behind the proxies before us", () => {
+Deno.test("Via tells the version received and our name, behind the proxies before us", () => {
   assertEquals(sent(["Via: 1.0 fred"])[2], "Via: 1.0 fred, 1.1 proxy");
   assertEquals(sent(["via: 1.0 fred, 1.1 p.example (Apache, 1.1)", "X: a", "VIA: HTTP/2 c"]).slice(2), [
     "X: a",
@@ -174,20 +174,20 @@ Deno.test("D2: Via tells the version received and our name, behind the proxies b
   assertEquals(sent(["Via:", "Via: "])[2], VIA);
 });
 
-Deno.test("D3: Max-Forwards of OPTIONS is one less, and never added", () => {
+Deno.test("Max-Forwards of OPTIONS is one less, and never added", () => {
   const options = { start: `OPTIONS ${URI} HTTP/1.1` };
   assertEquals(sent(["Max-Forwards: 1"], options).slice(2), [VIA, "Max-Forwards: 0"]);
   assertEquals(sent(["Max-Forwards: 0070", "max-forwards: 9"], options).slice(2), [VIA, "Max-Forwards: 69"]);
   assertEquals(sent([], options).slice(2), [VIA]);
 });
 
-Deno.test("D3: Max-Forwards of other methods is sent on as it is", () => {
+Deno.test("Max-Forwards of other methods is sent on as it is", () => {
   for (const value of ["0", "5", "x"]) {
     assertEquals(sent([`Max-Forwards: ${value}`])[2], `Max-Forwards: ${value}`);
   }
 });
 
-Deno.test("D4: 100-continue is sent on, unless an HTTP/1.0 client said it", () => {
+Deno.test("100-continue is sent on, unless an HTTP/1.0 client said it", () => {
   const lines = ["Expect: 100-continue", "Content-Length: 5"];
   assertEquals(sent(lines).slice(2), ["Expect: 100-continue", VIA, "Content-Length: 5"]);
   assertEquals(sent(lines, { start: `POST ${URI} HTTP/1.0` }).slice(2), [
@@ -196,7 +196,7 @@ Deno.test("D4: 100-continue is sent on, unless an HTTP/1.0 client said it", () =
   ]);
 });
 
-Deno.test("D5: Upgrade is sent on with its option where the client gave both", () => {
+Deno.test("Upgrade is sent on with its option where the client gave both", () => {
   const lines = ["Upgrade: WebSocket, irc", "Sec-WebSocket-Version: 13"];
   for (const persistent of [true, false]) {
     assertEquals(sent([...lines, "Connection: Upgrade, close"], { persistent }).slice(2), [
@@ -213,7 +213,7 @@ Deno.test("D5: Upgrade is sent on with its option where the client gave both", (
   ]);
 });
 
-Deno.test("D5: h2c is not sent on, nor are its settings", () => {
+Deno.test("h2c is not sent on, nor are its settings", () => {
   const lines = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"];
   assertEquals(sent([...lines, "Upgrade: h2c"]).slice(2), [VIA]);
   assertEquals(sent([...lines, "Upgrade: h2c, websocket"]).slice(2), [
@@ -223,7 +223,7 @@ Deno.test("D5: h2c is not sent on, nor are its settings", () => {
   ]);
 });
 
-Deno.test("F2: Proxy-Authorization is not sent on, Authorization is", () => {
+Deno.test("Proxy-Authorization is not sent on, Authorization is", () => {
   const lines = [
     "Proxy-Authorization: Basic YTpi",
     "proxy-authorization: Bearer c",
@@ -232,13 +232,13 @@ Deno.test("F2: Proxy-Authorization is not sent on, Authorization is", () => {
   assertEquals(sent(lines).slice(2), ["Authorization: Basic ZDpl", VIA]);
 });
 
-Deno.test("C2: a length is sent on as one plain number, chunked as one coding, and never both", () => {
+Deno.test("a length is sent on as one plain number, chunked as one coding, and never both", () => {
   assertEquals(sent(["content-length: 00042"]).slice(2), [VIA, "Content-Length: 42"]);
   assertEquals(sent(["Content-Length: 0"]).slice(2), [VIA, "Content-Length: 0"]);
   assertEquals(sent(["transfer-encoding: ,Chunked,"]).slice(2), [VIA, "Transfer-Encoding: chunked"]);
 });
 
-Deno.test("G1: the origin is told to close where its connection is not kept", () => {
+Deno.test("the origin is told to close where its connection is not kept", () => {
   assertEquals(sent(["Connection: keep-alive"], { persistent: false }).slice(2), [VIA, "Connection: close"]);
 });
 
@@ -263,7 +263,7 @@ const LOOPS: [via: string[], loop: boolean][] = [
 ];
 
 for (const [values, loop] of LOOPS) {
-  Deno.test(`B7: Via: ${values.join(" and ") || "none"} is ${loop ? "a loop" : "no loop"}`, () => {
+  Deno.test(`Via: ${values.join(" and ") || "none"} is ${loop ? "a loop" : "no loop"}`, () => {
     const fields = new Fields(values.map((value) => ({ name: "Via", value })));
     if (!loop) return checkLoop(fields, "proxy");
     const fault = faultOf(() => checkLoop(fields, "proxy"));
@@ -271,7 +271,7 @@ for (const [values, loop] of LOOPS) {
   });
 }
 
-Deno.test("B7: what was sent on is known again as a loop", () => {
+Deno.test("what was sent on is known again as a loop", () => {
   const lines = sent(["Via: 1.0 fred"]).filter((line) => line.startsWith("Via: "));
   const fields = new Fields(lines.map((line) => ({ name: "Via", value: line.slice(5) })));
   faultOf(() => checkLoop(fields, "proxy"));
@@ -350,7 +350,7 @@ Deno.test("9110 6.6.1: a final response without Date gets one, and no other", ()
   assertEquals(received([DATED, "Connection: date", "Content-Length: 0"])[1], date);
 });
 
-Deno.test("A15: Set-Cookie lines are sent on one by one and in their order", () => {
+Deno.test("Set-Cookie lines are sent on one by one and in their order", () => {
   const lines = [
     "Set-Cookie: a=1",
     "X: b",
@@ -360,7 +360,7 @@ Deno.test("A15: Set-Cookie lines are sent on one by one and in their order", () 
   assertEquals(received([DATED, ...lines]).slice(2, -1), lines);
 });
 
-Deno.test("A16: fields of a response that are not known are sent on, also those of the origin's own authentication", () => {
+Deno.test("fields of a response that are not known are sent on, also those of the origin's own authentication", () => {
   const lines = [
     "x-UNKNOWN: a",
     'WWW-Authenticate: Basic realm="a", Digest b',
@@ -370,11 +370,11 @@ Deno.test("A16: fields of a response that are not known are sent on, also those 
   assertEquals(received([DATED, ...lines]).slice(2, -1), lines);
 });
 
-Deno.test("A11 A12: what is mended in a response is sent on mended", () => {
+Deno.test("what is mended in a response is sent on mended", () => {
   assertEquals(received([DATED, "X : a", "Y: b", " \tc", "Z:\td "]).slice(2, -1), ["X: a", "Y: b c", "Z: d"]);
 });
 
-Deno.test("D1: the fields of one hop are not sent on in a response", () => {
+Deno.test("the fields of one hop are not sent on in a response", () => {
   const lines = [
     ...[
       "Connection: x-foo, Keep-Alive",
@@ -388,12 +388,12 @@ Deno.test("D1: the fields of one hop are not sent on in a response", () => {
   assertEquals(received([DATED, ...lines]).slice(1), [DATED, VIA]);
 });
 
-Deno.test("D1: Connection cannot take away the framing of a response", () => {
+Deno.test("Connection cannot take away the framing of a response", () => {
   const lines = received([DATED, "Connection: Content-Length, Via", "Content-Length: 5", "Via: 1.0 fred"]);
   assertEquals(lines.slice(1), [DATED, "Via: 1.0 fred, 1.1 proxy", "Content-Length: 5"]);
 });
 
-Deno.test("C10: 1xx and 204 are sent on without Content-Length and Transfer-Encoding", () => {
+Deno.test("1xx and 204 are sent on without Content-Length and Transfer-Encoding", () => {
   for (const status of [100, 103, 199, 204]) {
     for (const line of ["Content-Length: 5", "Transfer-Encoding: chunked"]) {
       assertEquals(received([DATED, line], { start: `HTTP/1.1 ${status} x` }).slice(1), [DATED, VIA]);
@@ -401,7 +401,7 @@ Deno.test("C10: 1xx and 204 are sent on without Content-Length and Transfer-Enco
   }
 });
 
-Deno.test("C10: an answer to an HTTP/1.0 client has no Transfer-Encoding and ends at the close", () => {
+Deno.test("an answer to an HTTP/1.0 client has no Transfer-Encoding and ends at the close", () => {
   const lines = received([DATED, "Transfer-Encoding: chunked"], {
     framing: { kind: "close" },
     persistent: false,
@@ -409,7 +409,7 @@ Deno.test("C10: an answer to an HTTP/1.0 client has no Transfer-Encoding and end
   assertEquals(lines.slice(1), [DATED, VIA, "Connection: close"]);
 });
 
-Deno.test("C11: a response to HEAD, and a 304, tell the length of a body that they do not have", () => {
+Deno.test("a response to HEAD, and a 304, tell the length of a body that they do not have", () => {
   for (const [start, method] of [["HTTP/1.1 200 OK", "HEAD"], ["HTTP/1.1 304 Not Modified", "GET"]]) {
     const told = (...lines: string[]) => received([DATED, ...lines], { start, method }).slice(3);
     assertEquals(told("Content-Length: 5"), ["Content-Length: 5"]);
@@ -423,12 +423,12 @@ Deno.test("C11: a response to HEAD, and a 304, tell the length of a body that th
   }
 });
 
-Deno.test("C5: a length that was given twice is sent on once", () => {
+Deno.test("a length that was given twice is sent on once", () => {
   const lines = received([DATED, "Content-Length: 005", "X: a", "Content-Length: 005"]);
   assertEquals(lines.slice(1), [DATED, "X: a", VIA, "Content-Length: 5"]);
 });
 
-Deno.test("D5: 101 is sent on with its protocol, and Upgrade nowhere else", () => {
+Deno.test("101 is sent on with its protocol, and Upgrade nowhere else", () => {
   const lines = ["Connection: Upgrade", "upgrade: websocket", "Sec-WebSocket-Accept: a"];
   const start = "HTTP/1.1 101 Switching Protocols";
   const head = response([start, ...lines, "", ""].join("\r\n"));
@@ -446,14 +446,14 @@ Deno.test("D5: 101 is sent on with its protocol, and Upgrade nowhere else", () =
   ]);
 });
 
-Deno.test("G1: the client is told to close where its connection is not kept", () => {
+Deno.test("the client is told to close where its connection is not kept", () => {
   for (const framing of [{ kind: "length", length: 5 }, { kind: "chunked" }, { kind: "none" }] as const) {
     assertEquals(received([DATED], { framing, persistent: false }).at(-1), "Connection: close");
     assertEquals(received([DATED, "Connection: close"], { framing }).includes("Connection: close"), false);
   }
 });
 
-Deno.test("T19: a request with a body is the same message to llhttp", () => {
+Deno.test("a request with a body is the same message to llhttp", () => {
   const lines: Lines = [["Content-Length", "5"], ["Transfer-Encoding", "chunked"]];
   const bodies = ["hello", "5\r\nhello\r\n0\r\nX: a\r\n\r\n"];
   for (const [i, [name, value]] of lines.entries()) {

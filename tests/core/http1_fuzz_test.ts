@@ -193,14 +193,14 @@ function fuzz(name: string, make: () => Parser, options: FuzzOptions): void {
   Deno.test(`${name}: ${INPUTS}`, () => fuzzMessages(make, options));
 }
 
-fuzz("T18: requests on a connection", () => new Requests(), { samples: REQUESTS, check: checkRequests });
+fuzz("requests on a connection", () => new Requests(), { samples: REQUESTS, check: checkRequests });
 
-fuzz("T19: requests that are sent on mean the same to llhttp", () => new Requests(), {
+fuzz("requests that are sent on mean the same to llhttp", () => new Requests(), {
   samples: REQUESTS.filter((bytes) => parse(() => new Requests(), [bytes]).events.some(isForwarded)),
   check: checkRequests,
 });
 
-fuzz("T18: HTTP handshakes", () => handshakes({ credentialsRequired: true }).make(), {
+fuzz("HTTP handshakes", () => handshakes({ credentialsRequired: true }).make(), {
   samples: REQUESTS,
   check({ fault }, input) {
     const { handshake } = handshakes().make();
@@ -323,7 +323,7 @@ const RESPONSES = [...BUILT_IN_RESPONSES, ...corpusBytes("origin-responses.jsonl
 
 for (const [method, chunks] of [["GET", true], ["GET", false], ["HEAD", true]] as const) {
   const version = chunks ? "HTTP/1.1" : "HTTP/1.0";
-  fuzz(`T18: responses to ${method} of ${version}`, () => new Responses({ method, chunks }), {
+  fuzz(`responses to ${method} of ${version}`, () => new Responses({ method, chunks }), {
     samples: RESPONSES,
     check: ({ events }) => events.forEach((event) => checkAnswered(event as Answered)),
   });
@@ -336,7 +336,7 @@ const CHUNKED = [
   "0\r\nContent-Length: 5\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n",
 ].map(latin1);
 
-fuzz("T18: chunked bodies", bodies({ kind: "chunked" }, LIMITS).make, { samples: CHUNKED });
+fuzz("chunked bodies", bodies({ kind: "chunked" }, LIMITS).make, { samples: CHUNKED });
 
 /** What a search that starts over and over would stumble upon. */
 const UNITS = [
@@ -399,7 +399,7 @@ const LONG_RESPONSES = [
 const LENGTH = 2 ** 17;
 
 for (const [kind, heads] of [["request", LONG_REQUESTS], ["response", LONG_RESPONSES]] as const) {
-  Deno.test(`T18: no ${kind} takes longer than its length explains`, () => {
+  Deno.test(`no ${kind} takes longer than its length explains`, () => {
     // A search that starts over at each place takes 2^33 steps here, and many seconds.
     for (const head of heads) {
       for (const unit of UNITS) {

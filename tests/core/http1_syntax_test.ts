@@ -32,7 +32,7 @@ Deno.test("isToken() needs one character at least, and all of them of a token", 
   for (const text of others) assertEquals(isToken(text), false, text);
 });
 
-Deno.test("A1: every octet is one character, and comes back as the same octet", () => {
+Deno.test("every octet is one character, and comes back as the same octet", () => {
   for (const length of [0, 1, 255, 256, 4095, 4096, 4097, 65536]) {
     const octets = Uint8Array.from({ length }, (_, i) => i);
     const text = fromOctets(octets);
@@ -65,7 +65,7 @@ for (const [value, elements] of LISTS) {
   });
 }
 
-Deno.test("T18: listElements() looks at white space once, however much there is of it", () => {
+Deno.test("listElements() looks at white space once, however much there is of it", () => {
   // A search for the end of the white space from each of its places takes 2^39 steps here, and minutes.
   const space = " ".repeat(2 ** 20);
   const start = performance.now();

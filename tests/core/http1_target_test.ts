@@ -45,13 +45,13 @@ const PATHS: [rest: string, path: string][] = [
 ];
 
 for (const [rest, path] of PATHS) {
-  Deno.test(`B6: the path and query ${visible(rest)} are sent on as ${visible(path)}`, () => {
+  Deno.test(`the path and query ${visible(rest)} are sent on as ${visible(path)}`, () => {
     const target = parseTarget(`http://example.com:81${rest}`, "GET");
     assertEquals(target.form === "absolute" && target.path, path);
   });
 }
 
-Deno.test("B3: OPTIONS without a path is sent on for *, with a path or a query for that", () => {
+Deno.test("OPTIONS without a path is sent on for *, with a path or a query for that", () => {
   const paths = ["http://a", "http://a:81", "http://a/", "http://a?b"].map((uri) => {
     const target = parseTarget(uri, "OPTIONS");
     return target.form === "absolute" && target.path;
@@ -59,88 +59,88 @@ Deno.test("B3: OPTIONS without a path is sent on for *, with a path or a query f
   assertEquals(paths, ["*", "*", "/", "/?b"]);
 });
 
-Deno.test("B3: * is for OPTIONS alone", () => {
+Deno.test("* is for OPTIONS alone", () => {
   assertEquals(parseTarget("*", "OPTIONS"), { form: "asterisk" });
   for (const method of ["GET", "POST", "CONNECT", "PRI", "options"]) refuses(() => parseTarget("*", method));
   for (const target of ["**", "*/", "*:80", "http://*/"]) refuses(() => parseTarget(target, "OPTIONS"));
 });
 
-Deno.test("B3: authority-form is for CONNECT alone", () => {
+Deno.test("authority-form is for CONNECT alone", () => {
   for (const target of ["example.com:443", "example.com", "[::1]:443", "192.0.2.1:80", "localhost:80/a"]) {
     for (const method of ["GET", "OPTIONS", "POST", "connect"]) refuses(() => parseTarget(target, method));
   }
 });
 
-Deno.test("B4: origin-form is told apart", () => {
+Deno.test("origin-form is told apart", () => {
   for (const target of ["/", "/a?b", "//example.com/", "/http://example.com/"]) {
     assertEquals(parseTarget(target, "GET"), { form: "origin", path: target });
   }
 });
 
-const BAD_AUTHORITIES: [id: string, authority: string][] = [
-  ["B5", "user@example.com"],
-  ["B5", "user:pass@example.com"],
-  ["B5", "@example.com"],
-  ["B5", "example.com@"],
-  ["B5", "user%40example.com"],
-  ["B5", "example.com:80@evil.example"],
-  ["B5", "good.example\\@evil.example"],
-  ["B1", ""],
-  ["B1", ":80"],
-  ["B1", "exa mple.com"],
-  ["B1", "exam\tple.com"],
-  ["B1", "exa%6Dple.com"],
-  ["B1", "example.com\\evil"],
-  ["B1", "example.com,evil.example"],
-  ["B1", "example.com;a"],
-  ["B1", "ex\xE4mple.com"],
-  ["B1", ".example.com"],
-  ["B1", "example..com"],
-  ["B1", "example.com.."],
-  ["B1", "a/b"],
-  ["B1", "a?b"],
-  ["B1", "a#b"],
-  ["B1", "a:b:c"],
-  ["B1", "::1"],
-  ["B1", "[]"],
-  ["B1", "[::1"],
-  ["B1", "::1]"],
-  ["B1", "[[::1]]"],
-  ["B1", "[::1]a"],
-  ["B1", "[::1]80"],
-  ["B1", "a[::1]"],
-  ["B1", "[192.0.2.1]"],
-  ["B1", "[example.com]"],
-  ["B1", "[::1%25eth0]"],
-  ["B1", "[::1%eth0]"],
-  ["B1", "[fe80::1::2]"],
-  ["B1", "[v1.a:b]"],
-  ["B1", "[1:2:3:4:5:6:7:8:9]"],
-  ["B1", `${"a".repeat(64)}.com`],
-  ["B1", "a.".repeat(128)],
-  ["E1", "example.com:0"],
-  ["E1", "example.com:65536"],
-  ["E1", "example.com:4294967376"],
-  ["E1", `example.com:${"9".repeat(400)}`],
-  ["E1", "example.com:-1"],
-  ["E1", "example.com:+80"],
-  ["E1", "example.com:80a"],
-  ["E1", "example.com:0x50"],
-  ["E1", "example.com:8.0"],
-  ["E1", "example.com: 80"],
-  ["E1", "example.com:80 "],
-  ["E1", "example.com:80:80"],
+const BAD_AUTHORITIES: string[] = [
+  "user@example.com",
+  "user:pass@example.com",
+  "@example.com",
+  "example.com@",
+  "user%40example.com",
+  "example.com:80@evil.example",
+  "good.example\\@evil.example",
+  "",
+  ":80",
+  "exa mple.com",
+  "exam\tple.com",
+  "exa%6Dple.com",
+  "example.com\\evil",
+  "example.com,evil.example",
+  "example.com;a",
+  "ex\xE4mple.com",
+  ".example.com",
+  "example..com",
+  "example.com..",
+  "a/b",
+  "a?b",
+  "a#b",
+  "a:b:c",
+  "::1",
+  "[]",
+  "[::1",
+  "::1]",
+  "[[::1]]",
+  "[::1]a",
+  "[::1]80",
+  "a[::1]",
+  "[192.0.2.1]",
+  "[example.com]",
+  "[::1%25eth0]",
+  "[::1%eth0]",
+  "[fe80::1::2]",
+  "[v1.a:b]",
+  "[1:2:3:4:5:6:7:8:9]",
+  `${"a".repeat(64)}.com`,
+  "a.".repeat(128),
+  "example.com:0",
+  "example.com:65536",
+  "example.com:4294967376",
+  `example.com:${"9".repeat(400)}`,
+  "example.com:-1",
+  "example.com:+80",
+  "example.com:80a",
+  "example.com:0x50",
+  "example.com:8.0",
+  "example.com: 80",
+  "example.com:80 ",
+  "example.com:80:80",
 ];
 
-for (const [id, authority] of BAD_AUTHORITIES) {
-  Deno.test(`${id}: the authority ${visible(authority.slice(0, 60))} is refused wherever it stands`, () => {
+for (const authority of BAD_AUTHORITIES) {
+  Deno.test(`the authority ${visible(authority.slice(0, 60))} is refused wherever it stands`, () => {
     refuses(() => parseAuthority(authority));
     refuses(() => parseTarget(authority, "CONNECT"));
     if (!/[/?#]/.test(authority)) refuses(() => parseTarget(`http://${authority}/`, "GET"));
   });
 }
 
-Deno.test("E1: CONNECT needs a host and a port", () => {
+Deno.test("CONNECT needs a host and a port", () => {
   const bad = [
     "example.com",
     "example.com:",
@@ -158,7 +158,7 @@ Deno.test("E1: CONNECT needs a host and a port", () => {
   }
 });
 
-Deno.test("E1: CONNECT leads to the host and port that it names", () => {
+Deno.test("CONNECT leads to the host and port that it names", () => {
   const good: [string, string, number][] = [
     ["example.com:443", "example.com", 443],
     ["EXAMPLE.com.:1", "EXAMPLE.com.", 1],
@@ -195,7 +195,7 @@ const NO_TARGETS = [
 ];
 
 for (const target of NO_TARGETS) {
-  Deno.test(`B3: the target ${visible(target)} is refused`, () => {
+  Deno.test(`the target ${visible(target)} is refused`, () => {
     for (const method of ["GET", "OPTIONS", "POST", "CONNECT"]) refuses(() => parseTarget(target, method));
   });
 }

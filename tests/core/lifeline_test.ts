@@ -209,7 +209,7 @@ async function silenced(head: string, answer: string, reply: RegExp) {
   assertEquals(network.clock.pending, 0);
 }
 
-Deno.test("T14: a tunnel whose upstream cannot be reached any more ends, and the record says why", async () => {
+Deno.test("a tunnel whose upstream cannot be reached any more ends, and the record says why", async () => {
   await silenced(
     "CONNECT far.test:443 HTTP/1.1\r\nHost: far.test:443\r\n\r\n",
     "HTTP/1.1 200 OK\r\n\r\n",
@@ -217,7 +217,7 @@ Deno.test("T14: a tunnel whose upstream cannot be reached any more ends, and the
   );
 });
 
-Deno.test("T14: so does one that an Upgrade has made", async () => {
+Deno.test("so does one that an Upgrade has made", async () => {
   await silenced(
     "GET http://far.test/ HTTP/1.1\r\nHost: far.test\r\nConnection: upgrade\r\nUpgrade: thing\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: thing\r\n\r\n",

@@ -13,7 +13,7 @@ import { parseTarget } from "../../src/protocols/http/target.ts";
 const LENGTH = 2 ** 20;
 
 function timed(name: string, run: () => void): void {
-  Deno.test(`T18: ${name} takes linear time`, () => {
+  Deno.test(`${name} takes linear time`, () => {
     const start = performance.now();
     run();
     assert(performance.now() - start < 10_000);

@@ -14,7 +14,7 @@ function refused(host: string, listening: string, local?: string): boolean {
   }
 }
 
-Deno.test("B7: refuseOwnListeners() knows a listener in every spelling of its address", () => {
+Deno.test("refuseOwnListeners() knows a listener in every spelling of its address", () => {
   const cases: [dialed: string, listening: string, expected: boolean][] = [
     ["127.0.0.1", "127.0.0.1", true],
     ["::ffff:127.0.0.1", "127.0.0.1", true],
@@ -38,7 +38,7 @@ Deno.test("refuseOwnListeners() leaves other ports alone", () => {
   refuseOwnListeners({ host: "127.0.0.1", port: 80 }, [{ host: "127.0.0.1", port: 8899 }]);
 });
 
-Deno.test("B7: refuseOwnListeners() knows an address of this machine by both ends of the connection being it", () => {
+Deno.test("refuseOwnListeners() knows an address of this machine by both ends of the connection being it", () => {
   assertEquals(refused("192.0.2.1", "0.0.0.0", "192.0.2.1"), true);
   assertEquals(refused("192.0.2.1", "0.0.0.0", "192.0.2.99"), false);
 });

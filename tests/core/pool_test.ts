@@ -36,7 +36,7 @@ Deno.test("OriginPool loses nothing of what a taken connection reads next", asyn
   assertEquals(await hear(taken.channel, "answer"), "answer");
 });
 
-Deno.test("G5: OriginPool drops an idle connection after its time, and leaves no timer behind", async () => {
+Deno.test("OriginPool drops an idle connection after its time, and leaves no timer behind", async () => {
   const { clock, pool, connect } = pooled();
   const { channel, origin } = connect();
   pool.put("a.test:80", { channel });

@@ -41,7 +41,7 @@ async function pass(clock: VirtualClock, milliseconds: number): Promise<void> {
   }
 }
 
-Deno.test("Y1: race() starts the next attempt 250 ms after the last, and the first to connect wins", async () => {
+Deno.test("race() starts the next attempt 250 ms after the last, and the first to connect wins", async () => {
   const { clock, log, result } = racing({ a: "never", b: { after: 50, connects: true }, c: "never" });
   await pass(clock, 400);
   assertEquals(await result, "b");
@@ -49,14 +49,14 @@ Deno.test("Y1: race() starts the next attempt 250 ms after the last, and the fir
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Y1: race() lets a slow attempt go on while others are tried: it may still win", async () => {
+Deno.test("race() lets a slow attempt go on while others are tried: it may still win", async () => {
   const { clock, log, result } = racing({ a: { after: 400, connects: true }, b: "never" });
   await pass(clock, 500);
   assertEquals(await result, "a");
   assertEquals(log, ["0 tried a", "250 tried b", "400 closed b"]);
 });
 
-Deno.test("Y1: race() goes on at once behind a failure, and lists all of them when nothing is left", async () => {
+Deno.test("race() goes on at once behind a failure, and lists all of them when nothing is left", async () => {
   const refused = { after: 20, connects: false };
   const { clock, log, result } = racing({ a: refused, b: refused, c: refused });
   await pass(clock, 100);
@@ -93,7 +93,7 @@ Deno.test("race() takes back a connection that comes when another has won", asyn
   assertEquals(released, ["a"]);
 });
 
-Deno.test("Y1: interleaved() lets the families take turns, the first one first", () => {
+Deno.test("interleaved() lets the families take turns, the first one first", () => {
   assertEquals(interleaved(["::1", "::2", "::3", "1.1.1.1", "2.2.2.2"]), [
     "::1",
     "1.1.1.1",

@@ -85,7 +85,7 @@ Deno.test("an address that cannot be read is denied where a rule has to judge it
   }
 });
 
-Deno.test("E5: connectPorts restrict tunnels, before all rules, and nothing else", () => {
+Deno.test("connectPorts restrict tunnels, before all rules, and nothing else", () => {
   const rules = new Rules(parseRules("allow *", "f"), { connectPorts: [443, " 8000-8999", "22,23"] });
   const cases: [protocol: RuleProtocol, port: number, expected: string][] = [
     ["connect", 443, "allow"],

@@ -17,7 +17,7 @@ function heads(budget: number) {
   return { subject, clock, lines };
 }
 
-Deno.test("T5: the oldest of the unfinished heads go while there is too much in all of them", () => {
+Deno.test("the oldest of the unfinished heads go while there is too much in all of them", () => {
   const { subject } = heads(10);
   const clients = [new Client(), new Client(), new Client(), new Client()];
   const [first, second, third, fourth] = clients;
@@ -34,7 +34,7 @@ Deno.test("T5: the oldest of the unfinished heads go while there is too much in 
   assertEquals([third.fault?.status, fourth.fault], [503, undefined]);
 });
 
-Deno.test("T5: who is the oldest itself is told so", () => {
+Deno.test("who is the oldest itself is told so", () => {
   const { subject } = heads(10);
   const client = new Client();
   assertThrows(() => subject.hold(client, 11), Fault);
@@ -42,7 +42,7 @@ Deno.test("T5: who is the oldest itself is told so", () => {
   subject.hold(client, 10);
 });
 
-Deno.test("T5: the log tells of heads that were let go, once a minute, and how many", () => {
+Deno.test("the log tells of heads that were let go, once a minute, and how many", () => {
   const { subject, clock, lines } = heads(1);
   const letGo = () => assertThrows(() => subject.hold(new Client(), 2), Fault);
   letGo();

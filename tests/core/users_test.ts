@@ -78,7 +78,7 @@ Deno.test("Users refuses entries that cannot work, and quotes no password", () =
   }
 });
 
-Deno.test("T22: wrong credentials cost one run of scrypt, whatever is wrong, and right ones are remembered", async () => {
+Deno.test("wrong credentials cost one run of scrypt, whatever is wrong, and right ones are remembered", async () => {
   const scrypt = new FakeScrypt();
   const users = new Users(["ann:secret", entry("bob", "secret", 15), entry("eve", "hidden", 16)], scrypt);
   async function runs(user: string, password: string): Promise<number> {
@@ -103,7 +103,7 @@ Deno.test("T22: wrong credentials cost one run of scrypt, whatever is wrong, and
   ]);
 });
 
-Deno.test("T22: an unknown name has the parameters of one of the hashes, the same each time", async () => {
+Deno.test("an unknown name has the parameters of one of the hashes, the same each time", async () => {
   const scrypt = new FakeScrypt();
   const users = new Users([entry("bob", "secret", 15), entry("eve", "hidden", 16)], scrypt);
   const chosen = new Set<number>();
@@ -240,7 +240,7 @@ Deno.test("a run of scrypt that fails frees its place", async () => {
   }
 });
 
-Deno.test("T22: what is wrong with clear credentials cannot be told from the time (TIMING=20000 asserts it)", () => {
+Deno.test("what is wrong with clear credentials cannot be told from the time (TIMING=20000 asserts it)", () => {
   const samples = Deno.env.get("TIMING");
   const comparisons = timings(Number(samples ?? 10));
   assertEquals(comparisons.length, 3);

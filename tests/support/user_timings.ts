@@ -1,5 +1,5 @@
 /**
- * Whether the time that a comparison takes tells what is wrong with credentials (T22). Runs on every runtime, as a
+ * Whether the time that a comparison takes tells what is wrong with credentials. Runs on every runtime, as a
  * program too: `bun run tests/support/user_timings.ts 20000`.
  *
  * @module
