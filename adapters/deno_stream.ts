@@ -110,8 +110,9 @@ export class SocketStream extends PortStream {
     if (receiver === undefined) return;
     this.#receiver = undefined;
     if (count === null) {
-      // The system tells a reset only once. A write has met it, so what is read next looks like an end.
-      if ((this.#unwritable as Error | undefined)?.name === "ConnectionReset") {
+      // The system tells only once that a connection is gone. A write has met it, so what is read next looks like an end;
+      // EPIPE is what a write meets behind a real one.
+      if (this.#unwritable !== undefined && (this.#unwritable as Error).name !== "BrokenPipe") {
         this.#receiver = receiver;
         return this.#destroy(this.#unwritable);
       }

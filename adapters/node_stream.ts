@@ -243,8 +243,11 @@ export class SocketStream extends PortStream {
     // Behind the last bytes libuv takes a hang-up for a FIN, be it a reset (Node 20 to 24): a write of nothing tells.
     const asks = "port" in this.remote && this.socket.writableLength === 0 && !this.socket.writableEnded;
     if (asks && !this.#unwritable) this.socket.write(NOTHING);
-    // The system tells a reset only once. A write has met it, so what is read next looks like an end.
-    if (this.#unwritable?.code === "ECONNRESET") return void this.socket.destroy(this.#unwritable);
+    // The system tells only once that a connection is gone. A write has met it, so what is read next looks like an end;
+    // EPIPE is what a write meets behind a real one.
+    if (this.#unwritable && this.#unwritable.code !== "EPIPE") {
+      return void this.socket.destroy(this.#unwritable);
+    }
     this.#finReceived = true;
     if (this.#unwritable) this.socket.destroy();
     if (this.#buffer !== SHARED) spare(this.#giveUp());

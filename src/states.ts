@@ -64,8 +64,8 @@ export const TRANSITIONS = {
 } as const;
 
 /**
- * Events that may happen in any state whose own row does not say otherwise: the step threw, its deadline passed,
- * or the connection was cut from outside (the client reset it, the proxy is shutting down).
+ * Events that may happen in any state whose own row does not say otherwise: the step threw or was broken off, its
+ * deadline passed, or the connection was cut from outside (the client reset it, the proxy is shutting down).
  */
 export const FROM_ANY = { failed: "closing", timedOut: "closing", aborted: "closing" } as const;
 

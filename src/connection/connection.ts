@@ -11,7 +11,7 @@ import type { Recording } from "../observe/recording.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { DEADLINES, type Event, type FROM_ANY, next, type State } from "../states.ts";
 import { STEPS } from "./steps.ts";
-import { type Payloads, RESET } from "./step.ts";
+import { eventOf, type Payloads, RESET } from "./step.ts";
 
 /** What it means when a state's deadline passes. */
 const LATE: Record<State, FaultCode> = {
@@ -47,12 +47,6 @@ const ENDINGS: Partial<Record<Event, Ending>> = {
 interface Interruption {
   readonly event: keyof typeof FROM_ANY;
   readonly payload: typeof RESET;
-}
-
-/** Which of the events that may happen anywhere it was. */
-function eventOf(fault: Fault): keyof typeof FROM_ANY {
-  if (fault.code.endsWith("_timeout")) return "timedOut";
-  return fault.code === "client_disconnected" || fault.code === "proxy_shutdown" ? "aborted" : "failed";
 }
 
 function recordingOf(here: object): Recording | undefined {

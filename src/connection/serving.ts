@@ -33,7 +33,7 @@ import { relay } from "../traffic/relay.ts";
 import { type Session, Traffic } from "./session.ts";
 import type { Outcome } from "../states.ts";
 import type { Way } from "../dialing/router.ts";
-import { GRACEFUL, type Origin, type Payloads, reusable, type Steps } from "./step.ts";
+import { brokenOff, GRACEFUL, type Origin, type Payloads, reusable, type Steps } from "./step.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -103,7 +103,8 @@ export const SERVING = {
     const held = services.lifelines.hold(reached, session, recording);
     try {
       if (reply.length > 0) await client.writer.write(reply);
-      await relay(client, target, new Traffic(session, recording));
+      const fault = await relay(client, target, new Traffic(session, recording));
+      if (fault) return brokenOff(recording, fault);
     } finally {
       held?.release();
       target.drop(TUNNEL_OVER);

@@ -20,7 +20,7 @@ import type {
   TunnelRequest,
 } from "../protocols/common/handshake.ts";
 import type { Session } from "./session.ts";
-import type { Outcome, State } from "../states.ts";
+import type { FROM_ANY, Outcome, State } from "../states.ts";
 
 /** What each state is entered with. */
 export interface Payloads extends Record<State, unknown> {
@@ -80,4 +80,19 @@ export function freshHandshake(session: Session, protocol: Protocol): Payloads["
 /** The event of an exchange after which the client may send another request. */
 export function reusable(session: Session): { event: "reusable"; payload: Payloads["handshaking"] } {
   return { event: "reusable", payload: freshHandshake(session, "http") };
+}
+
+/** Which of the events that may happen anywhere a fault is. */
+export function eventOf({ code }: Fault): keyof typeof FROM_ANY {
+  if (code.endsWith("_timeout")) return "timedOut";
+  return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
+}
+
+/** The event of a request whose answer was delivered although a fault broke it off: the client may take it all in. */
+export function brokenOff(
+  recording: Recording,
+  fault: Fault,
+): { event: keyof typeof FROM_ANY; payload: typeof GRACEFUL } {
+  recording.fault ??= fault;
+  return { event: eventOf(fault), payload: GRACEFUL };
 }

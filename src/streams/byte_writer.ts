@@ -32,6 +32,11 @@ export class ByteWriter {
     return this.#closed;
   }
 
+  /** Why a write has failed, on a connection that was not cut and may still be read. */
+  get broken(): Fault | undefined {
+    return this.#closed ? undefined : this.#fault;
+  }
+
   /** See `DirectPort`: how much of the write under way the kernel has not taken. */
   get unsent(): number {
     return this.#closed || this.#fault ? 0 : this.#port.unsent;

@@ -8,6 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { randomBytes } from "node:crypto";
 import { digest, request } from "./exchanges.ts";
+import { TUNNELS } from "./half_close.ts";
 import { Suite } from "./suite.ts";
 import { chunked } from "../support/http_message.ts";
 import { Origin, response } from "../support/origin.ts";
@@ -72,6 +73,34 @@ suite.test("an answer on the head arrives although the origin resets the connect
     await client.send(BIG);
     const answer = await client.message();
     assertEquals([answer.status, answer.text], [413, "big"]);
+  }
+});
+
+suite.test("the answer of a target that takes no more arrives through a tunnel, too", async (proxy) => {
+  for (const [protocol, open] of Object.entries(TUNNELS)) {
+    await using origin = await Origin.listen();
+    using client = await open(proxy, origin);
+    {
+      using target = await origin.accept();
+      await client.send(request("POST", "http://origin.test/", FRAMED.length[0]));
+      await target.until("\r\n\r\n");
+      await target.send(
+        "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
+      );
+      await target.read(target.received.length);
+    }
+    // It reads nothing before all is sent, as simple clients do.
+    client.pause();
+    await client.send(BIG);
+    client.resume();
+    assertEquals([protocol, (await client.readToEnd()).toString().slice(0, 12)], [protocol, "HTTP/1.1 413"]);
+    client.end();
+    const { status, fault, ending } = await proxy.record(origin.authority, client);
+    assertEquals([status, fault, ending], [
+      { CONNECT: 200, SOCKS4: 0x5A, SOCKS5: 0 }[protocol],
+      "connection_terminated",
+      "aborted",
+    ]);
   }
 });
 

@@ -1,13 +1,38 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../src/streams/channel.ts";
-import { Fault } from "../../src/faults.ts";
+import { Fault, type Side } from "../../src/faults.ts";
 import { relay, type RelayObserver } from "../../src/traffic/relay.ts";
+import type { ByteStream } from "../../src/runtime/contract.ts";
 import { memoryPair, type MemoryPairOptions } from "../support/memory_stream.ts";
 
+interface RelayedOptions extends MemoryPairOptions {
+  /** Which side takes nothing at all. */
+  readonly unwritable?: Side;
+}
+
+/** The same connection, to which nothing can be written. */
+function readOnly(stream: ByteStream): ByteStream {
+  const fail = () => Promise.reject(Object.assign(new Error("EPIPE"), { code: "connection_terminated" }));
+  const { readable, port } = stream;
+  if (!port) return { ...stream, readable, writable: new WritableStream({ write: fail }) };
+  return {
+    ...stream,
+    port: {
+      unsent: 0,
+      pull: (receiver) => port.pull(receiver),
+      write: fail,
+      close: () => undefined,
+      destroy: (options) => port.destroy(options),
+    },
+  };
+}
+
 /** A relay between two ends that the test holds. */
-function relayed(options: MemoryPairOptions = {}) {
-  const [client, clientSide] = memoryPair(options);
-  const [targetSide, target] = memoryPair(options);
+function relayed({ unwritable, ...options }: RelayedOptions = {}) {
+  const [client, nearClient] = memoryPair(options);
+  const [nearTarget, target] = memoryPair(options);
+  const clientSide = unwritable === "client" ? readOnly(nearClient) : nearClient;
+  const targetSide = unwritable === "target" ? readOnly(nearTarget) : nearTarget;
   const seen = { sent: 0, received: 0, halfClosed: 0 };
   const observer: RelayObserver = {
     sent: (count) => seen.sent += count,
@@ -71,6 +96,44 @@ for (const direct of [false, true]) {
       await assertRejects(() => other.reader.read(), Fault);
     });
   }
+
+  Deno.test(`relay() delivers what a target has sent that takes no more of an upload, ${ports}`, async () => {
+    const { client, target, done, seen } = relayed({ direct, capacity: 1_000, unwritable: "target" });
+    const down = noise(20_000);
+    const answered = target.writer.write(down).then(() => target.writer.close());
+    // It reads nothing before it has sent everything.
+    await client.writer.write(noise(100_000));
+    assertEquals(await readAll(client), down);
+    await answered;
+    await client.writer.close();
+    const fault = await done;
+    assertEquals([fault?.code, fault?.message], ["connection_terminated", "EPIPE"]);
+    assertEquals([seen.sent, seen.received], [0, 20_000]);
+    assertEquals(seen.halfClosed > 0, true, "The rest has a deadline");
+  });
+
+  Deno.test(`relay() delivers what a client has sent that takes no more, and asks the target for no more, ${ports}`, async () => {
+    const { client, target, done, seen } = relayed({ direct, capacity: 1_000, unwritable: "client" });
+    const flood = target.writer.write(noise(100_000)).catch(() => "cut");
+    const up = noise(20_000);
+    const sent = client.writer.write(up).then(() => client.writer.close());
+    assertEquals(await readAll(target), up);
+    await sent;
+    assertEquals((await done)?.code, "client_disconnected");
+    assertEquals([seen.sent, seen.received], [20_000, 0]);
+    target.cut(new Fault("connection_terminated"));
+    assertEquals(await flood, "cut");
+  });
+
+  Deno.test(`relay() ends where a target that takes no more is reset, ${ports}`, async () => {
+    const { client, target, done } = relayed({ direct, unwritable: "target" });
+    await client.writer.write(noise(10));
+    await target.writer.write(noise(10));
+    assertEquals((await client.reader.read())?.length, 10);
+    target.cut(new Fault("connection_terminated"));
+    assertEquals((await assertRejects(() => done, Fault)).message, "EPIPE");
+    await assertRejects(() => client.reader.read(), Fault);
+  });
 
   Deno.test(`relay() takes no more from one side than the other takes in, ${ports}`, async () => {
     const { client, target, seen } = relayed({ direct, capacity: 1_000 });
