@@ -21,10 +21,14 @@ export const ASKING = {
     let begun = user !== undefined || handshake.protocol !== "http";
     /** Whether the client owes nothing: it has not begun, and is waited for. */
     let idle = false;
+    let waited = false;
     let held = false;
     try {
       while (true) {
         const event = handshake.read(buffer);
+        // An empty line is some client's old bug, and the codec has taken it: it begins nothing.
+        begun ||= event !== undefined || buffer.length > 0 || handshake.asked !== undefined;
+        if (begun && waited) session.setDeadline("header");
         if (event?.type === "reply") await client.writer.write(event.bytes);
         else if (event?.type === "credentials") {
           return { event: "credentials", payload: { handshake, credentials: event.credentials } };
@@ -33,16 +37,14 @@ export const ASKING = {
           const recording = session.record(handshake.protocol, { user, request });
           return { event: "request", payload: { handshake, recording, request } };
         } else {
-          // An empty line is some client's old bug, and the codec has taken it: it begins nothing.
-          begun ||= buffer.length > 0 || handshake.asked !== undefined;
           idle = !begun;
-          if (idle) session.waitForRequest(session.known ? "idle" : "header");
+          if (idle && !waited) session.waitForRequest(session.known ? "idle" : undefined);
+          waited = idle;
           if (buffer.length > 0) {
             held = true;
             unfinishedHeads.hold(session, buffer.capacity);
           }
           if (!await session.fill()) return { event: "ended", payload: GRACEFUL };
-          if (idle) session.setDeadline("header");
           idle = false;
         }
       }

@@ -17,7 +17,7 @@ import {
   takeKept,
 } from "../dialing/dialing.ts";
 import { Exchange, type ExchangeEnd } from "../traffic/exchange.ts";
-import { Fault, malformed, toFault } from "../faults.ts";
+import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
 import { pageAt } from "../admin/pages.ts";
 import type {
@@ -77,6 +77,7 @@ export const SERVING = {
       client,
       origin: reached.channel,
       bound: reached.lost !== undefined,
+      party: partyOf(reached),
       proxy: reached.proxy,
       name: services.name,
       maxHeaderSize: services.limits.headerSize,
@@ -95,6 +96,7 @@ export const SERVING = {
     const { channel: target } = reached;
     session.cuttable = {
       far: target,
+      party: partyOf(reached),
       cut(fault) {
         client.cut(fault);
         target.cut(fault);
@@ -251,6 +253,9 @@ function concluded(
         return reusable(session);
       }
       reached.channel.drop(EXCHANGE_OVER);
+      if (end.how === "finished" && end.fault && !isDeclined(request.http, recording)) {
+        return brokenOff(recording, end.fault);
+      }
       return end.how === "reusable" && !exchange.binds
         ? reusable(session)
         : { event: "finished", payload: GRACEFUL };
@@ -277,6 +282,16 @@ function concluded(
 function boundTo(session: Session, reached: Reached): Reached {
   session.bound = true;
   return reached.lost ? reached : { ...reached, lost: () => session.drain() };
+}
+
+/** RFC 9110 section 10.1.1: a client that waits to be asked for its body, and is answered instead, keeps it. */
+function isDeclined({ head }: HttpRequest, { sent }: Recording): boolean {
+  return sent === 0 && head.fields.has("expect");
+}
+
+/** Who is at the other end of the connection itself. */
+function partyOf({ chain }: Reached): Party {
+  return chain.length > 0 ? "next proxy" : "target";
 }
 
 /** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */

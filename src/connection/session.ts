@@ -11,7 +11,7 @@ import { judge, questionOf } from "../dialing/dialing.ts";
 import type { Entrance } from "../listeners/entrance.ts";
 import type { Timed } from "../runtime/deadlines.ts";
 import type { ExchangeObserver } from "../traffic/exchange.ts";
-import { Fault, type FaultCode } from "../faults.ts";
+import { Fault, type FaultCode, type Party } from "../faults.ts";
 import type { AccessRecord, Ending } from "../observe/record.ts";
 import { Recording } from "../observe/recording.ts";
 import type { Entry } from "../policy/admission.ts";
@@ -57,6 +57,8 @@ interface RecordStart {
 export interface Cuttable {
   /** The other end of what passes through, where there is one. */
   readonly far?: Channel;
+  /** Who is at that end; the target where undefined. */
+  readonly party?: Party;
   /** Makes whoever waits for it reject with the fault. */
   cut(fault: Fault): void;
 }
@@ -203,9 +205,12 @@ export class Session implements Timed {
     if (this.expiresAt < before) this.services.deadlines.watch(this);
   }
 
-  /** The client owes nothing and is owed nothing: it may be let go when the proxy drains. */
-  waitForRequest(deadline: "header" | "idle"): void {
-    this.setDeadline(deadline);
+  /**
+   * The client owes nothing and is owed nothing: it may be let go when the proxy drains. The deadline that runs goes on
+   * where no other is given.
+   */
+  waitForRequest(deadline?: "header" | "idle"): void {
+    if (deadline) this.setDeadline(deadline);
     this.#waiting = true;
   }
 
@@ -242,7 +247,7 @@ export class Session implements Timed {
     const end = this.#movedAt + allowed;
     if (end > now) this.expiresAt = Math.min(end, nextLook(now, patience));
     else if (unsent === 0) return new Fault(this.#late);
-    else return stalled(toClient > 0 ? "client" : "target", allowed);
+    else return stalled(toClient > 0 ? "client" : this.cuttable?.party ?? "target", allowed);
   }
 
   /** Breaks off what the current step waits for. */

@@ -9,7 +9,7 @@
  */
 
 import { formatDuration } from "../text/duration.ts";
-import { Fault, type Side } from "../faults.ts";
+import { Fault, type Party } from "../faults.ts";
 import type { Deadline } from "../states.ts";
 
 /** The deadlines that count from the last byte that moved. */
@@ -30,9 +30,9 @@ export function nextLook(now: number, patience: number): number {
 }
 
 /** What it is when a peer takes none of the bytes that wait for it. */
-export function stalled(side: Side, time: number): Fault {
+export function stalled(who: "client" | Party, time: number): Fault {
   const what = `has taken none of the bytes that wait for it in ${formatDuration(time)}`;
-  return side === "client"
+  return who === "client"
     ? new Fault("client_timeout", `The client ${what}`)
-    : new Fault("connection_write_timeout", `The target ${what}`);
+    : new Fault("connection_write_timeout", `The ${who} ${what}`, { party: who });
 }

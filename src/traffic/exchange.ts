@@ -15,7 +15,7 @@
 import { discardBody, pumpBody } from "./body_pump.ts";
 import type { Watcher } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
-import { Fault, malformed, toFault } from "../faults.ts";
+import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import { bindingScheme, bindsConnection } from "../protocols/http/authentication.ts";
 import { type BodyReader, bodyReader, bodyWriter } from "../protocols/http1/body.ts";
 import { type KnownProxy, refusesUs, unknownToProxy } from "../protocols/http1/connector.ts";
@@ -35,8 +35,8 @@ const MAX_INTERIM = 100;
 export type ExchangeEnd =
   /** The response is complete, and both sides know where the client's next request begins. */
   | { readonly how: "reusable" }
-  /** The response is complete; the client's connection is to be closed. */
-  | { readonly how: "finished" }
+  /** The response is complete; the client's connection is to be closed. `fault` is what broke the request's body off. */
+  | { readonly how: "finished"; readonly fault?: Fault }
   /** 101 Switching Protocols: what follows is not HTTP. */
   | { readonly how: "upgraded" }
   /** Nothing was sent to the client yet: it can still be told. */
@@ -49,6 +49,8 @@ export interface ExchangeOptions {
   readonly request: HttpRequest;
   readonly client: Channel;
   readonly origin: Channel;
+  /** Who is at the other end of `origin`; the target where undefined. */
+  readonly party?: Party;
   /** Whether an origin has let in its connection, and by that this client (see `authentication.ts`). */
   readonly bound: boolean;
   /** The origin's end is another proxy, which wants these credentials. */
@@ -85,6 +87,8 @@ export class Exchange implements Watcher {
   #body: BodyReader | undefined;
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
+  /** What broke the request off while it was sent. */
+  #broken: Fault | undefined;
   #head: ResponseHeadReader;
   #interim = 0;
   /** How far the response is: `sent` is that its head, and `complete` that all of it, was given to the client. */
@@ -130,7 +134,8 @@ export class Exchange implements Watcher {
       this.#response = "complete";
       if (upload && this.#upload !== "done") await this.#finishUpload(upload);
       this.#originReusable = this.#upload === "done" && this.#leavesReusable(head, framing);
-      return this.#persistent && this.#upload !== "failed" ? REUSABLE : FINISHED;
+      if (this.#upload === "failed") return { how: "finished", fault: this.#broken };
+      return this.#persistent ? REUSABLE : FINISHED;
     } catch (error) {
       const fault = this.#fault ?? toFault(asProtocolError(error));
       this.#options.origin.cut(fault);
@@ -144,16 +149,21 @@ export class Exchange implements Watcher {
     return this.#options.origin;
   }
 
+  /** See `Cuttable`. */
+  get party(): Party | undefined {
+    return this.#options.party;
+  }
+
   /** Breaks it off from outside: the deadline has passed, or the proxy is shutting down. */
   cut(fault: Fault): void {
     const slowClient = fault.code === "http_response_timeout" && this.#upload === "client";
-    this.#fault ??= slowClient
+    const cause = this.#fault ??= slowClient
       ? new Fault("client_timeout", "The request body did not arrive in time")
       : fault;
-    this.#options.origin.cut(fault);
+    this.#options.origin.cut(cause);
     // A client that has its whole answer is to keep it: only the wait for the rest of its request is given up.
-    if (this.#response === "complete") this.#options.client.reader.interrupt(fault);
-    else if (this.#response === "sent") this.#options.client.cut(fault);
+    if (this.#response === "complete") this.#options.client.reader.interrupt(cause);
+    else if (this.#response === "sent") this.#options.client.cut(cause);
   }
 
   /** Undefined where the request is on its way at once. Never rejects. */
@@ -202,6 +212,7 @@ export class Exchange implements Watcher {
 
   #sendingFailed(error: unknown): void {
     const fault = toFault(error);
+    this.#broken = fault;
     this.#upload = "failed";
     // An origin that stopped reading may have answered all the same; anything else ends the exchange.
     if (fault.blame === "upstream") return;

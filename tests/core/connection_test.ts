@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
+import type { Channel } from "../../src/streams/channel.ts";
 import { bytes, hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 
 const GET = "GET http://origin.test/path HTTP/1.1\r\nHost: origin.test\r\n\r\n";
@@ -185,6 +186,19 @@ Deno.test("a head that trickles is cut off at the header timeout, and is told 40
   assertEquals(network.records[0].fault, "client_timeout");
 });
 
+Deno.test("an empty line does not give a client more time for its first request", async () => {
+  const network = await VirtualNetwork.start();
+  const { client, done } = network.connect();
+  network.clock.advance(9_000);
+  await say(client, "\r\n");
+  await until(() => network.path.includes("handshaking"));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  network.clock.advance(1_100);
+  await until(() => network.path.includes("closing"));
+  await client.writer.close();
+  await done;
+});
+
 Deno.test("half a greeting costs its own connection, at the header timeout, and nobody else's", async () => {
   for (const half of ["\x05\x01", "\x04\x01\x00", "CONNECT origin.test:80 HT"]) {
     const network = await VirtualNetwork.start();
@@ -365,6 +379,34 @@ Deno.test("a request body over the limit is refused with 413, before the origin 
   await hear(origin, "1234");
   await say(origin, OK);
   assertStringIncludes(await hear(client, "ok"), "HTTP/1.1 200 OK");
+});
+
+Deno.test("the record of an answer whose request broke off says so, and one of a body that was never asked for does not", async () => {
+  const length = ["", "Content-Length: 10\r\n\r\n"] as const;
+  const stalls = (network: VirtualNetwork) => network.clock.advance(300_000);
+  const leaves = (_: VirtualNetwork, client: Channel) => client.writer.close();
+  for (
+    const [fields, body, end, ending, fault] of [
+      [length, "12345", stalls, "timed out", "client_timeout"],
+      [length, "12345", leaves, "aborted", "http_request_error"],
+      [["Expect: 100-continue\r\n", length[1]], "", leaves, "completed", undefined],
+    ] as const
+  ) {
+    const network = await VirtualNetwork.start();
+    const { client, done } = network.connect();
+    await say(client, `POST http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n${fields.join("")}${body}`);
+    const origin = await network.origin();
+    await hear(origin, `\r\n\r\n${body}`);
+    await say(origin, OK);
+    await hear(client, "ok");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await end(network, client);
+    await until(() => network.records.length === 1);
+    const [record] = network.records;
+    assertEquals([record.status, record.ending, record.fault], [200, ending, fault]);
+    await client.writer.close();
+    await done;
+  }
 });
 
 Deno.test("origins are told of clients where that was asked for", async () => {

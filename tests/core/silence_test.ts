@@ -61,6 +61,25 @@ Deno.test("a target that takes none of what waits for it is cut as the target", 
   assertEquals(endings(network), [["timed out", "connection_write_timeout", reason]]);
 });
 
+Deno.test("a next proxy that takes none of what waits for it is cut as the next proxy", async () => {
+  const network = await VirtualNetwork.start({
+    proxy: "http://192.0.2.50:3128",
+    timeouts: { stalled: 20_000 },
+  });
+  const { client, done } = connect(network);
+  await say(client, CONNECT);
+  const upstream = await network.origin();
+  await hear(upstream, "\r\n\r\n");
+  await say(upstream, "HTTP/1.1 200 OK\r\n\r\n");
+  await hear(client, "\r\n\r\n");
+  sayInVain(client, MUCH);
+  await settle();
+  network.clock.advance(22_500);
+  await done;
+  const reason = "The next proxy has taken none of the bytes that wait for it in 20s";
+  assertEquals(endings(network), [["timed out", "connection_write_timeout", reason]]);
+});
+
 Deno.test("where one side has ended, its shorter deadline counts, and the record says what waited", async () => {
   const network = await VirtualNetwork.start();
   const { client, done } = await tunnel(network);
