@@ -72,8 +72,7 @@ export function writeQuery(host: string, { id, family }: { id: number; family: 4
 }
 
 /**
- * Reads the answer to a question; undefined where the message is anything else, which whoever sent it may have
- * made up. Throws an `Error` with the code `EBADRESP` where it answers the question and is malformed.
+ * Reads the answer to a question. Undefined where the message is anything else: a stranger may have made it up. Throws an `Error` with the code `EBADRESP` where it answers the question and is malformed.
  */
 export function readAnswer(message: Uint8Array, query: Uint8Array): NameAnswer | undefined {
   if (message.length < query.length) return undefined;

@@ -49,7 +49,7 @@ class HalfSocket extends Socket {
   watcher: WriteWatcher | undefined;
   #failed = false;
   #done: (error?: Error | null) => void = () => {};
-  /** One for all writes, of which there is one at a time. */
+  /** All writes share it, since there is only one at a time. */
   #settle: ((error?: Error | null) => void) | undefined;
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {

@@ -62,7 +62,7 @@ interface Dnt {
 
 /** dnt, or nothing where JSR does not hand it out within a minute, or hands out something else than before. */
 async function fetchDnt(): Promise<Dnt | undefined> {
-  // The first fetch writes the checksums; whoever does it commits them. Each later one must have the same.
+  // The first fetch writes the checksums, which are committed with the code. Each later one must have the same.
   const frozen = existsSync(DNT.lock) ? ["--frozen"] : [];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["cache", "--quiet", "--no-config", "--lock", DNT.lock, ...frozen, DNT.specifier],

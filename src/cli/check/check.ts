@@ -180,7 +180,7 @@ function formatTime(time: number): string {
 export function formatEnd({ size, time, fault, missed }: ProbeResult): string[] {
   const total = `${size.toLocaleString("en")} bytes`;
   if (!fault) return [formatLine("total", total, { outcome: formatRate(size, time), time })];
-  // A proxy's client is told to ask whoever runs it; here that is the reader.
+  // The table sends a client to the operator. The reader of this output is the operator.
   const advice = ADVICE[fault.code] ?? (fault.party === "target" ? fault : FAULTS[fault.code]).advice;
   return [
     formatLine("failed", "", { outcome: "", time }),
