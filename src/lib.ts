@@ -26,14 +26,15 @@ export type { Log } from "./observe/log.ts";
 export type { OnTransition } from "./connection/services.ts";
 export type { Authenticate, AuthenticationRequest } from "./policy/authentication.ts";
 export type { Credentials, Protocol } from "./protocols/common/handshake.ts";
-export type { ForwardedMode } from "./protocols/http/forwarded.ts";
+export type { ForwardedMode } from "./settings/http.ts";
 export { type Event, FROM_ANY, type State, TRANSITIONS } from "./states.ts";
 export type { Places } from "./policy/places.ts";
 export type { AccessRule, RouteRule, Rule, WrittenRule } from "./policy/rule.ts";
 export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/rule_request.ts";
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./dialing/router.ts";
 export type { Clock } from "./runtime/clock.ts";
-export type { Limits, Timeouts } from "./settings.ts";
+export type { Limits } from "./settings/limits.ts";
+export type { Timeouts } from "./settings/timeouts.ts";
 export type { ReadText } from "./text/text_file.ts";
 export type { DirectPort, PortReceiver } from "./runtime/direct_port.ts";
 export type {

@@ -90,7 +90,7 @@ export type Outcome<S extends State, Payloads extends Record<State, unknown>> = 
   [E in Event<S>]: Next<S, E> extends State ? { event: E; payload: Payloads[Next<S, E>] } : never;
 }[Event<S>];
 
-/** The time limits that a connection runs under. The values are the user's: see `Timeouts` in `settings.ts`. */
+/** The time limits that a connection runs under. The values are the user's: see `Timeouts` in `settings/timeouts.ts`. */
 export type Deadline = "header" | "connect" | "idle" | "halfClosed" | "linger" | "none";
 
 /**

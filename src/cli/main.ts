@@ -9,7 +9,7 @@ import { detectRuntime } from "../detect_runtime.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check/check.ts";
-import type { CommandName } from "./flags/commands.ts";
+import type { CommandName } from "../settings/option.ts";
 import { explain } from "./explain.ts";
 import { formatHelp } from "./flags/help.ts";
 import { type CommandLine, flagsOf, parseCommandLine } from "./flags/options.ts";

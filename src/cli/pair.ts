@@ -13,7 +13,7 @@ import { DEFAULT_ENDPOINT } from "../listeners/endpoint.ts";
 import { parseTokens, Tokens } from "../policy/tokens.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { ProxyOptions } from "../proxy/options.ts";
-import { DEFAULT_LIMITS } from "../settings.ts";
+import { DEFAULT_LIMITS } from "../settings/limits.ts";
 import type { TextFiles } from "../text/text_file.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { KEY_FILES } from "./flags/key_files.ts";

@@ -13,7 +13,7 @@ import type { Proxy, ProxyOptions } from "../proxy/options.ts";
 import { createProxy } from "../proxy/server.ts";
 import type { AuthenticationRequest } from "../policy/authentication.ts";
 import { TextFiles, type Texts } from "../text/text_file.ts";
-import type { CommandName } from "./flags/commands.ts";
+import type { CommandName } from "../settings/option.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
 import { proxyOptions, readUsers } from "./config/proxy_options.ts";
@@ -45,7 +45,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     ...settings,
     ...post?.settings,
     others: () => post?.others,
-    places: options["max-per-client"] === undefined ? undefined : post?.places,
+    places: options["max-per-client"] === Infinity ? undefined : post?.places,
     readText: (path, what) => files.read(path, what),
     authenticate: users && ((request, signal) => verify(() => users!, request, signal)),
     onRecord: file === "off"

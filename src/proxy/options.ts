@@ -10,11 +10,12 @@ import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Places } from "../policy/places.ts";
 import type { Rule } from "../policy/rule.ts";
-import type { ForwardedMode } from "../protocols/http/forwarded.ts";
+import type { ForwardedMode } from "../settings/http.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
 import type { OnTransition } from "../connection/services.ts";
 import type { Authenticate } from "../policy/authentication.ts";
-import type { Limits, Timeouts } from "../settings.ts";
+import type { Limits } from "../settings/limits.ts";
+import type { Timeouts } from "../settings/timeouts.ts";
 import type { ReadText } from "../text/text_file.ts";
 import type { Route } from "../dialing/router.ts";
 

@@ -19,7 +19,7 @@ import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import { bindingScheme, bindsConnection } from "../protocols/http/authentication.ts";
 import { type BodyReader, bodyReader, bodyWriter } from "../protocols/http1/body.ts";
 import { type KnownProxy, refusesUs, unknownToProxy } from "../protocols/http1/connector.ts";
-import type { ForwardedMode } from "../protocols/http/forwarded.ts";
+import type { ForwardedMode } from "../settings/http.ts";
 import { forwardedRequest, forwardedResponse } from "../protocols/http1/forwarding.ts";
 import { responseFraming } from "../protocols/http1/framing.ts";
 import type { Framing, HttpRequest, ResponseHead } from "../protocols/http/message.ts";

@@ -15,7 +15,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { digest, request, SOCKS5_GREETING, socks5Reply, socks5Request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
-import { DEFAULT_TIMEOUTS } from "../../src/settings.ts";
+import { DEFAULT_TIMEOUTS } from "../../src/settings/timeouts.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { Keys, Pair, PERMISSIONS, startLocal, startRemote } from "../support/pair.ts";
 import type { ProxyProcess } from "../support/proxy.ts";

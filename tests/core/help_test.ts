@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type CommandName, COMMANDS } from "../../src/cli/flags/commands.ts";
-import { commandsOf, type Flag } from "../../src/cli/flags/flag.ts";
+import { COMMANDS } from "../../src/cli/flags/commands.ts";
 import { FLAGS } from "../../src/cli/flags/flags.ts";
-import { formatHelp } from "../../src/cli/flags/help.ts";
+import { describeDefault, formatHelp } from "../../src/cli/flags/help.ts";
 import { parseCommandLine } from "../../src/cli/flags/options.ts";
+import { type CommandName, commandsOf, type Option } from "../../src/settings/option.ts";
 import { VERSION } from "../../src/version.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 const NAMES = Object.keys(COMMANDS) as CommandName[];
 
-function flagsOf(command: CommandName): [name: string, flag: Flag][] {
-  return Object.entries<Flag>(FLAGS).filter(([, flag]) => commandsOf(flag)?.includes(command) ?? true);
+function flagsOf(command: CommandName): [name: string, flag: Option][] {
+  return Object.entries<Option>(FLAGS).filter(([, flag]) => commandsOf(flag)?.includes(command) ?? true);
 }
 
 for (const command of NAMES) {
@@ -26,8 +26,9 @@ for (const command of NAMES) {
 
   Deno.test(`help: that of "${command}" explains every flag, and shows the default of those with a value`, () => {
     const words = formatHelp(command).replace(/\s+/g, " ");
-    for (const [, { help, value, fallback }] of flagsOf(command)) {
-      assertStringIncludes(words, value && fallback ? `${help} (${fallback})` : help);
+    for (const [, option] of flagsOf(command)) {
+      const otherwise = describeDefault(option);
+      assertStringIncludes(words, otherwise ? `${option.help} (${otherwise})` : option.help);
     }
   });
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { readName } from "../../src/cli/flags/values.ts";
+import { HTTP_OPTIONS } from "../../src/settings/http.ts";
 import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
 import {
   type AnswerOptions,
@@ -125,7 +125,7 @@ const NAMES = ["a", "Proxy", "proxy-1a2b3c4d", "proxy.example.com", "A!#$%&'*+-.
 
 for (const name of NAMES) {
   Deno.test(`Proxy-Status of a proxy called ${name} is valid`, () => {
-    assertEquals(readName(name), name);
+    assertEquals(HTTP_OPTIONS.name.read(name), name);
     const { fields } = answer(new Fault("dns_error"), { name });
     assertEquals(parseProxyStatus(fields.get("proxy-status")!), [{
       name,

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Fields } from "../../src/protocols/http/fields.ts";
-import { FORWARDED_MODES, forwardedFor, type ForwardedMode } from "../../src/protocols/http/forwarded.ts";
+import { forwardedFor } from "../../src/protocols/http/forwarded.ts";
+import { FORWARDED_MODES, type ForwardedMode } from "../../src/settings/http.ts";
 import { forwardedRequest } from "../../src/protocols/http1/forwarding.ts";
 import type { Address } from "../../src/runtime/contract.ts";
 import { fromLatin1, type Lines, linesOf, request } from "../support/http1.ts";

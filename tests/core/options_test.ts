@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { commandsOf, type Flag } from "../../src/cli/flags/flag.ts";
 import { environmentName, FLAGS } from "../../src/cli/flags/flags.ts";
 import { type Environment, type Options, parseCommandLine } from "../../src/cli/flags/options.ts";
-import { readRule } from "../../src/cli/flags/values.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import { describe, type Rule } from "../../src/policy/rule.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/settings.ts";
+import { DEFAULT_LIMITS } from "../../src/settings/limits.ts";
+import { commandsOf, type Option } from "../../src/settings/option.ts";
+import { DEFAULT_TIMEOUTS } from "../../src/settings/timeouts.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { Random } from "../support/random.ts";
 
@@ -18,7 +19,7 @@ function plain(options: Options): unknown {
 }
 
 function rules(...texts: string[]): Rule[] {
-  return texts.map(readRule);
+  return texts.map(OPTIONS.rule.read);
 }
 
 const DEFAULTS: Options = {
@@ -53,9 +54,9 @@ const DEFAULTS: Options = {
   "stall-timeout": DEFAULT_TIMEOUTS.stalled,
   "drain-timeout": DEFAULT_TIMEOUTS.drain,
   "max-connections": DEFAULT_LIMITS.connections,
-  "max-per-client": undefined,
+  "max-per-client": Infinity,
   "max-header-size": DEFAULT_LIMITS.headerSize,
-  "max-body-size": undefined,
+  "max-body-size": Infinity,
   "access-log": "-",
   "log-format": "text",
   "log-query": false,
@@ -274,7 +275,7 @@ Deno.test("options: a bad variable is refused by its own name", () => {
 Deno.test("options: every flag that decides something is looked up once, and nothing else is", () => {
   const asked: string[] = [];
   parseOptions([], (name) => void asked.push(name));
-  const expected = Object.entries<Flag>(FLAGS)
+  const expected = Object.entries<Option>(FLAGS)
     .filter(([, flag]) => commandsOf(flag)?.includes("serve") ?? true)
     .filter(([, { environment }]) => environment === undefined)
     .map(([name]) => environmentName(name));
@@ -315,7 +316,7 @@ const SAMPLES: Record<string, string> = {
   "USER": "ann",
 };
 
-const TABLE = Object.entries<Flag>(FLAGS).map(([name, flag]) => ({
+const TABLE = Object.entries<Option>(FLAGS).map(([name, flag]) => ({
   name,
   ...flag,
   command: commandsOf(flag)?.[0] ?? "serve",
@@ -440,12 +441,12 @@ Deno.test("options: no spelling of a flag outside the table is accepted", () => 
 });
 
 Deno.test("options: no two flags share a letter", () => {
-  const letters = Object.values<Flag>(FLAGS).flatMap(({ short }) => short ?? []);
+  const letters = Object.values<Option>(FLAGS).flatMap(({ short }) => short ?? []);
   assertEquals(new Set(letters).size, letters.length);
 });
 
 Deno.test("options: a shorthand stands for a flag and a value that this flag takes", () => {
-  for (const { shorthand, value } of Object.values<Flag>(FLAGS)) {
+  for (const { shorthand, value } of Object.values<Option>(FLAGS)) {
     const ending = shorthand?.[1] === "route" ? " * via direct" : " *";
     if (shorthand) parseOptions([`--${shorthand[0]}`, value ? shorthand[1] + ending : shorthand[1]]);
   }

@@ -15,7 +15,7 @@ import { escapeMessage } from "../../observe/escape.ts";
 import { descriptorOutput } from "../../observe/output.ts";
 import { Fields } from "../../protocols/http/fields.ts";
 import type { Runtime } from "../../runtime/contract.ts";
-import { DEFAULT_LIMITS } from "../../settings.ts";
+import { DEFAULT_LIMITS } from "../../settings/limits.ts";
 import { readTextFile } from "../../text/text_file.ts";
 import { Resolver } from "../../dialing/resolver.ts";
 import { parseChain } from "../../dialing/upstream.ts";

@@ -34,10 +34,10 @@ export async function proxyOptions(options: Options, readText: ReadText): Promis
     },
     limits: {
       connections: options["max-connections"],
-      perClient: options["max-per-client"] ?? Infinity,
+      perClient: options["max-per-client"],
       attempts: options["max-attempts"],
       headerSize: options["max-header-size"],
-      bodySize: options["max-body-size"] ?? Infinity,
+      bodySize: options["max-body-size"],
     },
     recordPages: options["log-pages"],
     forwarded: options.forwarded,

@@ -5,9 +5,9 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import type { Option } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import type { Flag } from "./flag.ts";
 import { type FlagName, FLAGS } from "./flags.ts";
 
 /** The value of a flag as text, and the name that messages about it use: the flag's or the variable's. */
@@ -27,7 +27,7 @@ export interface Arguments {
 export const FLAG_NAMES = Object.keys(FLAGS) as FlagName[];
 
 /** The row of a flag. */
-export function flagOf(name: FlagName): Flag {
+export function flagOf(name: FlagName): Option {
   return FLAGS[name];
 }
 

@@ -4,160 +4,211 @@
  * @module
  */
 
-import { formatDuration } from "../../text/duration.ts";
-import { DEFAULT_TIMEOUTS } from "../../settings.ts";
-import type { Flag } from "./flag.ts";
+import { parseIp } from "../../addresses/host.ts";
+import { RULE_PROTOCOLS } from "../../policy/rule_request.ts";
+import type { FieldLine } from "../../protocols/http/fields.ts";
+import { isToken } from "../../protocols/http/syntax.ts";
+import { parseAuthority } from "../../protocols/http/target.ts";
+import { FILE, oneOf, SWITCH, TEXT, TIME } from "../../settings/kinds.ts";
+import type { Option } from "../../settings/option.ts";
+import { DEFAULT_TIMEOUTS } from "../../settings/timeouts.ts";
+import { UsageError } from "../../text/usage_error.ts";
 import { KEY_FILES } from "./key_files.ts";
-import {
-  readAddress,
-  readAuthority,
-  readField,
-  readFile,
-  readMethod,
-  readPin,
-  readRuleProtocol,
-  readSwitch,
-  readTimeout,
-} from "./values.ts";
+
+const PROTOCOLS = `${RULE_PROTOCOLS.slice(0, -1).join(", ")} or ${RULE_PROTOCOLS.at(-1)}`;
 
 /** Name → flag, in the order of the help. */
 export const COMMAND_FLAGS = {
   "remote": {
+    ...TEXT,
     group: "Pair",
     value: "HOST:PORT",
     help: "Where the remote half listens",
+    unset: "none",
     commands: ["local"],
+    reload: false,
     read: readAuthority,
   },
   "pin": {
+    ...TEXT,
     group: "Pair",
     value: "PIN",
     help: 'The remote half\'s key, as "sluice keygen" has printed it: nobody else is trusted',
+    unset: "none",
     commands: ["local"],
+    reload: false,
     read: readPin,
   },
   "token-file": {
+    ...FILE,
     group: "Pair",
-    value: "FILE",
     help: "The token that both halves know; the remote half takes several, one a line",
-    fallback: KEY_FILES.token,
+    default: KEY_FILES.token,
     commands: ["remote", "local"],
-    read: readFile,
+    reload: true,
   },
   "cert": {
+    ...FILE,
     group: "Pair",
-    value: "FILE",
     help: "The certificate, in PEM; of the local half where the remote one asks for it",
+    unset: "none",
     commands: ["remote", "local"],
-    read: readFile,
+    reload: true,
   },
   "key": {
+    ...FILE,
     group: "Pair",
-    value: "FILE",
     help: "Its private key, in PEM",
+    unset: "none",
     commands: ["remote", "local"],
-    read: readFile,
+    reload: true,
   },
   "client-ca": {
+    ...FILE,
     group: "Pair",
-    value: "FILE",
-    help:
-      "Local halves must have a certificate that was signed by one of these (no certificate is asked for)",
+    help: "Local halves must have a certificate that was signed by one of these",
+    unset: "no certificate is asked for",
     commands: ["remote"],
-    read: readFile,
+    reload: true,
   },
   "out": {
+    ...FILE,
     group: "Pair",
     value: "FOLDER",
     help: "Where the files are made",
-    fallback: ".",
+    default: ".",
     commands: ["keygen"],
     environment: false,
-    read: readFile,
   },
   "method": {
+    ...TEXT,
     group: "Request",
     value: "METHOD",
     help: "What to ask with, such as HEAD; there is never a body",
-    fallback: "GET",
+    default: "GET",
     commands: ["check"],
     environment: false,
     read: readMethod,
   },
   "header": {
+    ...TEXT,
     group: "Request",
     value: "NAME:VALUE",
     help: "A header field, in place of one of our own. May be repeated",
+    unset: "none",
     repeatable: true,
     commands: ["check"],
     environment: false,
     read: readField,
   },
   "output": {
+    ...FILE,
     group: "Request",
     short: "o",
-    value: "FILE",
-    help: 'Where the body goes; "-" is standard output, and the steps go to standard error then (nowhere)',
+    help: 'Where the body goes; "-" is standard output, and the steps go to standard error then',
+    unset: "nowhere",
     commands: ["check"],
     environment: false,
-    read: readFile,
   },
   "ca": {
+    ...FILE,
     group: "Request",
-    value: "FILE",
     help: "The authorities in PEM that the target's certificate is judged by, in place of the usual ones",
+    unset: "none",
     commands: ["check"],
     environment: false,
-    read: readFile,
   },
   "timeout": {
+    ...TIME,
     group: "Request",
-    value: "TIME",
     help: "Without anything happening, in each step",
-    fallback: formatDuration(DEFAULT_TIMEOUTS.connect),
+    default: DEFAULT_TIMEOUTS.connect,
     commands: ["check"],
     environment: false,
-    read: readTimeout,
   },
   "as": {
+    ...TEXT,
     group: "Question",
     value: "USER",
-    help: "The user who asks (nobody)",
+    help: "The user who asks",
+    unset: "nobody",
     commands: ["explain"],
     environment: false,
-    read: (text) => text,
   },
   "from": {
+    ...TEXT,
     group: "Question",
     value: "ADDRESS",
     help: "The client's IP address",
-    fallback: "127.0.0.1",
+    default: "127.0.0.1",
     commands: ["explain"],
     environment: false,
     read: readAddress,
   },
   "protocol": {
+    ...oneOf(RULE_PROTOCOLS),
     group: "Question",
     value: "PROTOCOL",
-    help: "What the client speaks: http, connect, socks4, socks5 or udp (http for a URL, connect otherwise)",
+    help: `What the client speaks: ${PROTOCOLS}`,
+    unset: "http for a URL, connect otherwise",
     commands: ["explain"],
     environment: false,
-    read: readRuleProtocol,
   },
   "help": {
+    ...SWITCH,
     group: "About",
     short: "h",
     help: "Show this help",
-    fallback: "false",
+    default: false,
     environment: false,
-    read: readSwitch,
   },
   "version": {
+    ...SWITCH,
     group: "About",
     short: "V",
     help: "Show the version",
-    fallback: "false",
+    default: false,
     environment: false,
-    read: readSwitch,
   },
-} as const satisfies Record<string, Flag>;
+} as const satisfies Record<string, Option>;
+
+/** An IP address. */
+function readAddress(text: string): string {
+  if (parseIp(text)) return text;
+  throw new UsageError(`Invalid address "${text}": give an IP address such as "192.0.2.1"`);
+}
+
+/** A host and a port. */
+function readAuthority(text: string): string {
+  try {
+    if (parseAuthority(text).port !== undefined) return text;
+  } catch {
+    // Told below, in the words of the command line.
+  }
+  throw new UsageError(`Invalid address "${text}": give a host and a port, such as "proxy.example.com:8443"`);
+}
+
+/** A pinned key (RFC 7469 section 2.4). */
+function readPin(text: string): string {
+  if (/^sha256\/[A-Za-z0-9+/]{43}=$/.test(text)) return text;
+  throw new UsageError(`Invalid pin "${text}": give the one that "sluice keygen" has printed, "sha256/..."`);
+}
+
+/** A request method. CONNECT asks a proxy for a tunnel, and never a target for something. */
+function readMethod(text: string): string {
+  if (isToken(text) && text !== "CONNECT") return text;
+  throw new UsageError(`Invalid method "${text}": give one such as "GET" or "HEAD"`);
+}
+
+/** Fields that say where a message ends, or who asks a proxy. */
+const FIXED_FIELDS = ["content-length", "transfer-encoding", "proxy-authorization"];
+
+/** A header field. What it holds may be a secret, and is not quoted. */
+function readField(text: string): FieldLine {
+  const [, name = "", value] = /^([^:]*):[ \t]*([\t\x20-\x7E]*)$/.exec(text) ?? [];
+  if (!isToken(name)) {
+    throw new UsageError('Invalid header field: give NAME:VALUE, such as "Accept: text/html"');
+  }
+  if (!FIXED_FIELDS.includes(name.toLowerCase())) return { name, value: value.trimEnd() };
+  throw new UsageError(`The field "${name}" is written by the program: a user for a proxy goes into -x`);
+}

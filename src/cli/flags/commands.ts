@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { CommandName } from "../../settings/option.ts";
+
 /** One command. Its name is the key in {@linkcode COMMANDS}. */
 export interface Command {
   /** One line for the list of commands. */
@@ -97,10 +99,7 @@ terminal, and prints the line that lets this user in.
 Examples:
   sluice passwd ann >> users`,
   },
-} as const satisfies Record<string, Command>;
-
-/** The name of a command. */
-export type CommandName = keyof typeof COMMANDS;
+} as const satisfies Record<CommandName, Command>;
 
 /** What runs where no command is given. */
 export const DEFAULT_COMMAND: CommandName = "serve";

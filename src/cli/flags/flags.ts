@@ -1,22 +1,31 @@
 /**
- * Every flag of the command line: the one list from which parsing, environment names and help are derived.
+ * Every flag of the command line: the options of a proxy that a command takes, and what single commands take beside them.
  *
  * @module
  */
 
+import { OPTIONS } from "../../options/options.ts";
+import { GROUPS, type LIBRARY_ONLY, type Option } from "../../settings/option.ts";
 import { COMMAND_FLAGS } from "./command_flags.ts";
-import type { Flag } from "./flag.ts";
-import { LISTENING_FLAGS } from "./listening_flags.ts";
-import { POLICY_FLAGS } from "./policy_flags.ts";
-import { RUNNING_FLAGS } from "./running_flags.ts";
+
+const ALL = { ...OPTIONS, ...COMMAND_FLAGS } as const;
+
+type All = typeof ALL;
+
+/** The rows that some command takes. */
+type Flags = {
+  readonly [Name in keyof All as All[Name] extends { commands: typeof LIBRARY_ONLY } ? never : Name]:
+    All[Name];
+};
 
 /** Name → flag, in the order of the help. */
-export const FLAGS = {
-  ...LISTENING_FLAGS,
-  ...POLICY_FLAGS,
-  ...RUNNING_FLAGS,
-  ...COMMAND_FLAGS,
-} as const satisfies Record<string, Flag>;
+export const FLAGS = Object.fromEntries(
+  GROUPS.flatMap((group) =>
+    Object.entries<Option>(ALL).filter(([, { group: own, commands }]) =>
+      own === group && commands?.length !== 0
+    )
+  ),
+) as Flags;
 
 /** The name of a flag, without hyphens. */
 export type FlagName = keyof typeof FLAGS;

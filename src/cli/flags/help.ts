@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
-import { commandsOf, type Flag } from "./flag.ts";
+import { type CommandName, commandsOf, type Option } from "../../settings/option.ts";
+import { type Command, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
 import { FLAGS } from "./flags.ts";
 
 /** Terminals are this wide at least. */
@@ -32,7 +32,7 @@ export function formatHelp(command: CommandName): string {
   const isDefault = command === DEFAULT_COMMAND;
   const usage = ["sluice", isDefault ? `[${command}]` : command, "[flags]", ...words].join(" ");
   const groups = new Map<string, string[]>();
-  for (const [name, flag] of Object.entries<Flag>(FLAGS)) {
+  for (const [name, flag] of Object.entries<Option>(FLAGS)) {
     if (!(commandsOf(flag)?.includes(command) ?? true)) continue;
     const lines = groups.get(flag.group) ?? [];
     groups.set(flag.group, [...lines, ...formatFlag(name, flag)]);
@@ -54,10 +54,20 @@ function formatCommands(): string {
   return ["Commands (each has a --help of its own):", ...lines].join("\n");
 }
 
-function formatFlag(name: string, { short, value, help, fallback }: Flag): string[] {
+function formatFlag(name: string, option: Option): string[] {
+  const { short, value, help } = option;
   const names = `  ${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
-  const [first, ...rest] = wrap(value && fallback ? `${help} (${fallback})` : help, WIDTH - INDENT);
+  const otherwise = describeDefault(option);
+  const [first, ...rest] = wrap(otherwise ? `${help} (${otherwise})` : help, WIDTH - INDENT);
   return [names.padEnd(INDENT - 2) + "  " + first, ...rest.map((line) => " ".repeat(INDENT) + line)];
+}
+
+/** What the help says of an option that is not given; undefined where that goes without saying. */
+export function describeDefault(option: Option): string | undefined {
+  const { value, unset } = option;
+  if (value === undefined) return undefined;
+  if (option.default === undefined) return unset === "none" ? undefined : unset;
+  return [option.default].flat().map((value) => option.format?.(value) ?? value).join(", ");
 }
 
 function wrap(text: string, width: number): string[] {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type CommandName, commandsOf, type Option } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import {
@@ -15,16 +16,15 @@ import {
   readGiven,
   spellOut,
 } from "./arguments.ts";
-import { type Command, type CommandName, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
-import { commandsOf, type Flag } from "./flag.ts";
+import { type Command, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
 import type { FlagName, FLAGS } from "./flags.ts";
 import { type Environment, readVariables } from "./variables.ts";
 
-type Value<F extends Flag> = F extends { repeatable: true } ? readonly ReturnType<F["read"]>[]
-  : F extends { fallback: string } ? ReturnType<F["read"]>
-  : ReturnType<F["read"]> | undefined;
+type Value<Row extends Option> = Row extends { repeatable: true } ? readonly ReturnType<Row["read"]>[]
+  : Row extends { default: unknown } ? ReturnType<Row["read"]>
+  : ReturnType<Row["read"]> | undefined;
 
-/** Name → what was given, or else the fallback. */
+/** Name → what was given, or else the default. */
 export type Options = { readonly [Name in FlagName]: Value<(typeof FLAGS)[Name]> };
 
 export type { Environment };
@@ -43,7 +43,7 @@ const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
 const ABOUT = FLAG_NAMES.filter((name) => flagOf(name).group === "About");
 
 /**
- * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the fallback;
+ * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the default;
  * `--quiet` and `SLUICE_LOG_LEVEL` are such a pair, too, since they decide the same. The flags that together make one
  * list (`--rule`, `--deny`, `--allow`, `--route`) each beat their own variable alone: first comes what the flags say,
  * in their order, then what the other variables say, in the order of the table.
@@ -70,7 +70,7 @@ export function parseCommandLine(
     for (const [name, more] of joinGiven(variables)) texts.set(name, [...texts.get(name) ?? [], ...more]);
   }
   const options: Partial<Record<FlagName, unknown>> = {};
-  for (const name of FLAG_NAMES) options[name] = readFlag(name, texts.get(name) ?? readFallback(name));
+  for (const name of FLAG_NAMES) options[name] = readFlag(name, texts.get(name));
   const rest = words.slice(1);
   if (!options.help) checkWords(command, rest);
   return { command, words: rest, options: options as Options };
@@ -112,9 +112,11 @@ function refuseBoth(label: string, other: string): never {
   );
 }
 
-function readFlag(name: FlagName, given: readonly Given[]): unknown {
+function readFlag(name: FlagName, given: readonly Given[] | undefined): unknown {
+  const { repeatable, default: otherwise = repeatable && [] } = flagOf(name);
+  if (!given) return otherwise;
   const values = given.map(readGiven);
-  return flagOf(name).repeatable ? values : values[0];
+  return repeatable ? values : values[0];
 }
 
 function readCommand(word: string | undefined): CommandName {
@@ -135,9 +137,4 @@ function checkWords(command: CommandName, words: readonly string[]): void {
   if (words.length > wanted.length) {
     throw new UsageError(`Unexpected argument "${words[wanted.length]}": see "sluice ${command} --help"`);
   }
-}
-
-function readFallback(name: FlagName): Given[] {
-  const { fallback } = flagOf(name);
-  return fallback === undefined ? [] : [{ name, text: fallback, label: `--${name}` }];
 }

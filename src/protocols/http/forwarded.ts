@@ -7,21 +7,8 @@
  */
 
 import type { Address } from "../../runtime/contract.ts";
+import type { ForwardedMode } from "../../settings/http.ts";
 import { Fields } from "./fields.ts";
-
-/** What becomes of Forwarded and X-Forwarded-For. */
-export type ForwardedMode =
-  /** They pass as the client sent them, and nothing is added. */
-  | "keep"
-  /** The client's address is added behind those that are there: for proxies whose clients are trusted proxies. */
-  | "append"
-  /** The client's address stands alone: whatever an untrusted client wrote is dropped. */
-  | "replace"
-  /** They are dropped, and nothing is added. */
-  | "delete";
-
-/** The modes, for people to choose from. */
-export const FORWARDED_MODES: readonly ForwardedMode[] = ["keep", "append", "replace", "delete"];
 
 /** What is told of a client, and which. */
 export interface ForwardedOptions {

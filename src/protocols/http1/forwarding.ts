@@ -9,12 +9,8 @@
 import { Fault } from "../../faults.ts";
 import { httpDate } from "../http/date.ts";
 import type { Fields } from "../http/fields.ts";
-import {
-  forwardedFor,
-  type ForwardedMode,
-  type ForwardedOptions,
-  isForwardedField,
-} from "../http/forwarded.ts";
+import { forwardedFor, type ForwardedOptions, isForwardedField } from "../http/forwarded.ts";
+import type { ForwardedMode } from "../../settings/http.ts";
 import type { Framing, HttpRequest, ResponseHead, Version } from "../http/message.ts";
 import { listElements, toOctets } from "../http/syntax.ts";
 

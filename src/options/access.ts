@@ -1,0 +1,65 @@
+/**
+ * The options that say who may use the proxy.
+ *
+ * @module
+ */
+
+import { needIpBlock } from "../addresses/ip_block.ts";
+import { parseUser } from "../policy/users.ts";
+import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
+import type { Option } from "../settings/option.ts";
+
+/** The rows, in the order of the help. */
+export const ACCESS_OPTIONS = {
+  "user": {
+    ...TEXT,
+    group: "Access",
+    short: "u",
+    synonyms: ["auth", "password", "proxy-user"],
+    value: "NAME:PASSWORD",
+    help:
+      "Who may use the proxy: HTTP Basic and SOCKS5 clients must say so, SOCKS4 cannot. May be repeated. Other " +
+      "programs of this machine can see flags: SLUICE_USER is the safer place",
+    unset: "none",
+    repeatable: true,
+    reload: false,
+    read: readUser,
+  },
+  "users-file": {
+    ...FILE,
+    group: "Access",
+    help: 'Users in a file, one NAME:HASH to a line; "sluice passwd NAME" makes one. Read again at SIGHUP',
+    unset: "none",
+    reload: true,
+  },
+  "keep-tunnels": {
+    ...SWITCH,
+    group: "Access",
+    help: "At a reload, leave what is under way for users who were removed or have another password",
+    default: false,
+    reload: false,
+  },
+  "allow-client": {
+    ...TEXT,
+    group: "Access",
+    value: "CIDR",
+    help: "Clients that may use the proxy, such as 10.0.0.0/8; others are refused. May be repeated",
+    unset: "none",
+    repeatable: true,
+    setting: "allowClients",
+    reload: false,
+    read: readBlock,
+  },
+} as const satisfies Record<string, Option>;
+
+/** A name and a password, which are checked and left as they are. */
+function readUser(text: string): string {
+  parseUser(text);
+  return text;
+}
+
+/** A block of addresses, which is checked and left as it is. */
+function readBlock(text: string): string {
+  needIpBlock(text);
+  return text;
+}

@@ -1,0 +1,67 @@
+/**
+ * The options that say what is logged, and where.
+ *
+ * @module
+ */
+
+import { LOG_FORMATS } from "../observe/access_log.ts";
+import { LEVELS } from "../observe/log.ts";
+import { FILE, oneOf, SWITCH } from "../settings/kinds.ts";
+import type { Option } from "../settings/option.ts";
+
+/** The rows, in the order of the help. */
+export const LOG_OPTIONS = {
+  "access-log": {
+    ...FILE,
+    group: "Logs",
+    help: 'Where each request and tunnel gets a line; "-" is standard output, "off" nowhere',
+    default: "-",
+    reload: false,
+  },
+  "log-format": {
+    ...oneOf(LOG_FORMATS),
+    group: "Logs",
+    value: "FORMAT",
+    help: `How the access log is written: ${LOG_FORMATS.join(" or ")}`,
+    default: "text",
+    reload: false,
+  },
+  "log-query": {
+    ...SWITCH,
+    group: "Logs",
+    help:
+      "Keep the query strings of targets in the access log; they are left out, since they often hold secrets",
+    default: false,
+    reload: false,
+  },
+  "log-pages": {
+    ...SWITCH,
+    group: "Logs",
+    help: "Give the proxy's own pages, such as /metrics and /healthz, lines in the access log, too",
+    default: false,
+    setting: "recordPages",
+    reload: false,
+  },
+  "log-level": {
+    ...oneOf(LEVELS),
+    group: "Logs",
+    value: "LEVEL",
+    help: `What goes to standard error: ${LEVELS.slice(0, -1).join(", ")} or ${LEVELS.at(-1)}`,
+    default: "info",
+    reload: false,
+  },
+  "verbose": {
+    ...SWITCH,
+    group: "Logs",
+    short: "v",
+    help: "Same as --log-level debug",
+    shorthand: ["log-level", "debug"],
+  },
+  "quiet": {
+    ...SWITCH,
+    group: "Logs",
+    short: "q",
+    help: "Same as --log-level error",
+    shorthand: ["log-level", "error"],
+  },
+} as const satisfies Record<string, Option>;

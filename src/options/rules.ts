@@ -1,0 +1,143 @@
+/**
+ * The options that say where clients may go, and which way.
+ *
+ * @module
+ */
+
+import { parseNameServer } from "../addresses/host.ts";
+import type { Rule } from "../policy/rule.ts";
+import { parsePorts } from "../policy/rule_target.ts";
+import { parseRuleLine } from "../policy/rules_file.ts";
+import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
+import { KNOWS_RULES, type Option, RESOLVES } from "../settings/option.ts";
+import { UsageError } from "../text/usage_error.ts";
+
+/** A line as in a rules file. */
+const RULE = {
+  value: "RULE",
+  read: readRule,
+  takes: "a line as in a rules file, or a rule",
+  accepts: (value: unknown) => typeof value === "string" || (typeof value === "object" && value !== null),
+};
+
+/** The rows, in the order of the help. */
+export const RULE_OPTIONS = {
+  "route": {
+    ...RULE,
+    group: "Upstreams",
+    value: "ROUTE",
+    help: 'Where some targets are reached by, such as "*.onion via socks5h://127.0.0.1:9050"',
+    shorthand: ["rule", "route"],
+    commands: KNOWS_RULES,
+  },
+  "deny": {
+    ...RULE,
+    group: "Destinations",
+    value: "MATCH",
+    help: 'Refuse requests that match, such as *.example.com, 192.0.2.0/24, *:25 or "*.test user=ann"',
+    shorthand: ["rule", "deny"],
+    commands: KNOWS_RULES,
+  },
+  "allow": {
+    ...RULE,
+    group: "Destinations",
+    value: "MATCH",
+    help:
+      "Allow requests that match. With --deny and --rule it makes one list: the first that matches decides",
+    shorthand: ["rule", "allow"],
+    commands: KNOWS_RULES,
+  },
+  "rule": {
+    ...RULE,
+    group: "Destinations",
+    help: 'A line as in a rules file, such as "deny *.example.com". May be repeated. Where a rule allows ' +
+      "something, what none of them matches is refused",
+    unset: "none",
+    repeatable: true,
+    separator: ";",
+    commands: KNOWS_RULES,
+    setting: "rules",
+    reload: true,
+  },
+  "rules-file": {
+    ...FILE,
+    group: "Destinations",
+    help: "More rules, one to a line, behind those of the flags. Read again at SIGHUP",
+    unset: "none",
+    commands: KNOWS_RULES,
+    reload: true,
+  },
+  "connect-port": {
+    group: "Destinations",
+    value: "PORT",
+    help: "Ports that tunnels (CONNECT, SOCKS) may go to, such as 443 or 8000-8999. May be repeated",
+    unset: "all",
+    repeatable: true,
+    commands: KNOWS_RULES,
+    setting: "connectPorts",
+    reload: true,
+    read: readPorts,
+    takes: 'a port, or a range such as "8000-8999"',
+    accepts: (value: unknown) => typeof value === "string" || typeof value === "number",
+  },
+  "dns": {
+    ...TEXT,
+    group: "Destinations",
+    value: "SERVER",
+    help: "Name servers to ask, IP or IP:PORT, in place of the system's. May be repeated",
+    unset: "none",
+    repeatable: true,
+    commands: RESOLVES,
+    setting: "nameServers",
+    reload: false,
+    read: readNameServer,
+  },
+  "hosts-file": {
+    ...FILE,
+    group: "Destinations",
+    help: "Names and their addresses in the form of /etc/hosts, before any name server",
+    unset: "none",
+    commands: RESOLVES,
+    reload: false,
+  },
+  "allow-private": {
+    ...SWITCH,
+    group: "Destinations",
+    help:
+      "Let clients reach private, loopback and link-local addresses also where others than the user of this " +
+      "machine can come (see --allow-open)",
+    default: false,
+    commands: KNOWS_RULES,
+    reload: false,
+  },
+  "deny-private": {
+    ...SWITCH,
+    group: "Destinations",
+    help: "Keep clients from private, loopback and link-local addresses also where nobody else can come",
+    default: false,
+    commands: KNOWS_RULES,
+    reload: false,
+  },
+} as const satisfies Record<string, Option>;
+
+function readRule(text: string): Rule {
+  return parseRuleLine(text, `--${text.split(/\s/)[0]}`);
+}
+
+/** A port or a range of ports, which is checked and left as it is. */
+function readPorts(text: string): string {
+  try {
+    parsePorts(text);
+    return text;
+  } catch (error) {
+    throw new UsageError(`Invalid ports "${text}": ${(error as Error).message}`);
+  }
+}
+
+/** A name server, which is checked and left as it is. */
+function readNameServer(text: string): string {
+  if (parseNameServer(text)) return text;
+  throw new UsageError(
+    `Invalid name server "${text}": give an IP address, such as "9.9.9.9" or "[::1]:5353"`,
+  );
+}

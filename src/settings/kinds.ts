@@ -1,0 +1,120 @@
+/**
+ * The kinds of values that options of several subjects have.
+ *
+ * Each `read` throws a `UsageError` that quotes the text and says what to give instead.
+ *
+ * @module
+ */
+
+import { formatDuration, parseDuration } from "../text/duration.ts";
+import { UsageError } from "../text/usage_error.ts";
+
+const isText = (value: unknown): boolean => typeof value === "string";
+const isAmount = (value: unknown): boolean => typeof value === "number" && value >= 0;
+
+/** On or off. */
+export const SWITCH = {
+  read: readSwitch,
+  takes: "true or false",
+  accepts: (value: unknown) => typeof value === "boolean",
+};
+
+/** Text as it is. */
+export const TEXT = { value: "TEXT", read: (text: string) => text, takes: "a text", accepts: isText };
+
+/** A path, or a word that stands for one. */
+export const FILE = { ...TEXT, value: "FILE", read: readFile };
+
+/** A duration, in milliseconds. */
+export const DURATION = {
+  value: "TIME",
+  read: parseDuration,
+  format: formatDuration,
+  takes: "a number of milliseconds",
+  accepts: isAmount,
+};
+
+/** A duration that is not 0, in milliseconds. */
+export const TIME = { ...DURATION, read: readTimeout };
+
+/** A whole number from 1. */
+export const COUNT = {
+  value: "N",
+  read: readCount,
+  format: formatCount,
+  takes: "a number",
+  accepts: isAmount,
+};
+
+/** A number of bytes. */
+export const SIZE = {
+  value: "SIZE",
+  read: readSize,
+  format: formatSize,
+  takes: "a number of bytes",
+  accepts: isAmount,
+};
+
+/** One of a few words. */
+export function oneOf<Choice extends string>(choices: readonly Choice[]): {
+  readonly read: (text: string) => Choice;
+  readonly takes: string;
+  readonly accepts: (value: unknown) => boolean;
+} {
+  return {
+    read(text) {
+      const choice = choices.find((choice) => choice === text);
+      if (choice !== undefined) return choice;
+      throw new UsageError(`Invalid value "${text}": use one of ${choices.join(", ")}`);
+    },
+    takes: `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`,
+    accepts: (value) => choices.some((choice) => choice === value),
+  };
+}
+
+function readSwitch(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new UsageError(`Invalid switch "${text}": give "true" or "false"`);
+}
+
+function readFile(text: string): string {
+  if (text === "") throw new UsageError('Invalid file "": give a path, "-" or "off"');
+  return text;
+}
+
+function readTimeout(text: string): number {
+  const duration = parseDuration(text);
+  if (duration === 0) throw new UsageError(`Invalid time limit "${text}": give at least "1ms"`);
+  return duration;
+}
+
+function readCount(text: string): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (count === 0) throw new UsageError(`Invalid count "${text}": give a whole number from 1`);
+  return count;
+}
+
+function formatCount(count: number): string {
+  return count === Infinity ? "no limit" : String(count);
+}
+
+/** Powers of 1024, as curl and nginx have them. */
+const SIZE_UNITS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** The bytes that a text such as `64k` stands for; NaN where it is not a size. */
+export function bytesIn(text: string): number {
+  const [, amount, unit = ""] = /^(\d{1,9})([kmg])?$/.exec(text.toLowerCase()) ?? [];
+  return Number(amount) * SIZE_UNITS[unit];
+}
+
+function readSize(text: string): number {
+  const size = bytesIn(text);
+  if (size >= 0) return size;
+  throw new UsageError(`Invalid size "${text}": give bytes such as "1048576", "100m" or "2g"`);
+}
+
+function formatSize(size: number): string {
+  if (size === Infinity) return "no limit";
+  return size % SIZE_UNITS.k === 0 ? `${size / SIZE_UNITS.k}k` : String(size);
+}
