@@ -9,7 +9,7 @@
  */
 
 import { install } from "../scripts/npm.ts";
-import { ROOT, RUNTIMES, TOOLCHAIN } from "../tests/support/toolchain.ts";
+import { ROOT, RUNTIMES, TOOLCHAIN } from "../scripts/toolchain.ts";
 
 /** How the cases are started. Node 20 runs no TypeScript. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {

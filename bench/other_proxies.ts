@@ -5,7 +5,7 @@
  */
 
 import { install } from "../scripts/npm.ts";
-import { ROOT, RUNTIMES } from "../tests/support/toolchain.ts";
+import { ROOT, RUNTIMES } from "../scripts/toolchain.ts";
 import type { Entry, Origins, Via } from "./contestants.ts";
 import { freePort, isInstalled, listening, Program, whereIs, WORKSHOP } from "./processes.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ROOT, TOOLCHAIN } from "../tests/support/toolchain.ts";
+import { ROOT, TOOLCHAIN } from "../scripts/toolchain.ts";
 
 /** Where the load programs, the configurations of peers and npm's peers are kept. */
 export const WORKSHOP = `${TOOLCHAIN}/bench`;

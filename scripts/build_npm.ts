@@ -8,11 +8,8 @@
 
 import { existsSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
-import { ROOT, TOOLCHAIN } from "../tests/support/toolchain.ts";
 import { install, remove } from "./npm.ts";
-
-/** Where the package is built. */
-export const PACKAGE = `${ROOT}/npm`;
+import { PACKAGE, ROOT, TOOLCHAIN } from "./toolchain.ts";
 
 /** Compilers of the plain build. The types are those of the oldest Node that is supported. */
 const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };

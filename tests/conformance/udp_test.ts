@@ -17,7 +17,7 @@ import { eventually } from "../contract/waiting.ts";
 import { Arrivals } from "../support/condition.ts";
 import type { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
-import { ROOT } from "../support/toolchain.ts";
+import { ROOT } from "../../scripts/toolchain.ts";
 
 const suite = new Suite();
 const guarded = new Suite({ flags: ["--deny-private"] });

@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ROOT, RUNTIMES } from "../support/toolchain.ts";
+import { ROOT, RUNTIMES } from "../../scripts/toolchain.ts";
 import type { Verdict } from "./main.ts";
 import { ROWS, type RuntimeName } from "./rows.ts";
 

@@ -7,7 +7,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Buffer } from "node:buffer";
-import { ROOT } from "./toolchain.ts";
+import { ROOT } from "../../scripts/toolchain.ts";
 
 /** Where the vectors are. */
 export const CORPUS: string = join(ROOT, "../shared/corpus");

@@ -11,7 +11,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PATIENCE } from "./condition.ts";
-import { ROOT } from "./toolchain.ts";
+import { ROOT } from "../../scripts/toolchain.ts";
 
 const FOLDER = join(ROOT, "../shared/seeds");
 const DOCUMENT = existsSync(FOLDER) ? readdirSync(FOLDER).find((name) => name.startsWith("003_")) : undefined;

@@ -1,32 +1,15 @@
 /**
- * The ways to run sluice that the black-box tests try, and the runtimes that they need.
+ * The ways to run sluice that the black-box tests try.
  *
- * Nothing is installed here: `scripts/setup.ts`, which `deno task test` runs first, puts the pinned runtimes
- * and the built package where this file looks for them.
+ * `scripts/setup.ts` installs the pinned runtimes and the built package. `deno task test` runs it first; where
+ * somebody starts a test file by itself, the first that asks for the rows sees to it.
  *
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-/** The root of the checkout. */
-export const ROOT = join(fileURLToPath(import.meta.url), "../../..");
-
-/** Where `scripts/setup.ts` installs; git ignores it. */
-export const TOOLCHAIN = `${ROOT}/.toolchain`;
-
-/** The executables of the pinned runtimes. Deno is the one that runs the tests. */
-export const RUNTIMES = {
-  bun: `${TOOLCHAIN}/runtimes/node_modules/bun/bin/bun`,
-  node20: `${TOOLCHAIN}/runtimes/node_modules/node20/bin/node`,
-  node22: `${TOOLCHAIN}/runtimes/node_modules/node22/bin/node`,
-  node24: `${TOOLCHAIN}/runtimes/node_modules/node24/bin/node`,
-} as const;
-
-/** A folder in which the npm package, packed to a tarball, is installed and nothing else. */
-export const INSTALLED = `${TOOLCHAIN}/package`;
+import { spawnSync } from "node:child_process";
+import { isSetupDue } from "../../scripts/staleness.ts";
+import { BIN, ROOT, RUNTIMES } from "../../scripts/toolchain.ts";
 
 /** What a way to run sluice may be unable to do. */
 export type Capability =
@@ -53,19 +36,16 @@ export interface Row {
 
 /**
  * Every way to run sluice: `deno run -N mod.ts`, `bun run src/main.ts` and, on each supported Node, the bin
- * link of the installed npm package.
+ * link of the installed npm package, which is never older than the sources.
  *
  * @param permissions What Deno is allowed beside `-N`, such as `"-R", "-W"` for files and Unix sockets.
- * @throws {Error} Where a runtime is not installed; tests of a missing runtime fail, they are never skipped.
+ * @throws {Error} Where a runtime cannot be installed; tests of a missing runtime fail, they are never skipped.
  */
 export function rows(...permissions: string[]): Row[] {
   const lacks = "Deno was started with -N alone, and asks for -R and -W";
   const mayUseFiles = permissions.includes("-A") || ["-R", "-W"].every((flag) => permissions.includes(flag));
   const mayRead = ["-A", "-R"].some((flag) => permissions.includes(flag));
-  const link = `${INSTALLED}/node_modules/.bin/sluice`;
-  for (const path of [...Object.values(RUNTIMES), link]) {
-    if (!existsSync(path)) throw new Error(`Cannot find "${path}": run "deno task setup"`);
-  }
+  setUp();
   return [
     {
       name: ["deno", ...permissions].join(" "),
@@ -81,8 +61,28 @@ export function rows(...permissions: string[]): Row[] {
       command: [RUNTIMES.bun, "run", `${ROOT}/src/main.ts`],
       lacks: { "half-close over TLS": "Bun ends both directions at the peer's close_notify" },
     },
-    { name: "node 20", command: [RUNTIMES.node20, link], lacks: {} },
-    { name: "node 22", command: [RUNTIMES.node22, link], lacks: {} },
-    { name: "node 24", command: [RUNTIMES.node24, link], lacks: {} },
+    { name: "node 20", command: [RUNTIMES.node20, BIN], lacks: {} },
+    { name: "node 22", command: [RUNTIMES.node22, BIN], lacks: {} },
+    { name: "node 24", command: [RUNTIMES.node24, BIN], lacks: {} },
+    { name: "node 26", command: [RUNTIMES.node26, BIN], lacks: {} },
   ];
+}
+
+let isSetUp = false;
+
+/** Sees to it that the runtimes are there and the npm package is that of the sources. Only the first call looks. */
+export function setUp(): void {
+  if (isSetUp) return;
+  if (isSetupDue()) {
+    console.error(
+      "Setting up: a runtime is missing, or the sources have changed since the npm package was built",
+    );
+    const args = ["run", "-A", "--no-lock", `${ROOT}/scripts/setup.ts`];
+    const { status } = spawnSync(Deno.execPath(), args, {
+      cwd: ROOT,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    if (status !== 0) throw new Error('Cannot set up the tests: run "deno task setup"');
+  }
+  isSetUp = true;
 }

@@ -1,0 +1,48 @@
+/**
+ * Where the toolchain of this checkout is: the pinned runtimes, and the npm package as it is installed for the tests.
+ *
+ * `scripts/setup.ts` puts both there. Scripts, tests and benches ask this file.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of the checkout. */
+export const ROOT: string = join(fileURLToPath(import.meta.url), "../..");
+
+/** Where `scripts/setup.ts` installs; git ignores it. */
+export const TOOLCHAIN: string = `${ROOT}/.toolchain`;
+
+/** Where the npm package is built. */
+export const PACKAGE: string = `${ROOT}/npm`;
+
+/** A folder in which the npm package, packed to a tarball, is installed and nothing else. */
+export const INSTALLED: string = `${TOOLCHAIN}/package`;
+
+/** The pinned versions of Node, by the name that each has here. */
+export const NODES = {
+  node20: "20.20.2",
+  node22: "22.23.3",
+  node24: "24.21.0",
+  // npm has no build of 26.12.1 for arm64.
+  node26: Deno.build.arch === "aarch64" ? "26.12.0" : "26.12.1",
+} as const;
+
+/** The pinned version of Bun. */
+export const BUN = "1.4.5";
+
+const MODULES = `${TOOLCHAIN}/runtimes/node_modules`;
+
+/** The executables of the pinned runtimes. Deno is the one that runs this. */
+export const RUNTIMES: Readonly<Record<"bun" | keyof typeof NODES, string>> = {
+  bun: `${MODULES}/bun/bin/bun`,
+  node20: `${MODULES}/node20/bin/node`,
+  node22: `${MODULES}/node22/bin/node`,
+  node24: `${MODULES}/node24/bin/node`,
+  node26: `${MODULES}/node26/bin/node`,
+};
+
+/** The link that npm makes of the installed package's bin. */
+export const BIN: string = `${INSTALLED}/node_modules/.bin/sluice`;
