@@ -2,7 +2,8 @@
  * Black-box tests as functions of a row: each runs once on every runtime, as a step that bears the row's name.
  *
  * The rows of a test run side by side, each against a proxy of its own. A body never asks which row it is on; what
- * a row cannot do it lacks by name, and its step is skipped with the reason.
+ * a row cannot do it lacks by name, and its step is skipped with the reason. `SLUICE_ROW="node 26"` leaves all other
+ * rows out.
  *
  * @module
  */
@@ -23,6 +24,13 @@ export interface TestOptions {
   readonly programs?: readonly string[];
 }
 
+/** Why a row does not take part: what it lacks, or that somebody asks for another alone. */
+function absence({ name, lacks }: Row, needs?: Capability): string | undefined {
+  const only = process.env.SLUICE_ROW;
+  if (only !== undefined && !`${name} `.startsWith(`${only} `)) return `SLUICE_ROW asks for "${only}"`;
+  return needs && lacks[needs];
+}
+
 /** A test of the program: the body starts it as it likes. */
 export function testRows(name: string, body: (row: Row) => Promise<void>, options: TestOptions = {}): void {
   const { needs, permissions = [], programs = [] } = options;
@@ -33,7 +41,7 @@ export function testRows(name: string, body: (row: Row) => Promise<void>, option
   Deno.test(name, async (t) => {
     await Promise.all(
       rows(...permissions).map((row) => {
-        const reason = needs && row.lacks[needs];
+        const reason = absence(row, needs);
         return t.step({
           name: reason === undefined ? row.name : `${row.name} (cannot: ${reason})`,
           ignore: reason !== undefined,
