@@ -216,9 +216,6 @@ function happening(code: FaultCode, party: Party): string {
   return party === "next proxy" ? AT_NEXT_PROXY[code] ?? FAULTS[code].happened : FAULTS[code].happened;
 }
 
-/** The one SOCKS4 answer to every failure: request rejected or failed. */
-export const SOCKS4_REJECTED = 0x5B;
-
 /** What else a fault may carry. */
 export interface FaultOptions extends ErrorOptions {
   /** An HTTP status more exact than the table's. */
@@ -273,12 +270,6 @@ export class Fault extends Error {
   get blame(): Blame {
     return FAULTS[this.code].blame;
   }
-}
-
-/** The number that a client is told on its protocol; what the access log shows as status. `line` tells none. */
-export function replyCode(fault: Fault, protocol: "http" | "socks4" | "socks5" | "line"): number {
-  if (protocol === "socks4") return SOCKS4_REJECTED;
-  return protocol === "socks5" ? fault.socks5 : fault.status;
 }
 
 /** A client's message that does not follow its protocol: 400 unless a narrower status is given. */

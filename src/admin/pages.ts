@@ -10,8 +10,10 @@
 
 import type { Channel } from "../streams/channel.ts";
 import { formatAddress, formatAuthority, isLoopback, parseIp } from "../addresses/host.ts";
+import type { ListenerScheme } from "../listeners/endpoint.ts";
 import type { Role } from "../listeners/entrance.ts";
 import type { Totals } from "../observe/metrics.ts";
+import { PROTOCOLS } from "../protocols/client_protocols.ts";
 import { escapeHtml, type Page } from "../protocols/http1/answer.ts";
 import type { Address, TcpAddress } from "../runtime/contract.ts";
 
@@ -30,7 +32,7 @@ export interface PageFacts {
 export interface Listening {
   readonly address: Address;
   readonly tls: boolean;
-  readonly scheme: string;
+  readonly scheme: ListenerScheme;
 }
 
 /** The page at a path. `host` is what the client called us, its Host field. */
@@ -77,10 +79,9 @@ function proxyAutoConfig(host: string, { listeners }: PageFacts): string {
   const roads = listeners.flatMap(({ address, tls, scheme }) => {
     if ("path" in address) return [];
     const to = formatAuthority(reachableBy(host, address));
-    if (scheme === "socks5") return [`SOCKS5 ${to}`];
-    if (scheme === "socks4") return [`SOCKS ${to}`];
-    if (scheme !== "auto" && scheme !== "http") return [];
-    return [`${tls ? "HTTPS" : "PROXY"} ${to}`];
+    // A listener for all that can be told apart is an HTTP proxy to browsers.
+    const words = PROTOCOLS[scheme === "auto" ? "http" : scheme].browserWords;
+    return words ? [`${tls ? words.tls : words.plain} ${to}`] : [];
   });
   return `function FindProxyForURL(url, host) {
   if (/^(?:(?:.*\\.)?localhost|\\[?::1\\]?|127(?:\\.[0-9]{1,3}){3})\\.?$/i.test(host)) return "DIRECT";

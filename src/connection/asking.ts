@@ -4,9 +4,10 @@
  * @module
  */
 
-import { questionOf, ruleProtocol } from "../dialing/dialing.ts";
+import { questionOf } from "../dialing/dialing.ts";
 import { Fault, toFault } from "../faults.ts";
 import { maySeePages } from "../admin/pages.ts";
+import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
 import { refuseDenied } from "../policy/rules.ts";
 import { noProxyRequest } from "../protocols/http1/request.ts";
 import type { Session } from "./session.ts";
@@ -18,7 +19,7 @@ export const ASKING = {
   async handshaking(session, { handshake, user }) {
     const { client, services: { unfinishedHeads } } = session;
     const { buffer } = client.reader;
-    let begun = user !== undefined || handshake.protocol !== "http";
+    let begun = user !== undefined || !PROTOCOLS[handshake.protocol].persistent;
     /** Whether the client owes nothing: it has not begun, and is waited for. */
     let idle = false;
     let waited = false;
@@ -138,7 +139,7 @@ function authorize(
     }
     // A datagram says by itself where it goes.
     if (request.kind !== "association") {
-      const protocol = ruleProtocol(request.kind, handshake.protocol);
+      const protocol = ruleWord(request.kind, handshake.protocol);
       const question = questionOf(session, protocol, { user: recording.user, target: request.target });
       refuseDenied(session.services.rules().decide(question));
     }

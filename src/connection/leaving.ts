@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Fault, replyCode, toFault } from "../faults.ts";
+import { PROTOCOLS } from "../protocols/client_protocols.ts";
+import { Fault, toFault } from "../faults.ts";
 import { freshHandshake, GRACEFUL, type Steps } from "./step.ts";
 
 /** The most that is read and thrown away while the client takes in the last answer (RFC 9112 section 9.6). */
@@ -19,7 +20,7 @@ export const LEAVING = {
     const { client, services } = session;
     const { bytes, status, retryable } = handshake.refused(fault);
     recording.fault = fault;
-    if (bytes.length > 0) recording.status = status ?? replyCode(fault, handshake.protocol);
+    if (bytes.length > 0) recording.status = status ?? PROTOCOLS[handshake.protocol].refused(fault);
     if (fault.code === "proxy_internal_error") services.log.error(fault.message, fault.cause);
     await client.writer.write(bytes);
     return retryable

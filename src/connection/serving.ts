@@ -12,7 +12,6 @@ import {
   questionOf,
   type Reached,
   refuseDetour,
-  ruleProtocol,
   suspectProxy,
   takeKept,
 } from "../dialing/dialing.ts";
@@ -20,11 +19,11 @@ import { Exchange, type ExchangeEnd } from "../traffic/exchange.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
 import { pageAt } from "../admin/pages.ts";
+import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
 import type {
   AssociationRequest,
   ExchangeRequest,
   OwnRequest,
-  Protocol,
   TunnelRequest,
 } from "../protocols/common/handshake.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
@@ -43,14 +42,6 @@ const TUNNEL_OVER = new Fault("connection_terminated", "The tunnel is over");
 
 /** The most that is read and thrown away of a connection whose only use is its end (RFC 1928 section 7). */
 const MAX_IDLE_BYTES = 64 * 1024;
-
-/** What the record says of a tunnel that stands: the status or reply that the client got. A line gets none. */
-const ESTABLISHED: Readonly<Record<Protocol, number | undefined>> = {
-  http: 200,
-  socks4: 0x5A,
-  socks5: 0,
-  line: undefined,
-};
 
 /** From a request that may be served to its end. */
 export const SERVING = {
@@ -137,7 +128,7 @@ function errandOf(
   { handshake, recording }: Dialing,
   request: TunnelRequest | ExchangeRequest,
 ): Errand {
-  const protocol = ruleProtocol(request.kind, handshake.protocol);
+  const protocol = ruleWord(request.kind, handshake.protocol);
   const question = questionOf(session, protocol, { user: recording.user, target: request.target });
   return { request, question, recording };
 }
@@ -155,7 +146,7 @@ async function associate(
     );
     recording.route = "direct";
     const { association, bound } = await session.associate(request, recording);
-    recording.status = 0;
+    recording.status = PROTOCOLS[handshake.protocol].established;
     const reply = handshake.established(bound);
     return { event: "association", payload: { recording, association, reply } };
   } catch (error) {
@@ -201,7 +192,7 @@ function served(
 ): Outcome<"dialing", Payloads> {
   recording.route = reached.route;
   if (request.kind === "tunnel") {
-    recording.status = ESTABLISHED[handshake.protocol];
+    recording.status = PROTOCOLS[handshake.protocol].established;
     const reply = handshake.established(reached.channel.local);
     return { event: "tunnel", payload: { recording, reached, reply } };
   }

@@ -8,14 +8,13 @@ import type { Association } from "../traffic/association.ts";
 import type { Reached } from "../dialing/dialing.ts";
 import type { Fault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
-import { PROTOCOLS } from "../protocols/detection.ts";
+import { type Protocol, PROTOCOLS } from "../protocols/client_protocols.ts";
 import type {
   AssociationRequest,
   Credentials,
   ExchangeRequest,
   Handshake,
   OwnRequest,
-  Protocol,
   ProxyRequest,
   TunnelRequest,
 } from "../protocols/common/handshake.ts";
@@ -27,8 +26,8 @@ export interface Payloads extends Record<State, unknown> {
   introducing: Record<never, never>;
   securing: Record<never, never>;
   detecting: Record<never, never>;
-  handshaking: { handshake: Handshake; user: string | undefined };
-  authenticating: { handshake: Handshake; credentials: Credentials | undefined };
+  handshaking: { handshake: Handshake<Protocol>; user: string | undefined };
+  authenticating: { handshake: Handshake<Protocol>; credentials: Credentials | undefined };
   authorizing: Task & { request: ProxyRequest };
   dialing: Task & {
     request: TunnelRequest | AssociationRequest | ExchangeRequest;
@@ -44,7 +43,7 @@ export interface Payloads extends Record<State, unknown> {
 
 /** A request on its way, and what is recorded of it. */
 export interface Task {
-  readonly handshake: Handshake;
+  readonly handshake: Handshake<Protocol>;
   readonly recording: Recording;
 }
 

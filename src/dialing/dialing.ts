@@ -14,7 +14,7 @@ import type { RuleProtocol, RuleRequest } from "../policy/rule_request.ts";
 import { refuseDenied } from "../policy/rules.ts";
 import { reachedAt, spelledAddresses } from "../addresses/spelled_addresses.ts";
 import { UpstreamFault } from "../protocols/common/connector.ts";
-import type { ExchangeRequest, Protocol, TunnelRequest } from "../protocols/common/handshake.ts";
+import type { ExchangeRequest, TunnelRequest } from "../protocols/common/handshake.ts";
 import { viaOf } from "../protocols/http1/forwarding.ts";
 import type { ByteStream, TcpAddress } from "../runtime/contract.ts";
 import type { Services } from "../connection/services.ts";
@@ -49,12 +49,6 @@ export function questionOf(
 ): RuleRequest {
   const { remote } = session.client;
   return { ...target, protocol, user, client: "host" in remote ? remote.host : undefined };
-}
-
-/** What rules call the way in which a request was made. */
-export function ruleProtocol(kind: "tunnel" | "exchange", protocol: Protocol): RuleProtocol {
-  if (kind === "exchange") return "http";
-  return protocol === "http" ? "connect" : protocol;
 }
 
 /** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */

@@ -8,11 +8,13 @@ import { lowerScheme } from "../text/scheme.ts";
 import { Parameters } from "../text/parameters.ts";
 import { parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { formatIpv6, parseIpv4, parseIpv6 } from "../addresses/host.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
+import { CLIENT_PROTOCOLS } from "../protocols/table.ts";
 import type { Address, Certificate, TlsServerOptions } from "../runtime/contract.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 /** What a listener speaks: one protocol, or whichever of them the client's first byte says (`line` aside). */
-export type ListenerScheme = "auto" | "http" | "socks4" | "socks5" | "line";
+export type ListenerScheme = "auto" | Protocol;
 
 /** The TLS of a listener. All texts but the version are names of files in PEM. */
 export interface ListenerTls extends Pick<TlsServerOptions, "clientCa" | "minVersion"> {
@@ -35,7 +37,7 @@ export interface Endpoint {
 /** Where the proxy listens unless told otherwise. */
 export const DEFAULT_ENDPOINT = "127.0.0.1:8899";
 
-const SCHEMES: readonly string[] = ["auto", "http", "socks4", "socks5", "line"] satisfies ListenerScheme[];
+const SCHEMES: readonly string[] = ["auto", ...CLIENT_PROTOCOLS.map(({ name }) => name)];
 
 const PARAMETERS = ["cert", "key", "client-ca", "min-tls", "proxy-protocol", "mode"] as const;
 

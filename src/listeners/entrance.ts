@@ -7,7 +7,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Endpoint, ListenerTls } from "./endpoint.ts";
 import { type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
-import type { Protocol } from "../protocols/common/handshake.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Certificate, TlsServerOptions } from "../runtime/contract.ts";
 import type { ReadText } from "../text/text_file.ts";
 import { UsageError } from "../text/usage_error.ts";

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import type { FaultCode } from "../faults.ts";
-import type { Protocol } from "../protocols/common/handshake.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
 import type { AccessRecord, Ending } from "./record.ts";
 
 /** Totals since the start, as JSON can carry them. Bytes are those of bodies and tunnels. */

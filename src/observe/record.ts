@@ -5,7 +5,7 @@
  */
 
 import type { FaultCode } from "../faults.ts";
-import type { Protocol } from "../protocols/common/handshake.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
 
 /** How a request or tunnel ended. */
 export type Ending =

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import type { Fault } from "../faults.ts";
-import type { Protocol } from "../protocols/common/handshake.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
 import type { AccessRecord, DatagramCounts, Ending } from "./record.ts";
 
 /** What is known when it begins. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Credentials, Protocol } from "../protocols/common/handshake.ts";
+import type { Credentials } from "../protocols/common/handshake.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
 
 /** Who wants to be let in. */
 export interface AuthenticationRequest extends Credentials {

@@ -8,7 +8,7 @@
  *   `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`; each may have ports of its own, `example.com:80,443`. See
  *   {@linkcode parseTargets}.
  * - `port=80,443,8000-8999`.
- * - `protocol=http,connect,socks4,socks5,udp`. See {@linkcode RuleProtocol}.
+ * - `protocol=http,connect,socks4,socks5,line,udp`. See {@linkcode RuleProtocol}.
  * - `user=ann,bob`; `user=*` is whoever is logged in.
  * - `client=10.0.0.0/8,2001:db8::/32`: addresses of clients.
  *

@@ -4,17 +4,20 @@
  * @module
  */
 
-import { withoutRoot } from "../addresses/host.ts";
-import { parseIp } from "../addresses/host.ts";
+import { type RuleWord, ruleWords } from "../protocols/client_protocols.ts";
+import { parseIp, withoutRoot } from "../addresses/host.ts";
 
 /**
  * How the client asks for its target: `http` in an absolute-form request (RFC 9112 section 3.2.2), `connect`
  * with the method CONNECT, `socks4`, `socks5` and `line` for a tunnel, `udp` in a datagram of SOCKS5's UDP ASSOCIATE.
  */
-export type RuleProtocol = "http" | "connect" | "socks4" | "socks5" | "line" | "udp";
+export type RuleProtocol = RuleWord;
 
 /** All of them, for people to choose from. */
-export const RULE_PROTOCOLS: readonly RuleProtocol[] = ["http", "connect", "socks4", "socks5", "line", "udp"];
+export const RULE_PROTOCOLS: readonly RuleProtocol[] = ruleWords("exchange", "tunnel", "association");
+
+/** Those of tunnels, which may carry anything. */
+export const TUNNEL_PROTOCOLS: readonly RuleProtocol[] = ruleWords("tunnel");
 
 /** What rules are asked about. */
 export interface RuleRequest {

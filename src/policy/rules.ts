@@ -9,7 +9,7 @@
 
 import { Fault } from "../faults.ts";
 import { type AccessRule, parseRule, type RouteRule, type Rule } from "./rule.ts";
-import { holds, type RuleRequest, subjectOf } from "./rule_request.ts";
+import { holds, type RuleRequest, subjectOf, TUNNEL_PROTOCOLS } from "./rule_request.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
 
 /** What the rules say of a request. */
@@ -22,7 +22,7 @@ export interface Decision {
 
 /** What else is restricted. */
 export interface RulesOptions {
-  /** Ports and ranges (`"8000-8999"`) that tunnels of CONNECT and SOCKS may lead to; none given: all. */
+  /** Ports and ranges (`"8000-8999"`) that tunnels may lead to, whatever protocol opens them; none given: all. */
   readonly connectPorts?: readonly (number | string)[];
 }
 
@@ -104,5 +104,5 @@ export function refuseDenied({ verdict, rule }: Decision): void {
 function connectRules(ports: readonly (number | string)[]): AccessRule[] {
   if (ports.length === 0) return [];
   const list = ports.map((port) => String(port).trim()).join(",");
-  return [parseRule("deny", `protocol=connect,socks4,socks5,line !port=${list}`, "--connect-port")];
+  return [parseRule("deny", `protocol=${TUNNEL_PROTOCOLS.join(",")} !port=${list}`, "--connect-port")];
 }

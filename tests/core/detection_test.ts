@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
-import { detect, PROTOCOLS } from "../../src/protocols/detection.ts";
+import { detect } from "../../src/protocols/detection.ts";
+import { PROTOCOLS } from "../../src/protocols/client_protocols.ts";
 import { octets } from "../support/codec.ts";
 
 const OPTIONS = {

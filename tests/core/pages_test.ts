@@ -22,7 +22,7 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
   };
 }
 
-function listener(scheme: string, port: number, host = "127.0.0.1", tls = false): Listening {
+function listener(scheme: Listening["scheme"], port: number, host = "127.0.0.1", tls = false): Listening {
   return { address: { host, port }, scheme, tls };
 }
 

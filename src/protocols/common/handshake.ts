@@ -12,9 +12,6 @@ import type { Address, TcpAddress } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { HttpRequest } from "../http/message.ts";
 
-/** The protocols that a listener can speak. */
-export type Protocol = "http" | "socks4" | "socks5" | "line";
-
 /** A user name and password as the client gave them. */
 export interface Credentials {
   /** Who the client says it is. */
@@ -76,8 +73,9 @@ export interface Refusal {
 }
 
 /** One client's way from its first byte to its request, in one protocol. */
-export interface Handshake {
-  readonly protocol: Protocol;
+export interface Handshake<Name extends string = string> {
+  /** The name of the protocol. */
+  readonly protocol: Name;
   /** What is known of a request that is not complete, or was not understood; nothing where it has not begun. */
   readonly asked?: { readonly method: string; readonly target: string } | undefined;
   /** Takes what it understands off the buffer. Undefined: needs more bytes. Throws a `Fault` on what no grammar allows. */

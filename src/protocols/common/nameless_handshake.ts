@@ -7,14 +7,7 @@
 import type { Fault } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
-import type {
-  Handshake,
-  HandshakeEvent,
-  HandshakeOptions,
-  Protocol,
-  Refusal,
-  TunnelRequest,
-} from "./handshake.ts";
+import type { Handshake, HandshakeEvent, HandshakeOptions, Refusal, TunnelRequest } from "./handshake.ts";
 
 /** What a conversation waits for, in the order in which it comes to it. */
 type Stage =
@@ -28,9 +21,9 @@ type Stage =
   | "answering";
 
 /** One request of a protocol without credentials. */
-export abstract class NamelessHandshake implements Handshake {
+export abstract class NamelessHandshake<Name extends string> implements Handshake<Name> {
   /** See `Handshake`. */
-  abstract readonly protocol: Protocol;
+  abstract readonly protocol: Name;
   #stage: Stage;
 
   /** One object serves one request. */

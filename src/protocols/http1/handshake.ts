@@ -6,6 +6,7 @@
 
 import type { Fault, FaultCode } from "../../faults.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
+import type { ClientProtocol } from "../common/client_protocol.ts";
 import type {
   Credentials,
   Handshake,
@@ -19,6 +20,7 @@ import { checkLoop, viaOf } from "./forwarding.ts";
 import { RequestHeadReader } from "./head.ts";
 import type { HttpRequest, RequestHead } from "../http/message.ts";
 import { understand } from "./request.ts";
+import { CR, isTokenByte, LF } from "../http/syntax.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -37,7 +39,7 @@ const RETRYABLE: ReadonlySet<FaultCode> = new Set<FaultCode>([
 ]);
 
 /** One request's head, and the answers that are not the origin's. */
-export class HttpHandshake implements Handshake {
+export class HttpHandshake implements Handshake<"http"> {
   /** See `Handshake`. */
   readonly protocol = "http";
   readonly #options: HandshakeOptions;
@@ -139,6 +141,20 @@ export class HttpHandshake implements Handshake {
     return fault.code === "proxy_authentication_required" && judgedAtOnce && this.#buffer?.length === 0;
   }
 }
+
+/** HTTP/1.1 and HTTP/1.0. */
+export const HTTP: ClientProtocol<"http", "http" | "connect"> = {
+  name: "http",
+  // A method is a token (RFC 9112 section 3). An empty line before it is for the codec to judge (section 2.2).
+  begins: (first) => isTokenByte(first) || first === CR || first === LF,
+  detected: true,
+  persistent: true,
+  Handshake: HttpHandshake,
+  ruleWords: { tunnel: "connect", exchange: "http" },
+  established: 200,
+  refused: (fault) => fault.status,
+  browserWords: { plain: "PROXY", tls: "HTTPS" },
+};
 
 function proxyRequest(http: HttpRequest, name: string): ProxyRequest {
   const { target, maxForwards } = http;

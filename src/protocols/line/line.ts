@@ -11,6 +11,7 @@
 import { type Fault, malformed } from "../../faults.ts";
 import type { TcpAddress } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
+import type { ClientProtocol } from "../common/client_protocol.ts";
 import type { Refusal, TunnelRequest } from "../common/handshake.ts";
 import { parseHost } from "../../addresses/host.ts";
 import { takeLine } from "../http1/head.ts";
@@ -25,7 +26,7 @@ const tooLong = (): Fault => malformed(`The line is longer than ${MAX_LINE} byte
 const NOTHING = new Uint8Array(0);
 
 /** One line. */
-export class LineHandshake extends NamelessHandshake {
+export class LineHandshake extends NamelessHandshake<"line"> {
   /** See `Handshake`. */
   override readonly protocol = "line";
 
@@ -44,6 +45,18 @@ export class LineHandshake extends NamelessHandshake {
     return { bytes: NOTHING, retryable: false };
   }
 }
+
+/** The line. It may begin with any byte, so nothing tells it from other protocols. */
+export const LINE: ClientProtocol<"line", "line"> = {
+  name: "line",
+  begins: () => true,
+  detected: false,
+  persistent: false,
+  Handshake: LineHandshake,
+  ruleWords: { tunnel: "line" },
+  established: undefined,
+  refused: () => undefined,
+};
 
 /** The last colon is the one before the port, so an IPv6 address is understood without brackets too. */
 function targetIn(line: string): TcpAddress {

@@ -19,9 +19,10 @@
  * @module
  */
 
-import { type Fault, malformed, SOCKS4_REJECTED } from "../../faults.ts";
+import { type Fault, malformed } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
+import type { ClientProtocol } from "../common/client_protocol.ts";
 import type { Refusal, TunnelRequest } from "../common/handshake.ts";
 import { formatIpv4, parseHost, parseIpv4 } from "../../addresses/host.ts";
 import { fromOctets } from "../http/syntax.ts";
@@ -31,6 +32,8 @@ const VN = 0x04;
 const VN_REPLY = 0x00;
 const CD_CONNECT = 0x01;
 const CD_GRANTED = 0x5A;
+/** Request rejected or failed: the one answer to every fault. */
+const CD_REJECTED = 0x5B;
 
 /** Where USERID begins. */
 const USERID = 8;
@@ -39,7 +42,7 @@ const USERID = 8;
 const MAX_STRING = 255;
 
 /** One SOCKS4 or SOCKS4A request. */
-export class Socks4Handshake extends NamelessHandshake {
+export class Socks4Handshake extends NamelessHandshake<"socks4"> {
   /** See `Handshake`. */
   override readonly protocol = "socks4";
 
@@ -70,9 +73,22 @@ export class Socks4Handshake extends NamelessHandshake {
 
   /** Request rejected or failed: the one answer to every fault. */
   override refused(_fault: Fault): Refusal {
-    return { bytes: reply(SOCKS4_REJECTED), retryable: false };
+    return { bytes: reply(CD_REJECTED), retryable: false };
   }
 }
+
+/** SOCKS4 and SOCKS4A. */
+export const SOCKS4: ClientProtocol<"socks4", "socks4"> = {
+  name: "socks4",
+  begins: (first) => first === VN,
+  detected: true,
+  persistent: false,
+  Handshake: Socks4Handshake,
+  ruleWords: { tunnel: "socks4" },
+  established: CD_GRANTED,
+  refused: () => CD_REJECTED,
+  browserWords: { plain: "SOCKS", tls: "SOCKS" },
+};
 
 /** 4A: an impossible address announces a name. 0.0.0.0 is not one of them. */
 function isNameMarker([a, b, c, d]: Uint8Array): boolean {

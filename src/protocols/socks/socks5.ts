@@ -13,6 +13,7 @@
 import { Fault, malformed } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
+import type { ClientProtocol } from "../common/client_protocol.ts";
 import type {
   Credentials,
   Handshake,
@@ -61,7 +62,7 @@ type Stage =
   | "answering";
 
 /** One SOCKS5 conversation: greeting, authentication where it is required, request. */
-export class Socks5Handshake implements Handshake {
+export class Socks5Handshake implements Handshake<"socks5"> {
   /** See `Handshake`. */
   readonly protocol = "socks5";
   readonly #credentialsRequired: boolean;
@@ -219,6 +220,19 @@ export class Socks5Handshake implements Handshake {
     }
   }
 }
+
+/** SOCKS5. */
+export const SOCKS5: ClientProtocol<"socks5", "socks5" | "udp"> = {
+  name: "socks5",
+  begins: (first) => first === VER,
+  detected: true,
+  persistent: false,
+  Handshake: Socks5Handshake,
+  ruleWords: { tunnel: "socks5", association: "udp" },
+  established: REP.SUCCEEDED,
+  refused: (fault) => fault.socks5,
+  browserWords: { plain: "SOCKS5", tls: "SOCKS5" },
+};
 
 /**
  * The users of a proxy are text, and these are octets of no declared encoding. They are read as UTF-8, as Basic
