@@ -23,7 +23,7 @@ export { UsageError } from "./text/usage_error.ts";
 export type { Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
-export type { OnTransition } from "./connection/services.ts";
+export type { OnTransition } from "./connection/on_transition.ts";
 export type { Authenticate, AuthenticationRequest } from "./policy/authentication.ts";
 export type { Credentials } from "./protocols/common/handshake.ts";
 export type { Protocol } from "./protocols/client_protocols.ts";

@@ -18,7 +18,6 @@ import type { Address, Runtime } from "../runtime/contract.ts";
 import type { SecretFiles } from "../text/secret_files.ts";
 import type { Limits } from "../settings/limits.ts";
 import type { Timeouts } from "../settings/timeouts.ts";
-import type { Event, State } from "../states.ts";
 import type { Reached } from "../dialing/dialing.ts";
 import type { Failover } from "../dialing/failover.ts";
 import type { Lifelines } from "../dialing/lifeline.ts";
@@ -26,10 +25,8 @@ import type { OriginPool } from "../dialing/pool.ts";
 import type { Reserve } from "../dialing/reserve.ts";
 import type { Router } from "../dialing/router.ts";
 import type { Resolver } from "../dialing/resolver.ts";
+import type { OnTransition } from "./on_transition.ts";
 import type { UnfinishedHeads } from "./unfinished_heads.ts";
-
-/** A hook that sees every transition of every connection; for metrics and tests. */
-export type OnTransition = (transition: { id: string; from: State; event: Event; to: State }) => void;
 
 /** The proxy's side of a connection. */
 export interface Services {

@@ -1,3 +1,6 @@
+// Programs that are compiled for ES2022 have no `AsyncDisposable` of their own.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /**
  * A proxy as the library shows it: how it is to be, and what can be asked of it. Types and prose; nothing here runs.
  *
@@ -12,7 +15,7 @@ import type { Places } from "../policy/places.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { ForwardedMode } from "../settings/http.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
-import type { OnTransition } from "../connection/services.ts";
+import type { OnTransition } from "../connection/on_transition.ts";
 import type { Authenticate } from "../policy/authentication.ts";
 import type { Limits } from "../settings/limits.ts";
 import type { Timeouts } from "../settings/timeouts.ts";
