@@ -15,21 +15,14 @@ import { Fault, toFault } from "../faults.ts";
 import { type Connector, UpstreamFault } from "../protocols/common/connector.ts";
 import type { ProxyRequest } from "../protocols/common/handshake.ts";
 import { parseIp, parseIpv4 } from "../addresses/host.ts";
-import {
-  basicAuthorization,
-  HttpConnector,
-  HttpGreeter,
-  type KnownProxy,
-} from "../protocols/http1/connector.ts";
-import { LineConnector } from "../protocols/line/line_connector.ts";
+import type { HopOptions } from "../protocols/common/upstream_protocol.ts";
+import { basicAuthorization, type KnownProxy } from "../protocols/http1/connector.ts";
 import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
-import { Socks4Connector } from "../protocols/socks/socks4_connector.ts";
-import { Socks5Connector } from "../protocols/socks/socks5_connector.ts";
 import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime/contract.ts";
 import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
 import type { Reserve, Spare } from "./reserve.ts";
-import { isHttp } from "./route_key.ts";
 import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
+import { isTarget, protocolOf, takesRequests } from "./upstream_schemes.ts";
 
 /** What is to be reached. */
 export interface RouteRequest {
@@ -81,7 +74,7 @@ export interface Routed extends Omit<Dialed, "address"> {
  */
 export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: TcpAddress) => void): void {
   // Whatever is at the end of a Unix socket was chosen by the operator.
-  if (chain[0].scheme !== "unix" && parseIp(target.host)) judge(target);
+  if (!isTarget(chain[0]) && parseIp(target.host)) judge(target);
 }
 
 /**
@@ -190,7 +183,7 @@ class Passage {
         const behind = chain[i + 1]?.address;
         asked = behind ? "upstream" : "target";
         if (asked === "target" && this.#request.kind === "greeting") await this.#greet(hop, authorization);
-        else if (asked === "target" && this.#request.kind === "exchange" && isHttp(hop)) {
+        else if (asked === "target" && this.#request.kind === "exchange" && takesRequests(hop)) {
           proxy = { authorization, ...isPinned(hop) && { pinned: true } };
         } else await this.#ask(hop, behind ?? this.#request.target, { asked, authorization });
       }
@@ -254,22 +247,18 @@ class Passage {
     address: Address,
     { asked, authorization }: { asked: Asked; authorization: string | undefined },
   ): Promise<void> {
-    if (hop.scheme === "unix" || !("host" in address)) return;
+    const { connect } = protocolOf(hop);
+    if (!connect || !("host" in address)) return;
     const sendable = await this.#sendable(hop, address, asked);
-    const connector = this.#connector(hop, sendable, authorization);
+    const connector = connect(this.#hopOptions(hop, sendable, authorization));
     const reached = this.#options.onAsk?.(hop, sendable);
     await this.#converse(connector);
     reached?.();
   }
 
   async #greet(hop: Upstream, authorization: string | undefined): Promise<void> {
-    const { maxHeaderSize } = this.#options;
-    const { scheme, credentials } = hop;
-    const pinned = isPinned(hop);
-    if (isHttp(hop)) await this.#converse(new HttpGreeter({ authorization, maxHeaderSize, pinned }));
-    else if (scheme === "socks5" || scheme === "socks5h") {
-      await this.#converse(new Socks5Connector({ target: NOWHERE, credentials }), "greeting");
-    }
+    const { greet } = protocolOf(hop);
+    if (greet) await this.#converse(greet(this.#hopOptions(hop, NOWHERE, authorization)), "greeting");
   }
 
   /** Talks until the tunnel stands, or until the target would have to be named. */
@@ -289,35 +278,21 @@ class Passage {
     }
   }
 
-  #connector(
-    hop: Upstream,
-    target: TcpAddress,
-    authorization: string | undefined,
-  ): Connector {
-    const { scheme, credentials } = hop;
-    switch (scheme) {
-      case "http":
-      case "https": {
-        const { maxHeaderSize } = this.#options;
-        return new HttpConnector({
-          ...{ target, authorization, via: this.#request.via, maxHeaderSize, pinned: isPinned(hop) },
-        });
-      }
-      case "socks4":
-      case "socks4a":
-        return new Socks4Connector({ target, credentials });
-      case "socks5":
-      case "socks5h":
-        return new Socks5Connector({ target, credentials });
-      case "line":
-      case "unix":
-        return new LineConnector({ target });
-    }
+  #hopOptions(hop: Upstream, target: TcpAddress, authorization: string | undefined): HopOptions {
+    return {
+      target,
+      credentials: hop.credentials,
+      authorization,
+      via: this.#request.via,
+      maxHeaderSize: this.#options.maxHeaderSize,
+      pinned: isPinned(hop),
+    };
   }
 
   /** The first address that may be asked for, where the upstream is not to resolve; the name otherwise. */
-  async #sendable({ scheme }: Upstream, { host, port }: TcpAddress, asked: Asked): Promise<TcpAddress> {
-    if (scheme !== "socks4" && scheme !== "socks5") return { host, port };
+  async #sendable(hop: Upstream, { host, port }: TcpAddress, asked: Asked): Promise<TcpAddress> {
+    const { asksFor } = protocolOf(hop);
+    if (asksFor === "name") return { host, port };
     const { resolver, signal, judge } = this.#options;
     const given = parseIp(host) !== undefined;
     const hosts = given ? [host] : await resolver.resolve(host, signal);
@@ -325,7 +300,7 @@ class Passage {
       "destination_ip_unroutable",
       `SOCKS4 leads to IPv4 addresses alone, not to ${host}`,
     );
-    for (const host of scheme === "socks4" ? hosts.filter(parseIpv4) : hosts) {
+    for (const host of asksFor === "IPv4 address" ? hosts.filter(parseIpv4) : hosts) {
       try {
         const address = { host, port };
         if (!given && asked === "target") {

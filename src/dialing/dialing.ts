@@ -25,6 +25,7 @@ import type { Road } from "./lifeline.ts";
 import { resolvesRemotely, routeKey } from "./route_key.ts";
 import type { Way } from "./router.ts";
 import type { Chain } from "./upstream.ts";
+import { isTarget } from "./upstream_schemes.ts";
 
 /** A connection that leads to the target, and how. */
 export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
@@ -75,7 +76,7 @@ export function judge(
  */
 function judgeUnresolved(services: Services, question: RuleRequest, chains: readonly Chain[]): void {
   const hosts = spelledAddresses(question.host);
-  const guarded = chains.some((chain) => chain[0]?.scheme !== "unix");
+  const guarded = chains.some((chain) => !chain[0] || !isTarget(chain[0]));
   if (hosts.length === 0) refuseDenied(services.rules().decide(question, false));
   for (const host of hosts) {
     if (guarded) judge(services, question, { host, port: question.port });

@@ -11,7 +11,8 @@ import { UpstreamFault } from "../protocols/common/connector.ts";
 import { type ChainOptions, dialChain, greetChain, type Routed, type RouteRequest } from "./chain.ts";
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
-import { chainKey, isHttp } from "./route_key.ts";
+import { chainKey } from "./route_key.ts";
+import { isTarget, takesRequests } from "./upstream_schemes.ts";
 import { Unanswered } from "./unanswered.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
@@ -167,7 +168,7 @@ export class Failover {
     limit: number | undefined,
   ): Promise<Routed> {
     const last = chain.at(-1);
-    if (!last || last.scheme === "unix" || request.kind === "exchange" && isHttp(last)) {
+    if (!last || isTarget(last) || request.kind === "exchange" && takesRequests(last)) {
       return await this.#attempt(chain, request, options, limit);
     }
     const { signal, timeout, caller } = options;

@@ -6,7 +6,8 @@
 
 import { formatAuthority } from "../addresses/host.ts";
 import type { TcpAddress } from "../runtime/contract.ts";
-import type { Chain, Upstream } from "./upstream.ts";
+import type { Chain } from "./upstream.ts";
+import { protocolOf, takesRequests } from "./upstream_schemes.ts";
 
 /** A chain is an object for as long as it is configured, so it is written out only once. */
 const KEYS = new WeakMap<Chain, string>();
@@ -26,16 +27,11 @@ export function routeKey(chain: Chain, target: TcpAddress): string | undefined {
   if (chain.length === 0) return formatAuthority(target);
   if (chain.some(({ proxyProtocol }) => proxyProtocol !== undefined)) return undefined;
   const key = chainKey(chain);
-  return isHttp(chain[chain.length - 1]) ? key : `${key} ${formatAuthority(target)}`;
+  return takesRequests(chain[chain.length - 1]) ? key : `${key} ${formatAuthority(target)}`;
 }
 
 /** Whether the last upstream is sent names, and not the addresses that they resolve to here. */
 export function resolvesRemotely(chain: Chain): boolean {
   const last = chain.at(-1);
-  return last !== undefined && last.scheme !== "socks4" && last.scheme !== "socks5";
-}
-
-/** Whether an upstream can be asked for a page, and not for a tunnel alone. */
-export function isHttp({ scheme }: Pick<Upstream, "scheme">): boolean {
-  return scheme === "http" || scheme === "https";
+  return last !== undefined && protocolOf(last).asksFor === "name";
 }

@@ -8,15 +8,16 @@ import { lowerScheme } from "../text/scheme.ts";
 import { formatAddress, isLoopback, parseHost, parseIpv6 } from "../addresses/host.ts";
 import { Parameters } from "../text/parameters.ts";
 import type { Credentials } from "../protocols/common/handshake.ts";
+import type { UpstreamProtocol } from "../protocols/common/upstream_protocol.ts";
 import type { Address, TlsClientOptions } from "../runtime/contract.ts";
+import {
+  isTarget,
+  isUpstreamScheme,
+  protocolOf,
+  UPSTREAM_PROTOCOLS,
+  type UpstreamScheme,
+} from "./upstream_schemes.ts";
 import { UsageError } from "../text/usage_error.ts";
-
-/**
- * What an upstream speaks. `socks4` and `socks5` are asked for addresses, which this proxy resolves;
- * `socks4a` and `socks5h` for names. `unix` is no proxy: the target itself is at the other end of the Unix
- * socket.
- */
-export type UpstreamScheme = "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" | "line" | "unix";
 
 /** The TLS of an upstream. `ca`, `cert` and `key` are names of files in PEM. */
 export interface UpstreamTls extends Pick<TlsClientOptions, "serverName" | "pin" | "minVersion"> {
@@ -46,18 +47,6 @@ export interface Upstream {
 
 /** Upstreams one behind the other, the nearest first. None at all is the direct way. */
 export type Chain = readonly Upstream[];
-
-/** Scheme → the port where none is given. A `line` upstream has no usual one. */
-const PORTS: Readonly<Record<UpstreamScheme, number | undefined>> = {
-  http: 80,
-  https: 443,
-  socks4: 1080,
-  socks4a: 1080,
-  socks5: 1080,
-  socks5h: 1080,
-  line: undefined,
-  unix: undefined,
-};
 
 const TLS_PARAMETERS = ["pin", "ca", "cert", "key", "name", "min-tls"] as const;
 const PARAMETERS = ["proxy-protocol", "token", ...TLS_PARAMETERS] as const;
@@ -95,7 +84,7 @@ export function parseChain(text: string): Chain {
   if (isDirect(text)) return [];
   const invalid = (why: string) => new UsageError(`Invalid upstream "${redact(text)}": ${why}`);
   const chain = text.split(",").map((part) => parseUpstream(part, invalid));
-  if (chain.length > 1 && chain.some(({ scheme }) => scheme === "unix")) {
+  if (chain.length > 1 && chain.some(isTarget)) {
     throw invalid("a target on a Unix socket is no proxy; it stands alone");
   }
   if (chain.slice(1).some(({ address }) => "path" in address)) {
@@ -110,21 +99,23 @@ function parseUpstream(text: string, invalid: Invalid): Upstream {
   const parameters = new Parameters(query, PARAMETERS, invalid);
   const bare = given === undefined && rest.startsWith("unix:");
   const scheme = bare ? "unix" : given ?? "http";
-  if (!isScheme(scheme)) {
-    throw invalid(`the scheme is unknown; use one of ${Object.keys(PORTS).join(", ")}, direct`);
+  if (!isUpstreamScheme(scheme)) {
+    const known = UPSTREAM_PROTOCOLS.map(({ name }) => name);
+    throw invalid(`the scheme is unknown; use one of ${known.join(", ")}, direct`);
   }
-  const at = rest.startsWith("unix:") || scheme === "unix" ? -1 : userEnd(rest);
-  const credentials = at < 0 ? undefined : readCredentials(rest.slice(0, at), scheme, invalid);
+  const protocol = protocolOf({ scheme });
+  const at = rest.startsWith("unix:") || isTarget({ scheme }) ? -1 : userEnd(rest);
+  const credentials = at < 0 ? undefined : readCredentials(rest.slice(0, at), protocol, invalid);
   const place = bare ? rest.slice("unix:".length) : rest.slice(at + 1);
-  const address = scheme === "unix"
+  const address = isTarget({ scheme })
     ? readPath(place, invalid)
-    : readAddress(place, given === undefined ? undefined : PORTS[scheme], invalid);
+    : readAddress(place, given === undefined ? undefined : protocol.port, invalid);
   return {
     scheme,
     address,
     ...credentials && { credentials },
-    ...readToken(parameters, { scheme, address, credentials }, invalid),
-    ...readTls(parameters, { scheme, address }, invalid),
+    ...readToken(parameters, { protocol, address, credentials }, invalid),
+    ...readTls(parameters, { protocol, address }, invalid),
     ...readProxyProtocol(parameters, invalid),
   };
 }
@@ -133,34 +124,25 @@ function isDirect(text: string): boolean {
   return text.toLowerCase() === "direct";
 }
 
-function isScheme(scheme: string): scheme is UpstreamScheme {
-  return Object.hasOwn(PORTS, scheme);
-}
-
 /** The path of a Unix socket behind a user may have at signs too. */
 function userEnd(rest: string): number {
   const unix = rest.search(/@unix:/i);
   return unix < 0 ? rest.lastIndexOf("@") : unix;
 }
 
-function readCredentials(text: string, scheme: UpstreamScheme, invalid: Invalid): Credentials {
+function readCredentials(text: string, { name, users }: UpstreamProtocol, invalid: Invalid): Credentials {
   const [user, ...more] = text.split(":");
   if (more.length > 1) throw invalid("a colon in a password is written %3A");
   const credentials = { user: decode(user, invalid), password: decode(more[0] ?? "", invalid) };
-  if (scheme === "line") throw invalid("the line protocol has no users");
-  if (scheme.startsWith("socks4") && credentials.password !== "") {
-    throw invalid("SOCKS4 has user names, and no passwords");
-  }
+  if (!users) throw invalid(`the ${name} protocol has no users`);
+  const { noPassword, noColon, limit } = users;
+  if (noPassword !== undefined && credentials.password !== "") throw invalid(noPassword);
   if (credentials.user === "") throw invalid("give a user name before the password");
-  if (scheme.startsWith("http") && credentials.user.includes(":")) {
-    throw invalid("HTTP has no user names with a colon");
-  }
+  if (noColon !== undefined && credentials.user.includes(":")) throw invalid(noColon);
   const both = credentials.user + credentials.password;
   if (/\p{Cc}/u.test(both)) throw invalid("leave control characters out of user names and passwords");
   const octets = Object.values(credentials).map((one) => new TextEncoder().encode(one).length);
-  if (scheme.startsWith("socks") && Math.max(...octets) > 255) {
-    throw invalid("SOCKS carries user names and passwords of up to 255 bytes");
-  }
+  if (limit && Math.max(...octets) > limit.bytes) throw invalid(limit.why);
   return credentials;
 }
 
@@ -190,16 +172,23 @@ function readPath(path: string, invalid: Invalid): Address {
   return { path };
 }
 
+/** The schemes that have something, for messages. */
+function namesOf(has: (protocol: UpstreamProtocol) => boolean): string {
+  return UPSTREAM_PROTOCOLS.filter(has).map(({ name }) => name).join(" and ");
+}
+
 function readToken(
   parameters: Parameters<typeof PARAMETERS[number]>,
-  { scheme, address, credentials }: Pick<Upstream, "scheme" | "address" | "credentials">,
+  { protocol, address, credentials }: Pick<Upstream, "address" | "credentials"> & {
+    readonly protocol: UpstreamProtocol;
+  },
   invalid: Invalid,
 ): Pick<Upstream, "token"> {
   const token = parameters.one("token");
   if (token === undefined) return {};
-  if (scheme !== "http" && scheme !== "https") throw invalid("a token is for http and https");
+  if (!protocol.token) throw invalid(`a token is for ${namesOf(({ token }) => token)}`);
   if (credentials) throw invalid("give a user or a token, not both");
-  if (scheme === "http" && "host" in address && !isLoopback(address.host)) {
+  if (!protocol.tls && "host" in address && !isLoopback(address.host)) {
     throw invalid("whoever reads a token on its way can use it; take https");
   }
   return { token };
@@ -207,12 +196,12 @@ function readToken(
 
 function readTls(
   parameters: Parameters<typeof PARAMETERS[number]>,
-  { scheme, address }: Pick<Upstream, "scheme" | "address">,
+  { protocol, address }: Pick<Upstream, "address"> & { readonly protocol: UpstreamProtocol },
   invalid: Invalid,
 ): Pick<Upstream, "tls"> {
-  if (scheme !== "https") {
+  if (!protocol.tls) {
     const name = TLS_PARAMETERS.find((name) => parameters.one(name) !== undefined);
-    if (name !== undefined) throw invalid(`the parameter "${name}" is for https`);
+    if (name !== undefined) throw invalid(`the parameter "${name}" is for ${namesOf(({ tls }) => tls)}`);
     return {};
   }
   const [pin, ca, cert, key, name] = (["pin", "ca", "cert", "key", "name"] as const).map((name) =>
@@ -262,8 +251,9 @@ function redact(text: string): string {
 }
 
 /** An upstream without user, password and parameters, for logs and records. */
-export function formatUpstream({ scheme, address }: Upstream): string {
-  return scheme === "unix" ? formatAddress(address) : `${scheme}://${formatAddress(address)}`;
+export function formatUpstream(hop: Upstream): string {
+  const address = formatAddress(hop.address);
+  return isTarget(hop) ? address : `${hop.scheme}://${address}`;
 }
 
 /** A chain in the same way; `direct` for none. */

@@ -20,6 +20,7 @@ import type { Framing, ResponseHead } from "../../protocols/http/message.ts";
 import type { Runtime } from "../../runtime/contract.ts";
 import { type ChainOptions, dialChain, type Routed } from "../../dialing/chain.ts";
 import { type Chain, formatUpstream } from "../../dialing/upstream.ts";
+import { isTarget, takesRequests } from "../../dialing/upstream_schemes.ts";
 import { type ClientRequest, requestHead, requestTarget } from "./request.ts";
 import { proxyFault, readBodyEvent, readFinalHead } from "./response.ts";
 import { type Step, Timeline } from "./timeline.ts";
@@ -236,9 +237,8 @@ class Probe implements Timed {
         },
       },
       onAsk: (hop, address) => {
-        const { scheme } = hop;
         const what = formatAuthority(address);
-        const running = timeline.begin(scheme, scheme.startsWith("http") ? `CONNECT ${what}` : what);
+        const running = timeline.begin(hop.scheme, takesRequests(hop) ? `CONNECT ${what}` : what);
         return () => running.end(`by ${formatUpstream(hop)}`);
       },
     };
@@ -332,10 +332,10 @@ function formatSize(size: number, total: number | undefined): string {
 /** The names of the steps of a way, in order; a name that has to be resolved on it comes in addition. */
 function stepsOf(chain: Chain, secure: boolean): string[] {
   const names = ["connect"];
-  for (const [i, { scheme, tls }] of chain.entries()) {
-    if (tls) names.push("tls");
-    const asked = scheme !== "unix" && (secure || i < chain.length - 1 || !scheme.startsWith("http"));
-    if (asked) names.push(scheme);
+  for (const [i, hop] of chain.entries()) {
+    if (hop.tls) names.push("tls");
+    const asked = !isTarget(hop) && (secure || i < chain.length - 1 || !takesRequests(hop));
+    if (asked) names.push(hop.scheme);
   }
   return [...names, ...secure ? ["tls"] : [], "request", "response", "body"];
 }

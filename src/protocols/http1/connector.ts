@@ -6,14 +6,9 @@
 
 import { Fault, type FaultCode, FAULTS } from "../../faults.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
-import {
-  type Connector,
-  type ConnectorEvent,
-  type ConnectorOptions,
-  ESTABLISHED,
-  UpstreamFault,
-} from "../common/connector.ts";
+import { type Connector, type ConnectorEvent, ESTABLISHED, UpstreamFault } from "../common/connector.ts";
 import type { Credentials } from "../common/handshake.ts";
+import type { HopOptions, UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { foreignScheme } from "../http/authentication.ts";
 import { formatAuthority } from "../../addresses/host.ts";
 import { isStrangerAnswer } from "./answer.ts";
@@ -41,18 +36,9 @@ const ITS_OWN: ReadonlySet<FaultCode> = new Set<FaultCode>([
 ]);
 
 /** What a CONNECT request has beside its target. */
-export interface HttpConnectorOptions extends Omit<ConnectorOptions, "credentials"> {
-  /** The value of Proxy-Authorization: see {@linkcode basicAuthorization}. */
-  readonly authorization?: string;
-  /**
-   * The value of Via: the hops behind us and our own name, by which loops are found (RFC 9110 section 7.6.3).
-   */
-  readonly via?: string;
-  /** The most bytes that the head of the response may have. */
-  readonly maxHeaderSize: number;
-  /** Whether the proxy is known by its key, so that it is the right one whatever it says. */
-  readonly pinned?: boolean;
-}
+export type HttpConnectorOptions =
+  & Pick<HopOptions, "target" | "maxHeaderSize">
+  & Partial<Pick<HopOptions, "authorization" | "via" | "pinned">>;
 
 /** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
 export class HttpConnector implements Connector {
@@ -223,3 +209,24 @@ export function basicAuthorization({ user, password }: Credentials): string {
   const octets = new TextEncoder().encode(`${user}:${password}`);
   return `Basic ${btoa(String.fromCharCode(...octets))}`;
 }
+
+/** An HTTP proxy. */
+export const HTTP_UPSTREAM: UpstreamProtocol<"http"> = {
+  name: "http",
+  port: 80,
+  asksFor: "name",
+  users: { noColon: "HTTP has no user names with a colon" },
+  token: true,
+  tls: false,
+  takesRequests: true,
+  connect: (options) => new HttpConnector(options),
+  greet: (options) => new HttpGreeter(options),
+};
+
+/** The same over TLS. */
+export const HTTPS_UPSTREAM: UpstreamProtocol<"https"> = {
+  ...HTTP_UPSTREAM,
+  name: "https",
+  port: 443,
+  tls: true,
+};

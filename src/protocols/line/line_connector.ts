@@ -11,6 +11,7 @@ import {
   type ConnectorOptions,
   ESTABLISHED,
 } from "../common/connector.ts";
+import type { UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { formatAuthority } from "../../addresses/host.ts";
 import { toOctets } from "../http/syntax.ts";
 
@@ -38,3 +39,16 @@ export class LineConnector implements Connector {
     return ESTABLISHED;
   }
 }
+
+/** The line protocol. It has no usual port, and says nothing before it is given a target. */
+export const LINE_UPSTREAM: UpstreamProtocol<"line"> = {
+  name: "line",
+  port: undefined,
+  asksFor: "name",
+  users: undefined,
+  token: false,
+  tls: false,
+  takesRequests: false,
+  connect: (options) => new LineConnector(options),
+  greet: undefined,
+};

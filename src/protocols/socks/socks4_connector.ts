@@ -13,8 +13,10 @@ import {
   ESTABLISHED,
   UpstreamFault,
 } from "../common/connector.ts";
+import type { UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { formatAuthority, parseIpv4 } from "../../addresses/host.ts";
 import { toOctets } from "../http/syntax.ts";
+import { SOCKS_LIMIT } from "./socks5_connector.ts";
 
 const VN = 0x04;
 const CD_CONNECT = 0x01;
@@ -81,3 +83,23 @@ export class Socks4Connector implements Connector {
     }
   }
 }
+
+/** SOCKS4, which knows IPv4 addresses alone. */
+export const SOCKS4_UPSTREAM: UpstreamProtocol<"socks4"> = {
+  name: "socks4",
+  port: 1080,
+  asksFor: "IPv4 address",
+  users: { noPassword: "SOCKS4 has user names, and no passwords", limit: SOCKS_LIMIT },
+  token: false,
+  tls: false,
+  takesRequests: false,
+  connect: (options) => new Socks4Connector(options),
+  greet: undefined,
+};
+
+/** SOCKS4A, which resolves names. */
+export const SOCKS4A_UPSTREAM: UpstreamProtocol<"socks4a"> = {
+  ...SOCKS4_UPSTREAM,
+  name: "socks4a",
+  asksFor: "name",
+};

@@ -14,6 +14,7 @@ import {
   ESTABLISHED,
   UpstreamFault,
 } from "../common/connector.ts";
+import type { UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { formatAuthority, parseIp } from "../../addresses/host.ts";
 import { toOctets } from "../http/syntax.ts";
 
@@ -175,3 +176,29 @@ function replyEnd(buffer: ByteBuffer): number | undefined {
       );
   }
 }
+
+/** RFC 1929 section 2: lengths of one octet. SOCKS4 names no limit, and servers have the same. */
+export const SOCKS_LIMIT = {
+  bytes: 255,
+  why: "SOCKS carries user names and passwords of up to 255 bytes",
+} as const;
+
+/** SOCKS5 that is given addresses. */
+export const SOCKS5_UPSTREAM: UpstreamProtocol<"socks5"> = {
+  name: "socks5",
+  port: 1080,
+  asksFor: "address",
+  users: { limit: SOCKS_LIMIT },
+  token: false,
+  tls: false,
+  takesRequests: false,
+  connect: (options) => new Socks5Connector(options),
+  greet: (options) => new Socks5Connector(options),
+};
+
+/** The same, which resolves names: `h` is for the host name, as curl has it. */
+export const SOCKS5H_UPSTREAM: UpstreamProtocol<"socks5h"> = {
+  ...SOCKS5_UPSTREAM,
+  name: "socks5h",
+  asksFor: "name",
+};
