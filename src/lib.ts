@@ -18,7 +18,8 @@
 
 export { createProxy } from "./proxy/server.ts";
 export type { CloseOptions, Proxy, ProxyOptions } from "./proxy/options.ts";
-export { type Blame, Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
+export { Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
+export { type Blame } from "./fault_table.ts";
 export { UsageError } from "./text/usage_error.ts";
 export type { Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";

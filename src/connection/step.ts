@@ -6,6 +6,7 @@
 
 import type { Association } from "../traffic/association.ts";
 import type { Reached } from "../dialing/dialing.ts";
+import { FAULTS } from "../fault_table.ts";
 import type { Fault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
 import { type Protocol, PROTOCOLS } from "../protocols/client_protocols.ts";
@@ -83,7 +84,7 @@ export function reusable(session: Session): { event: "reusable"; payload: Payloa
 
 /** Which of the events that may happen anywhere a fault is. */
 export function eventOf({ code }: Fault): keyof typeof FROM_ANY {
-  if (code.endsWith("_timeout")) return "timedOut";
+  if (FAULTS[code].late) return "timedOut";
   return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
 }
 

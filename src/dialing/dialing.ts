@@ -6,7 +6,8 @@
 
 import { Channel } from "../streams/channel.ts";
 import { formatAddress } from "../addresses/host.ts";
-import { Fault, FAULTS, toFault } from "../faults.ts";
+import { Fault, toFault } from "../faults.ts";
+import { FAULTS } from "../fault_table.ts";
 import type { Recording } from "../observe/recording.ts";
 import { refuseSpecialPurpose } from "../policy/destination_guard.ts";
 import { refuseOwnListeners } from "../policy/own_listeners.ts";
@@ -262,7 +263,7 @@ export function suspectProxy(
 ): void {
   if (!replaceable) return;
   const { failover } = services;
-  if (code.startsWith("tls_")) failover.failed(chain);
+  if (FAULTS[code].tls) failover.failed(chain);
   else if (code === "connection_terminated" || code === "proxy_configuration_error") {
     failover.suspect(chain, { client }, chainOptions(services, new AbortController().signal, () => {}));
   }

@@ -22,7 +22,7 @@ const run = promisify(execFile);
 /** A program as a user of the library would write it: it serves one request, and tells what was recorded. */
 const CONSUMER = `${INSTALLED}/consumer.mts`;
 const PROGRAM = `
-import { type AccessRecord, createProxy, Fault, type ProxyOptions, UsageError } from "sluice";
+import { type AccessRecord, Fault, type Proxy, type ProxyOptions, type RouteAnswer, UsageError, createProxy } from "sluice";
 import { request } from "node:http";
 
 const records: AccessRecord[] = [];
@@ -42,7 +42,6 @@ console.log(JSON.stringify([records[0]?.status, proxy.connections, refused insta
 
 /** A program that uses what a library's user sees most, and runs nowhere. */
 const LIBRARY = `
-import { createProxy, type Proxy, type ProxyOptions, type RouteAnswer } from "sluice";
 
 const options: ProxyOptions = {
   listen: ["127.0.0.1:0"],

@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { formatEnd, formatStep } from "../../src/cli/check/check.ts";
 import { parseCommandLine } from "../../src/cli/flags/options.ts";
-import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
+import { Fault, type FaultCode } from "../../src/faults.ts";
+import { FAULTS } from "../../src/fault_table.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 
 Deno.test("check: a step is a line in columns, and what is too long is not cut", () => {

@@ -5,7 +5,8 @@ import {
   assertNotInstanceOf,
   assertStringIncludes,
 } from "@std/assert";
-import { type FaultCode, FAULTS } from "../../src/faults.ts";
+import type { FaultCode } from "../../src/faults.ts";
+import { FAULTS } from "../../src/fault_table.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { type Connector, type ConnectorEvent, UpstreamFault } from "../../src/protocols/common/connector.ts";
 import { basicAuthorization, HttpConnector } from "../../src/protocols/http1/connector.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { HTTP_OPTIONS } from "../../src/settings/http.ts";
-import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
+import { Fault, type FaultCode } from "../../src/faults.ts";
+import { FAULTS } from "../../src/fault_table.ts";
 import {
   type AnswerOptions,
   CONNECTION_ESTABLISHED,

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
+import { Fault, type FaultCode } from "../../src/faults.ts";
+import { FAULTS } from "../../src/fault_table.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
 import {

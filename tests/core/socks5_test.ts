@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Fault, type FaultCode, FAULTS } from "../../src/faults.ts";
+import { Fault, type FaultCode } from "../../src/faults.ts";
+import { FAULTS } from "../../src/fault_table.ts";
 import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
 import { Socks5Handshake } from "../../src/protocols/socks/socks5.ts";
 import {

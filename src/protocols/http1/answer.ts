@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Fault, FAULTS } from "../../faults.ts";
+import type { Fault } from "../../faults.ts";
+import { FAULTS } from "../../fault_table.ts";
 import type { ResponseHead } from "../http/message.ts";
 import { toOctets } from "../http/syntax.ts";
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Fault, type FaultCode, FAULTS } from "../../faults.ts";
+import { Fault, type FaultCode } from "../../faults.ts";
+import { FAULTS } from "../../fault_table.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import { type Connector, type ConnectorEvent, ESTABLISHED, UpstreamFault } from "../common/connector.ts";
 import type { Credentials } from "../common/handshake.ts";
@@ -27,13 +28,6 @@ const BY_STATUS: Readonly<Record<number, FaultCode>> = {
   503: "destination_unavailable",
   504: "connection_timeout",
 };
-
-/** Codes by which the next proxy says that it is itself, and not the target, that fails. */
-const ITS_OWN: ReadonlySet<FaultCode> = new Set<FaultCode>([
-  "connection_limit_reached",
-  "proxy_configuration_error",
-  "proxy_internal_error",
-]);
 
 /** What a CONNECT request has beside its target. */
 export type HttpConnectorOptions =
@@ -99,7 +93,7 @@ export class HttpConnector implements Connector {
     const code = told ?? BY_STATUS[status];
     const message = `It refused ${target}${told ? `: ${told}` : ""} (${status})`;
     // RFC 9110 section 15.6.4: the next proxy is overloaded or being shut down, and says for how long.
-    const itself = told ? ITS_OWN.has(told) : status === 503 && fields.has("retry-after");
+    const itself = told ? FAULTS[told].blame === "proxy" : status === 503 && fields.has("retry-after");
     if (code && !itself) return new Fault(code, message);
     // Some proxies have a status of their own for a target that they cannot reach: tinyproxy says 500.
     return new UpstreamFault(code ?? "http_protocol_error", message, {

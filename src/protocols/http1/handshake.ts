@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Fault, FaultCode } from "../../faults.ts";
+import { FAULTS } from "../../fault_table.ts";
+import type { Fault } from "../../faults.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { ClientProtocol } from "../common/client_protocol.ts";
 import type {
@@ -23,20 +24,6 @@ import { understand } from "./request.ts";
 import { CR, isTokenByte, LF } from "../http/syntax.ts";
 
 const NOTHING = new Uint8Array(0);
-
-/** Faults after which the client may send its next request: it was understood, and the proxy has not given up. */
-const RETRYABLE: ReadonlySet<FaultCode> = new Set<FaultCode>([
-  "connection_refused",
-  "connection_terminated",
-  "connection_timeout",
-  "destination_ip_prohibited",
-  "destination_ip_unroutable",
-  "destination_unavailable",
-  "dns_error",
-  "dns_timeout",
-  "http_request_denied",
-  "proxy_authentication_required",
-]);
 
 /** One request's head, and the answers that are not the origin's. */
 export class HttpHandshake implements Handshake<"http"> {
@@ -132,7 +119,9 @@ export class HttpHandshake implements Handshake<"http"> {
    * token must look like none; to judge one takes no time either.
    */
   #mayRetry(fault: Fault): boolean {
-    if (!this.#request?.persistent || this.#request.framing.kind !== "none" || !RETRYABLE.has(fault.code)) {
+    if (
+      !this.#request?.persistent || this.#request.framing.kind !== "none" || !FAULTS[fault.code].retryable
+    ) {
       return false;
     }
     const { target, upgrade, head } = this.#request;
