@@ -1,33 +1,44 @@
 /**
- * Draws the state machine of `src/states.ts` into the README, as mermaid.
+ * Draws both state machines of `src/states.ts` into the README, as mermaid.
  *
  * `deno task diagram` rewrites the picture; `deno task diagram --check` only tells whether it is stale.
  *
  * @module
  */
 
-import { FROM_ANY, TRANSITIONS } from "../src/states.ts";
+import { CONNECTION, FROM_ANY, INTERRUPTED, REQUEST } from "../src/states.ts";
 
 const BEGIN = "<!-- states -->";
 const END = "<!-- /states -->";
 
-/** The diagram and the sentence below it, as Markdown. */
+type Table = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** Both diagrams and the sentences around them, as Markdown. */
 export function drawStates(): string {
-  const states = Object.entries<Record<string, string>>(TRANSITIONS);
+  const anywhere = FROM_ANY.map((event) => `\`${event}\``).join(", ");
+  return [
+    "A connection:",
+    "",
+    ...drawTable(CONNECTION),
+    "",
+    "Each request on it, whose last state is an event of the connection:",
+    "",
+    ...drawTable(REQUEST),
+    "",
+    `Unless drawn otherwise, ${anywhere} may happen in every state but the last ones: a connection is then ` +
+    `\`${INTERRUPTED.connection}\`, and a request \`${INTERRUPTED.request}\`.`,
+  ].join("\n");
+}
+
+function drawTable(table: Table): string[] {
+  const states = Object.entries(table);
   const lines = [`[*] --> ${states[0][0]}`];
   for (const [state, row] of states) {
     const events = Map.groupBy(Object.keys(row), (event) => row[event]);
     for (const [target, names] of events) lines.push(`${state} --> ${target}: ${names.join(", ")}`);
     if (events.size === 0) lines.push(`${state} --> [*]`);
   }
-  const ends = states.filter(([, row]) => Object.keys(row).length === 0).map(([state]) => `\`${state}\``);
-  const anywhere = Map.groupBy(Object.entries(FROM_ANY), ([, target]) => target);
-  const sentences = [...anywhere].map(([target, edges]) =>
-    `From every state but ${ends.join(", ")}, unless drawn otherwise, ` +
-    `${edges.map(([event]) => `\`${event}\``).join(", ")} lead to \`${target}\`.`
-  );
-  return ["```mermaid", "stateDiagram-v2", ...lines.map((line) => `  ${line}`), "```", "", ...sentences]
-    .join("\n");
+  return ["```mermaid", "stateDiagram-v2", ...lines.map((line) => `  ${line}`), "```"];
 }
 
 function replaceDiagram(page: string): string {

@@ -1,47 +1,61 @@
 /**
- * START HERE: every state, event and transition of a client connection.
+ * START HERE: every state, event and transition of a client's connection, and of a request on it.
  *
- * Two rules. Everything that decides where a connection may go next lives in this file; and this file does
- * not know bytes, protocols or sockets. `connection.ts` drives it: one step function per state does the
- * work and returns an event, and the table says what that event leads to.
+ * Two rules. Everything that decides where a connection or a request may go next lives in this file; and this file
+ * does not know bytes, protocols or sockets. `driver.ts` drives both tables: one step function per state does the work
+ * and returns an event, and the table says where that event leads. The steps are in `connection/` and `request/`.
  *
- * ## How a connection runs
+ * ## A connection
  *
- * The first byte is looked at in `detecting`; it names the protocol. `handshaking` reads until the protocol's
- * codec has an event. Where users are configured it yields the client's credentials, which are judged in
- * `authenticating`, and is visited again for the request: SOCKS5 sends the two apart, HTTP has
- * both in one head, and the table needs no branch for that. A request is judged in `authorizing`, reaches
- * its target in `dialing`, and goes on in one of three ways: a tunnel (CONNECT, SOCKS) is `relaying`
- * bytes until both sides have ended; an HTTP message is `exchanging` a request for a response, after which
- * the connection returns to `handshaking` for the next one, turns into a tunnel (101 Switching
- * Protocols), or ends; a kept connection to the origin that proves `stale` is dialed once more; and a connection
- * that is `associating` (SOCKS5's UDP ASSOCIATE) carries nothing itself, but datagrams pass while it lasts. Whatever
- * is refused is told so in `refusing`. `closing` sees to it that the last bytes arrive.
+ * On a listener behind a load balancer it begins in `introducing`: the balancer says whose connection it passes on
+ * (the PROXY protocol). On a listener with TLS the handshake is `securing`. In `detecting` the first byte names the
+ * protocol. `serving` runs its requests. HTTP/1 and SOCKS send one after another, so `served` leads to `serving` again;
+ * a protocol that carries many requests at once stays in `serving` while they run. `closing` sees to it that the last
+ * bytes arrive.
  *
- * Two states come before the first on listeners that are told so: `introducing`, where a load balancer says whose
- * connection it passes on (the PROXY protocol), and `securing`, the TLS handshake.
+ * ## A request
+ *
+ * `reading` waits until the protocol's codec has an event. Where users are configured, the first event is the
+ * client's credentials. They are judged in `authenticating`, and `reading` goes on to the request: SOCKS5 sends the
+ * two apart, HTTP has both in one head, and the table needs no branch for that. A request is judged in `authorizing`,
+ * reaches its target in `dialing`, and goes on in one of three ways. A tunnel (CONNECT, SOCKS) is `relaying` bytes until
+ * both sides have ended. An HTTP message is `exchanging` a request for a response; it may turn into a tunnel (101
+ * Switching Protocols), and is dialed once more where a kept connection to the origin was `stale`. SOCKS5's UDP
+ * ASSOCIATE is `associating`: the connection carries nothing itself, but datagrams pass while it lasts. A request
+ * that is refused is answered in `refusing`.
+ *
+ * The last state of a request is an event of its connection: after `served` the client may send another request,
+ * after `over` the connection closes when the last bytes have arrived, and after `broken` it is reset.
  *
  * A SOCKS5 client with a password, from accept to close:
- * `detecting → handshaking → authenticating → handshaking → authorizing → dialing → relaying → closing → closed`.
+ * `detecting → serving`, its request
+ * `reading → authenticating → reading → authorizing → dialing → relaying → over`, and then `closing → closed`.
  *
  * A denied user or a closed port is an event, not an exception. {@link IllegalTransition} is for our own bugs.
  *
  * @module
  */
 
-/** State → event → next state. */
-export const TRANSITIONS = {
+/** A connection: state → event → next state. */
+export const CONNECTION = {
   introducing: { introduced: "securing", unintroduced: "closing", ended: "closing" },
   securing: { secured: "detecting", unsecured: "closing" },
-  detecting: { recognized: "handshaking", unrecognized: "closing", ended: "closing" },
-  handshaking: {
+  detecting: { recognized: "serving", unrecognized: "closing", ended: "closing" },
+  serving: { served: "serving", over: "closing", broken: "closing" },
+  closing: { closed: "closed" },
+  closed: {},
+} as const;
+
+/** A request: state → event → next state. */
+export const REQUEST = {
+  reading: {
     credentials: "authenticating",
     request: "authorizing",
     malformed: "refusing",
     timedOut: "refusing",
-    ended: "closing",
+    ended: "over",
   },
-  authenticating: { accepted: "handshaking", denied: "refusing" },
+  authenticating: { accepted: "reading", denied: "refusing" },
   authorizing: { allowed: "dialing", answered: "exchanging", forbidden: "refusing" },
   dialing: {
     tunnel: "relaying",
@@ -50,58 +64,97 @@ export const TRANSITIONS = {
     unreachable: "refusing",
   },
   exchanging: {
-    reusable: "handshaking",
+    reusable: "served",
     upgraded: "relaying",
     stale: "dialing",
     unanswered: "refusing",
-    finished: "closing",
+    finished: "over",
   },
-  relaying: { drained: "closing" },
-  associating: { dissociated: "closing" },
-  refusing: { retryable: "handshaking", replied: "closing" },
-  closing: { closed: "closed" },
-  closed: {},
+  relaying: { drained: "over" },
+  associating: { dissociated: "over" },
+  refusing: { retryable: "served", replied: "over" },
+  served: {},
+  over: {},
+  broken: {},
 } as const;
 
 /**
- * Events that may happen in any state whose own row does not say otherwise: the step threw or was broken off, its
- * deadline passed, or the connection was cut from outside (the client reset it, the proxy is shutting down).
+ * Events that may happen in any state whose own row does not say otherwise: the step threw or was broken off, its deadline
+ * passed, or the connection was cut from outside (the client reset it, the proxy is shutting down). A connection is then
+ * `closing`, and a request is `broken`.
  */
-export const FROM_ANY = { failed: "closing", timedOut: "closing", aborted: "closing" } as const;
+export const FROM_ANY = ["failed", "timedOut", "aborted"] as const;
 
-/** The name of a state. */
-export type State = keyof typeof TRANSITIONS;
+/** Where the events of {@linkcode FROM_ANY} lead. */
+export const INTERRUPTED = { connection: "closing", request: "broken" } as const;
 
-/** The events that a state's row names, and those that may happen anywhere. */
-export type Event<S extends State = State> = S extends State
-  ? keyof typeof TRANSITIONS[S] | keyof typeof FROM_ANY
+type Table = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** The name of a state of a connection. */
+export type ConnectionState = keyof typeof CONNECTION;
+
+/** The name of a state of a request. */
+export type RequestState = keyof typeof REQUEST;
+
+/** The name of a state of either. */
+export type State = ConnectionState | RequestState;
+
+/** An event that may happen anywhere. */
+export type Interruption = typeof FROM_ANY[number];
+
+type EventIn<T extends Table, S extends keyof T> = S extends keyof T ? (keyof T[S] & string) | Interruption
   : never;
 
-/** The state that an event leads to. */
-export type Next<S extends State, E> = E extends keyof typeof TRANSITIONS[S] ? typeof TRANSITIONS[S][E]
-  : E extends keyof typeof FROM_ANY ? typeof FROM_ANY[E]
-  : never;
+/** The events of a connection's states. */
+export type ConnectionEvent<S extends ConnectionState = ConnectionState> = EventIn<typeof CONNECTION, S>;
+
+/** The events of a request's states. */
+export type RequestEvent<S extends RequestState = RequestState> = EventIn<typeof REQUEST, S>;
+
+type NextIn<T extends Table, Broken, S extends keyof T, E> = E extends keyof T[S] ? T[S][E] : Broken;
 
 /**
- * What a step may return: an event of its state with the payload of the state that the event leads to.
+ * What a step of a connection may return: an event of its state with the payload of the state that the event leads to.
  * An illegal event, or a payload that the next state cannot work with, does not compile.
  */
-export type Outcome<S extends State, Payloads extends Record<State, unknown>> = {
-  [E in Event<S>]: Next<S, E> extends State ? { event: E; payload: Payloads[Next<S, E>] } : never;
-}[Event<S>];
+export type ConnectionOutcome<S extends ConnectionState, Payloads extends Record<ConnectionState, unknown>> =
+  {
+    [E in ConnectionEvent<S>]: {
+      readonly event: E;
+      readonly payload: Payloads[NextIn<typeof CONNECTION, "closing", S, E> & ConnectionState];
+    };
+  }[ConnectionEvent<S>];
 
-/** The time limits that a connection runs under. The values are the user's: see `Timeouts` in `settings/timeouts.ts`. */
+/** The same for a step of a request. */
+export type RequestOutcome<S extends RequestState, Payloads extends Record<RequestState, unknown>> = {
+  [E in RequestEvent<S>]: {
+    readonly event: E;
+    readonly payload: Payloads[NextIn<typeof REQUEST, "broken", S, E> & RequestState];
+  };
+}[RequestEvent<S>];
+
+/** The time limits that a state may be under. The values are the user's: see `Timeouts` in `settings/timeouts.ts`. */
 export type Deadline = "header" | "connect" | "idle" | "halfClosed" | "linger" | "none";
 
 /**
- * What bounds the stay in each state. `header` runs from the first byte (or accept) over all states that
- * share it and is not reset by trickling bytes; `idle` starts again with every byte that moves.
+ * What bounds the stay in each state of a connection. `header` runs from accept over all states that share it, also
+ * those of the first request. While it is `serving`, its requests have the deadlines.
  */
-export const DEADLINES = {
+export const CONNECTION_DEADLINES = {
   introducing: "header",
   securing: "header",
   detecting: "header",
-  handshaking: "header",
+  serving: undefined,
+  closing: "linger",
+  closed: "none",
+} as const satisfies Record<ConnectionState, Deadline | undefined>;
+
+/**
+ * What bounds the stay in each state of a request. `header` is not reset by trickling bytes; `idle` starts again with
+ * every byte that moves.
+ */
+export const REQUEST_DEADLINES = {
+  reading: "header",
   authenticating: "header",
   authorizing: "connect",
   dialing: "connect",
@@ -109,9 +162,10 @@ export const DEADLINES = {
   relaying: "idle",
   associating: "idle",
   refusing: "linger",
-  closing: "linger",
-  closed: "none",
-} as const satisfies Record<State, Deadline>;
+  served: undefined,
+  over: undefined,
+  broken: undefined,
+} as const satisfies Record<RequestState, Deadline | undefined>;
 
 /** A step returned an event that its state does not know: a bug of ours, never the client's doing. */
 export class IllegalTransition extends Error {
@@ -121,17 +175,42 @@ export class IllegalTransition extends Error {
 
   /** Names the state that stays as it was, and the event that it cannot take. */
   constructor(state: State, event: string) {
-    const known = Object.keys(TRANSITIONS[state]).join(", ") || "none";
-    super(`Cannot take the event "${event}" in the state "${state}": its events are ${known}`);
+    const row = Object.hasOwn(CONNECTION, state)
+      ? CONNECTION[state as ConnectionState]
+      : REQUEST[state as RequestState];
+    super(
+      `Cannot take the event "${event}" in the state "${state}": its events are ${
+        Object.keys(row).join(", ") || "none"
+      }`,
+    );
     this.state = state;
     this.event = event;
   }
 }
 
-/** The state that an event leads to; throws {@link IllegalTransition} where the tables name none. */
-export function next(state: State, event: string): State {
-  const row: Record<string, State> = TRANSITIONS[state];
-  if (Object.hasOwn(row, event)) return row[event];
-  if (state !== "closed" && Object.hasOwn(FROM_ANY, event)) return FROM_ANY[event as keyof typeof FROM_ANY];
+/** Whether a connection or request in this state is done: no event leads on. */
+export function isLast(state: State): boolean {
+  return state === "closed" || state === "served" || state === "over" || state === "broken";
+}
+
+/** The state of a connection that an event leads to; throws {@link IllegalTransition} where there is none. */
+export function nextOfConnection(state: ConnectionState, event: string): ConnectionState {
+  const row: Readonly<Record<string, ConnectionState>> = CONNECTION[state];
+  return row[own(row, event)] ?? interrupted(state, event, INTERRUPTED.connection);
+}
+
+/** The state of a request that an event leads to; throws {@link IllegalTransition} where there is none. */
+export function nextOfRequest(state: RequestState, event: string): RequestState {
+  const row: Readonly<Record<string, RequestState>> = REQUEST[state];
+  return row[own(row, event)] ?? interrupted(state, event, INTERRUPTED.request);
+}
+
+/** A name that is in the row, or one that no row has. */
+function own(row: object, event: string): string {
+  return Object.hasOwn(row, event) ? event : "";
+}
+
+function interrupted<S extends State>(state: State, event: string, to: S): S {
+  if (!isLast(state) && (FROM_ANY as readonly string[]).includes(event)) return to;
   throw new IllegalTransition(state, event);
 }

@@ -4,86 +4,88 @@
  * @module
  */
 
-import { type Fault, malformed, toFault } from "../faults.ts";
-import { blockContains, type IpBlock } from "../addresses/ip_block.ts";
-import { detect } from "../protocols/detection.ts";
 import { parseIp } from "../addresses/host.ts";
+import { blockContains, type IpBlock } from "../addresses/ip_block.ts";
+import { type Fault, malformed, toFault } from "../faults.ts";
+import { detect } from "../protocols/detection.ts";
 import { readProxyHeader } from "../protocols/proxy_protocol.ts";
+import { beginRecord, finishRecord } from "../request/records.ts";
+import { GRACEFUL, RESET } from "../request/step.ts";
 import type { Address } from "../runtime/contract.ts";
-import type { Session } from "./session.ts";
-import { freshHandshake, GRACEFUL, RESET, type Steps } from "./step.ts";
+import type { ConnectionSteps } from "./step.ts";
+import type { Connection } from "./connection.ts";
 
 /** From the first byte to the protocol. */
 export const ARRIVING = {
-  async introducing(session) {
-    const { client, entrance: { trusts = [] } } = session;
+  async introducing(connection) {
+    const { client, entrance: { trusts = [] } } = connection;
     const { reader } = client;
-    session.waitForRequest("header");
+    connection.waitForRequest("header");
     try {
       if (!mayIntroduce(client.remote, trusts)) {
-        turnedAway(session, malformed("Only who is trusted to may send a PROXY header"));
+        turnedAway(connection, malformed("Only who is trusted to may send a PROXY header"));
         return { event: "unintroduced", payload: GRACEFUL };
       }
-      if (!await speaks(session)) return { event: "ended", payload: GRACEFUL };
+      if (!await speaks(connection)) return { event: "ended", payload: GRACEFUL };
       let header = readProxyHeader(reader.buffer);
       while (!header) {
-        if (!await session.fill()) return { event: "ended", payload: GRACEFUL };
+        if (!await connection.fill()) return { event: "ended", payload: GRACEFUL };
         header = readProxyHeader(reader.buffer);
       }
-      if (header.ends) session.introduce(header.ends);
+      if (header.ends) connection.introduce(header.ends);
       return { event: "introduced", payload: {} };
     } catch (error) {
-      turnedAway(session, toFault(error, "client"));
+      turnedAway(connection, toFault(error, "client"));
       return { event: "unintroduced", payload: RESET };
     }
   },
 
-  async securing(session) {
-    const { tls } = session.entrance;
+  async securing(connection) {
+    const { tls } = connection.entrance;
     if (!tls) return { event: "secured", payload: {} };
-    if (!await speaks(session)) return { event: "unsecured", payload: GRACEFUL };
+    if (!await speaks(connection)) return { event: "unsecured", payload: GRACEFUL };
     try {
-      await session.secure(tls);
+      await connection.secure(tls);
       return { event: "secured", payload: {} };
     } catch (error) {
-      turnedAway(session, toFault(error, "client"));
+      turnedAway(connection, toFault(error, "client"));
       return { event: "unsecured", payload: RESET };
     }
   },
 
-  async detecting(session) {
-    const { client, entrance: { accepts }, services, id } = session;
-    session.waitForRequest("header");
+  async detecting(connection) {
+    const { client, entrance: { accepts }, services, id } = connection;
+    connection.waitForRequest("header");
     try {
       do {
         const detected = detect(client.reader.buffer, accepts);
         // A web server answers to whatever it is sent.
         if (services.disguised && (detected === "tls" || detected === "unknown")) {
-          return { event: "recognized", payload: freshHandshake(session, "http") };
+          return { event: "recognized", payload: { protocol: "http" } };
         }
         if (detected === "tls" || detected === "unknown") {
           const spoken = detected === "tls" ? "TLS" : "no protocol known here";
           services.log.debug(`${id}: Closed a client that speaks ${spoken}`);
           return { event: "unrecognized", payload: RESET };
         }
-        if (detected) return { event: "recognized", payload: freshHandshake(session, detected) };
-      } while (await session.fill());
+        if (detected) return { event: "recognized", payload: { protocol: detected } };
+      } while (await connection.fill());
     } catch (error) {
       const fault = toFault(error, "client");
       if (fault.code === "client_disconnected") throw fault;
     }
     return { event: "ended", payload: GRACEFUL };
   },
-} satisfies Partial<Steps>;
+} satisfies Partial<ConnectionSteps>;
 
 /**
  * Waits for the first byte. Who leaves without one, as load balancers do that look whether somebody is there, leaves no
  * record either.
  */
-async function speaks(session: Session): Promise<boolean> {
+async function speaks(connection: Connection): Promise<boolean> {
   try {
-    const { reader } = session.client;
-    return reader.buffer.length > 0 || await session.fill();
+    const { reader } = connection.client;
+    return reader.buffer.length > 0 || await connection.fill();
   } catch {
     return false;
   }
@@ -97,8 +99,8 @@ function mayIntroduce(sender: Address, trusts: readonly IpBlock[]): boolean {
 }
 
 /** Leaves one record of a client that did not get as far as a request. */
-function turnedAway(session: Session, fault: Fault): void {
-  const recording = session.record(undefined, {});
+function turnedAway(connection: Connection, fault: Fault): void {
+  const recording = beginRecord(connection, undefined, {});
   recording.fault = fault;
-  session.finish(recording, fault.code === "client_timeout" ? "timed out" : "refused");
+  finishRecord(connection.services, recording, fault.code === "client_timeout" ? "timed out" : "refused");
 }

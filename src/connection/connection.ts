@@ -1,123 +1,121 @@
 /**
- * One client connection, from accept to close: the driver of the table in `states.ts`. What each state does is in
- * `steps.ts`.
+ * One client's connection as its steps see it: the channel, who the client is, and the watch over deadlines.
  *
  * @module
  */
 
-import { type Fault, type FaultCode, toFault } from "../faults.ts";
-import type { Ending } from "../observe/record.ts";
-import type { Recording } from "../observe/recording.ts";
-import { Session, type SessionOptions } from "./session.ts";
-import { DEADLINES, type Event, type FROM_ANY, next, type State } from "../states.ts";
-import { STEPS } from "./steps.ts";
-import { eventOf, type Payloads, RESET } from "./step.ts";
+import { formatAuthority } from "../addresses/host.ts";
+import type { Fault } from "../faults.ts";
+import type { Entrance, Role } from "../listeners/entrance.ts";
+import type { Entry } from "../policy/admission.ts";
+import type { HandshakeOptions } from "../protocols/common/handshake.ts";
+import { RequesterHandshakeOptions } from "../request/handshake_options.ts";
+import type { Requester } from "../request/requester.ts";
+import type { Address, ByteStream, TlsServerOptions } from "../runtime/contract.ts";
+import type { ConnectionState } from "../states.ts";
+import { Channel } from "../streams/channel.ts";
+import { channelStream } from "../streams/channel_stream.ts";
+import { Watch } from "../traffic/watch.ts";
+import type { Services } from "./services.ts";
 
-/** What it means when a state's deadline passes. */
-const LATE: Record<State, FaultCode> = {
-  introducing: "client_timeout",
-  securing: "client_timeout",
-  detecting: "client_timeout",
-  handshaking: "client_timeout",
-  authenticating: "client_timeout",
-  authorizing: "connection_timeout",
-  dialing: "connection_timeout",
-  exchanging: "http_response_timeout",
-  relaying: "connection_read_timeout",
-  associating: "connection_read_timeout",
-  refusing: "client_timeout",
-  closing: "client_timeout",
-  closed: "client_timeout",
-};
-
-/** How a request is recorded to have ended, by the event behind which nothing more of it comes. */
-const ENDINGS: Partial<Record<Event, Ending>> = {
-  reusable: "completed",
-  finished: "completed",
-  drained: "completed",
-  dissociated: "completed",
-  retryable: "refused",
-  replied: "refused",
-  unintroduced: "refused",
-  unsecured: "refused",
-  timedOut: "timed out",
-};
-
-/** What becomes of a step that threw. */
-interface Interruption {
-  readonly event: keyof typeof FROM_ANY;
-  readonly payload: typeof RESET;
+/** What a connection starts from. */
+export interface ConnectionOptions {
+  /** Unique among the proxy's connections; in every log line of this one. */
+  readonly id: string;
+  readonly stream: ByteStream;
+  readonly services: Services;
+  /** What the listener is told of its clients. */
+  readonly entrance: Entrance;
+  /** Counts it among all connections and among those of its client. */
+  readonly entry: Entry;
+  /** Called when it is over. */
+  readonly onEnd: () => void;
 }
 
-function recordingOf(here: object): Recording | undefined {
-  return (here as { readonly recording?: Recording }).recording;
-}
-
-/** One connection, from its first byte to its last. */
-export class Connection {
-  readonly #session: Session;
+/** One connection. It is the requester of its requests, where these come one after another. */
+export class Connection extends Watch implements Requester {
+  readonly id: string;
+  readonly services: Services;
+  readonly entrance: Entrance;
+  readonly handshakeOptions: HandshakeOptions;
+  client: Channel;
+  /** See `Requester`. */
+  user: string | undefined;
+  /** See `Requester`. */
+  known = false;
+  /** See `Requester`. */
+  bound = false;
+  /** See `Requester`. */
+  cleanUp: (() => void) | undefined;
+  readonly #entry: Entry;
+  readonly #onEnd: () => void;
 
   /** Takes the stream over. */
-  constructor(options: SessionOptions) {
-    this.#session = new Session(options);
+  constructor({ id, stream, services, entrance, entry, onEnd }: ConnectionOptions) {
+    super();
+    this.id = id;
+    this.client = new Channel(stream, "client");
+    this.services = services;
+    this.entrance = entrance;
+    this.handshakeOptions = new RequesterHandshakeOptions(this);
+    this.#entry = entry;
+    this.#onEnd = onEnd;
   }
 
-  /** Who has made the latest request; undefined where nobody was asked for a password. */
-  get user(): string | undefined {
-    return this.#session.user;
+  /** Where it begins. */
+  get firstState(): ConnectionState {
+    return this.entrance.trusts ? "introducing" : this.entrance.tls ? "securing" : "detecting";
   }
 
-  /** Drives the table until the connection is closed. Rejects for a bug alone, of ours or in `onTransition`. */
-  async run(): Promise<void> {
-    const session = this.#session;
-    let state: State = session.firstState;
-    let here: Payloads[State] = {};
-    try {
-      while (state !== "closed") {
-        session.enter(DEADLINES[state], LATE[state]);
-        let outcome: { event: Event; payload: Payloads[State] };
-        try {
-          const stepping = STEPS[state](session, here as never);
-          outcome = stepping instanceof Promise ? await stepping : stepping;
-        } catch (error) {
-          outcome = this.#interrupted(error, { state, here });
-        }
-        const { event, payload } = outcome;
-        const to = next(state, event);
-        const recording = recordingOf(here);
-        // Nothing more comes of a request whose record does not travel on.
-        if (recording && recording !== recordingOf(payload)) {
-          session.finish(recording, ENDINGS[event] ?? "aborted");
-        }
-        session.services.onTransition?.({ id: session.id, from: state, event, to });
-        state = to;
-        here = payload;
-      }
-    } catch (error) {
-      session.client.cut(toFault(error));
-      throw error;
-    } finally {
-      session.end();
-    }
+  /** See `Requester`. */
+  get clientName(): string {
+    const { remote } = this.client;
+    return "host" in remote ? formatAuthority(remote) : "unix:";
   }
 
-  #interrupted(error: unknown, { state, here }: { state: State; here: Payloads[State] }): Interruption {
-    const { services, id } = this.#session;
-    const fault = toFault(error, "client");
-    const recording = recordingOf(here);
-    if (recording) recording.fault ??= fault;
-    if (fault.code === "proxy_internal_error") services.log.error(`${id}: ${fault.message}`, error);
-    else services.log.debug(`${id}: ${state}: ${fault.message}`, error);
-    return { event: eventOf(fault), payload: RESET };
+  /** See `Requester`. */
+  get role(): Role {
+    return this.entrance.role;
   }
 
-  /** Finishes what was begun and takes no further request. */
-  drain(): void {
-    this.#session.drain();
+  /** See `Requester`. */
+  get passedOn(): boolean {
+    return this.entrance.trusts !== undefined;
   }
 
-  /** Breaks it off. */
-  cut(fault: Fault): void {
-    this.#session.cut(fault);
+  /** See `Requester`. */
+  get refusal(): Fault | undefined | Promise<Fault | undefined> {
+    const { refusal } = this.#entry;
+    return refusal ?? this.services.refuseClient(this.client.remote);
+  }
+
+  /** See `Requester`. */
+  reply(bytes: Uint8Array): Promise<void> {
+    return this.client.writer.write(bytes);
+  }
+
+  /** A load balancer has said whose connection it is, and where that led to. */
+  introduce(ends: { readonly source: Address; readonly destination: Address }): void {
+    this.client.introduce(ends);
+    this.#entry.claim(ends.source);
+  }
+
+  /** It is over: nothing is watched or kept for it any more. */
+  end(): void {
+    this.cleanUp?.();
+    this.services.pool.release(this);
+    this.unwatch();
+    this.#onEnd();
+  }
+
+  /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
+  async secure(tls: Omit<TlsServerOptions, "signal">): Promise<void> {
+    const controller = new AbortController();
+    this.cuttable = { cut: (fault) => controller.abort(fault) };
+    const stream = await this.services.runtime.acceptTls!(channelStream(this.client), {
+      ...tls,
+      signal: controller.signal,
+    });
+    this.client = new Channel(stream, "client");
   }
 }

@@ -1,35 +1,67 @@
 /**
- * How a session gets to its target: what has to be asked on the way, and who connects.
+ * How a request gets to its target: which way it takes, whether a kept connection will do, and who connects.
  *
  * @module
  */
 
-import { Channel } from "../streams/channel.ts";
 import { formatAddress } from "../addresses/host.ts";
-import { Fault, toFault } from "../faults.ts";
 import { FAULTS } from "../fault_table.ts";
+import { Fault, toFault } from "../faults.ts";
+import type { Log } from "../observe/log.ts";
 import type { Recording } from "../observe/recording.ts";
-import { refuseSpecialPurpose } from "../policy/destination_guard.ts";
+import { judge, type JudgementServices, judgeUnresolved } from "../policy/judgement.ts";
 import { refuseOwnListeners } from "../policy/own_listeners.ts";
-import type { RuleProtocol, RuleRequest } from "../policy/rule_request.ts";
-import { refuseDenied } from "../policy/rules.ts";
-import { reachedAt, spelledAddresses } from "../addresses/spelled_addresses.ts";
+import type { RuleRequest } from "../policy/rule_request.ts";
 import { UpstreamFault } from "../protocols/common/connector.ts";
 import type { ExchangeRequest, TunnelRequest } from "../protocols/common/handshake.ts";
 import { viaOf } from "../protocols/http1/forwarding.ts";
-import type { ByteStream, TcpAddress } from "../runtime/contract.ts";
-import type { Services } from "../connection/services.ts";
-import type { Session } from "../connection/session.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { ByteStream, Runtime, TcpAddress } from "../runtime/contract.ts";
+import type { Limits } from "../settings/limits.ts";
+import type { Timeouts } from "../settings/timeouts.ts";
+import { Channel } from "../streams/channel.ts";
 import { streamPair } from "../streams/stream_pair.ts";
+import type { SecretFiles } from "../text/secret_files.ts";
+import type { Cuttable } from "../traffic/watch.ts";
 import { type ChainOptions, judgeNamed, type Routed } from "./chain.ts";
+import type { Failover } from "./failover.ts";
 import type { Road } from "./lifeline.ts";
+import type { OriginPool } from "./pool.ts";
+import type { Reserve } from "./reserve.ts";
+import type { Resolver } from "./resolver.ts";
 import { resolvesRemotely, routeKey } from "./route_key.ts";
-import type { Way } from "./router.ts";
-import type { Chain } from "./upstream.ts";
+import type { Router, Way } from "./router.ts";
 import { isTarget } from "./upstream_schemes.ts";
 
+/** What dialing works with. */
+export interface DialingServices extends JudgementServices {
+  readonly runtime: Pick<Runtime, "connectTls" | "dial">;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly log: Log;
+  /** The token that names this deployment in Via. */
+  readonly name: string;
+  readonly secrets: SecretFiles;
+  readonly router: Router;
+  readonly failover: Failover;
+  readonly pool: OriginPool<TargetConnection>;
+  readonly reserve: Reserve;
+}
+
+/** Who wants to get somewhere: a client's connection. What it has opened is kept for itself alone. */
+export interface Caller {
+  readonly services: DialingServices;
+  readonly client: Channel;
+  /** What breaks the dial off while it lasts. */
+  cuttable: Cuttable | undefined;
+  /** Starts the time for a dial anew, where another upstream is tried. */
+  setDeadline(deadline: "connect"): void;
+}
+
 /** A connection that leads to the target, and how. */
-export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
+export interface TargetConnection extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly channel: Channel;
   /** What is behind the connection: the client's requests with the same one may share it. Undefined where none may. */
   readonly key: string | undefined;
@@ -43,50 +75,8 @@ export interface Reached extends Pick<Routed, "proxy" | "resolved">, Road {
   readonly replaceable: boolean;
 }
 
-/** What the rules are asked about a request. */
-export function questionOf(
-  session: Session,
-  protocol: RuleProtocol,
-  { user, target }: { user?: string; target: TcpAddress },
-): RuleRequest {
-  const { remote } = session.client;
-  return { ...target, protocol, user, client: "host" in remote ? remote.host : undefined };
-}
-
-/** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
-export function judge(
-  { listening, privateDestinations, ownAddresses, rules }: Services,
-  question: RuleRequest,
-  address: TcpAddress,
-  channel?: Pick<Channel, "local" | "remote">,
-): void {
-  refuseOwnListeners(address, listening(), channel?.local);
-  if (privateDestinations === "deny") {
-    refuseSpecialPurpose(address, channel);
-    ownAddresses.refuse(address);
-  }
-  const current = rules();
-  if (!current.judges) return;
-  for (const host of reachedAt(address.host)) refuseDenied(current.decide({ ...question, address: host }));
-}
-
-/**
- * Throws a `Fault` for a host that an upstream will resolve, where the client must not reach it: each address that some
- * resolver reads in it is judged. What any other name leads to is never known here, so no rule about addresses holds.
- * At the end of a Unix socket is what the operator chose, whatever host the client names: rules alone judge that.
- */
-function judgeUnresolved(services: Services, question: RuleRequest, chains: readonly Chain[]): void {
-  const hosts = spelledAddresses(question.host);
-  const guarded = chains.some((chain) => !chain[0] || !isTarget(chain[0]));
-  if (hosts.length === 0) refuseDenied(services.rules().decide(question, false));
-  for (const host of hosts) {
-    if (guarded) judge(services, question, { host, port: question.port });
-    else refuseDenied(services.rules().decide({ ...question, address: host }));
-  }
-}
-
-/** What a dial is for. */
-export interface Errand {
+/** What is dialed for. */
+export interface DialRequest {
   readonly request: TunnelRequest | ExchangeRequest;
   readonly question: RuleRequest;
   readonly recording: Recording;
@@ -96,26 +86,28 @@ export interface Errand {
  * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve the host
  * and the client must not reach what the host spells. Told at once where no function has to be asked.
  */
-export function chooseWay(session: Session, errand: Errand): Way | Promise<Way> {
-  const { request, question } = errand;
-  const way = session.services.router.choose(
+export function chooseWay(caller: Caller, dialRequest: DialRequest): Way | Promise<Way> {
+  const { request, question } = dialRequest;
+  const way = caller.services.router.choose(
     question,
     request.kind === "exchange" ? request.http.head : undefined,
   );
   return way instanceof Promise
-    ? way.then((way) => allowed(session, question, way))
-    : allowed(session, question, way);
+    ? way.then((way) => allowed(caller, question, way))
+    : allowed(caller, question, way);
 }
 
-function allowed({ services }: Session, question: RuleRequest, way: Way): Way {
+function allowed({ services }: Caller, question: RuleRequest, way: Way): Way {
   if ("alternatives" in way && way.alternatives.some(resolvesRemotely)) {
-    judgeUnresolved(services, question, way.alternatives);
+    judgeUnresolved(services, question, {
+      guarded: way.alternatives.some((chain) => !chain[0] || !isTarget(chain[0])),
+    });
   }
   return way;
 }
 
 /** Datagrams go directly or not at all: throws a `Fault` where a route would have them go through an upstream. */
-export async function refuseDetour({ services }: Session, question: RuleRequest): Promise<void> {
+export async function refuseDetour({ services }: Caller, question: RuleRequest): Promise<void> {
   const way = await services.router.choose(question);
   if ("alternatives" in way && way.alternatives.some((chain) => chain.length === 0)) return;
   throw new Fault("http_request_denied", "Datagrams do not go through an upstream", { socks5: 7 });
@@ -123,16 +115,16 @@ export async function refuseDetour({ services }: Session, question: RuleRequest)
 
 /** A connection that waits for another request on one of these ways. */
 export function takeKept(
-  session: Session,
+  caller: Caller,
   way: Way,
-  { request, question }: Errand,
-): Reached | undefined {
-  const { services } = session;
+  { request, question }: DialRequest,
+): TargetConnection | undefined {
+  const { services } = caller;
   const { pool, failover } = services;
   if (!("alternatives" in way)) return undefined;
   for (const chain of way.alternatives) {
     const key = routeKey(chain, request.target);
-    const kept = key === undefined ? undefined : pool.take(session, key);
+    const kept = key === undefined ? undefined : pool.take(caller, key);
     if (key === undefined || !kept) {
       // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
       if (failover.pauses(chain)) continue;
@@ -148,7 +140,7 @@ export function takeKept(
       return kept;
     } catch {
       // Good for other requests, and perhaps another address of the target is good for this one: dialing will tell.
-      pool.put(session, kept);
+      pool.put(caller, kept);
     }
   }
   return undefined;
@@ -158,19 +150,25 @@ export function takeKept(
 const OTHER_USER = new Fault("connection_terminated", "The connection was opened for another user");
 
 /** What is judged at dialing is judged again for each request that takes the connection: rules differ by user. */
-function judgeKept(services: Services, question: RuleRequest, { chain, channel, resolved }: Reached): void {
-  if (chain.length === 0) return judge(services, question, channel.remote as TcpAddress, channel);
-  judgeNamed(chain, question, (address) => judge(services, question, address));
-  if (resolved) judge(services, question, resolved);
+function judgeKept(
+  services: DialingServices,
+  question: RuleRequest,
+  { chain, channel, resolved }: TargetConnection,
+): void {
+  if (chain.length === 0) {
+    return judge(services, question, { address: channel.remote as TcpAddress, ends: channel });
+  }
+  judgeNamed(chain, question, (address) => judge(services, question, { address }));
+  if (resolved) judge(services, question, { address: resolved });
 }
 
 /** Connects to the target of a request. */
 export async function dial(
-  session: Session,
+  caller: Caller,
   way: Way,
-  { request, question, recording }: Errand,
-): Promise<Reached> {
-  const { services } = session;
+  { request, question, recording }: DialRequest,
+): Promise<TargetConnection> {
+  const { services } = caller;
   const { failover } = services;
   if ("handle" in way) {
     const channel = handled(way.handle, services);
@@ -185,11 +183,11 @@ export async function dial(
     };
   }
   const controller = new AbortController();
-  session.cuttable = { cut: (fault) => controller.abort(fault) };
+  caller.cuttable = { cut: (fault) => controller.abort(fault) };
   const routed = await failover.dial(way.alternatives, {
     kind: request.kind,
     target: request.target,
-    client: session.client,
+    client: caller.client,
     via: request.kind === "exchange"
       ? viaOf(request.http, services.name)
       : request.via ?? `1.1 ${services.name}`,
@@ -197,10 +195,10 @@ export async function dial(
     ...chainOptions(
       services,
       controller.signal,
-      (address, channel) => judge(services, question, address, channel),
+      (address, channel) => judge(services, question, { address, ends: channel }),
     ),
     timeout: services.timeouts.connect,
-    caller: session,
+    caller,
     reserve: services.reserve,
   });
   const { channel, address, dnsTime, dialTime, proxy, resolved, route, chain } = routed;
@@ -223,7 +221,7 @@ export async function dial(
 
 /** What goes through upstreams is given; `judgeTarget` is as in `ChainOptions`. */
 function chainOptions(
-  { runtime, resolver, clock, limits, secrets, listening }: Services,
+  { runtime, resolver, clock, limits, secrets, listening }: DialingServices,
   signal: AbortSignal,
   judgeTarget: ChainOptions["judge"],
 ): ChainOptions {
@@ -243,7 +241,7 @@ function chainOptions(
  * The fault in place of an answer, said of the next proxy where that is the other end of the connection: what came, or did
  * not come, came from there.
  */
-export function partyFault({ proxy, route }: Reached, fault: Fault): Fault {
+export function partyFault({ proxy, route }: TargetConnection, fault: Fault): Fault {
   if (!proxy || fault.blame !== "upstream" && fault.code !== "proxy_configuration_error") return fault;
   const plain = new UpstreamFault(fault.code);
   const words = fault.message === FAULTS[fault.code].happened ? plain.message : fault.message;
@@ -257,8 +255,8 @@ export function partyFault({ proxy, route }: Reached, fault: Fault): Fault {
  * come from the origin.
  */
 export function suspectProxy(
-  { client, services }: Session,
-  { chain, replaceable }: Reached,
+  { client, services }: Caller,
+  { chain, replaceable }: TargetConnection,
   { code }: Fault,
 ): void {
   if (!replaceable) return;
@@ -270,7 +268,7 @@ export function suspectProxy(
 }
 
 /** Lets a function take the place of the target. */
-function handled(handle: (stream: ByteStream) => void | Promise<void>, { log }: Services): Channel {
+function handled(handle: (stream: ByteStream) => void | Promise<void>, { log }: DialingServices): Channel {
   const [near, far] = streamPair();
   Promise.resolve(far).then(handle).catch((error) => {
     log.error("The handler of a route failed", toFault(error));

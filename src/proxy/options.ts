@@ -15,7 +15,7 @@ import type { Places } from "../policy/places.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { ForwardedMode } from "../settings/http.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
-import type { OnTransition } from "../connection/on_transition.ts";
+import type { OnTransition } from "../request/on_transition.ts";
 import type { Authenticate } from "../policy/authentication.ts";
 import type { Limits } from "../settings/limits.ts";
 import type { Timeouts } from "../settings/timeouts.ts";

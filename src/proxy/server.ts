@@ -6,6 +6,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 import { Connection } from "../connection/connection.ts";
+import { runConnection } from "../connection/run.ts";
 import { Deadlines } from "../runtime/deadlines.ts";
 import { detectRuntime } from "../detect_runtime.ts";
 import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
@@ -26,7 +27,7 @@ import { parseRuleLine } from "../policy/rules_file.ts";
 import type { PageFacts } from "../admin/pages.ts";
 import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract.ts";
 import type { Services } from "../connection/services.ts";
-import { UnfinishedHeads } from "../connection/unfinished_heads.ts";
+import { UnfinishedHeads } from "../request/unfinished_heads.ts";
 import { DEFAULT_LIMITS, type Limits, UNFINISHED_HEADS } from "../settings/limits.ts";
 import { DEFAULT_TIMEOUTS } from "../settings/timeouts.ts";
 import { listenUnix } from "../listeners/unix_socket.ts";
@@ -281,7 +282,7 @@ class Server implements Proxy {
     const connection = new Connection({ id, stream, services: this.#services, entrance, entry, onEnd });
     this.#connections.add(connection);
     if (this.#closed) connection.drain();
-    return connection.run();
+    return runConnection(connection);
   }
 
   close({ drain = this.#services.timeouts.drain }: CloseOptions = {}): Promise<void> {

@@ -435,7 +435,7 @@ Deno.test("association: it lasts as long as its connection, and is recorded as o
   await done;
   assertEquals(
     network.path.join(" "),
-    "handshaking authorizing dialing associating closing closed",
+    "serving authorizing dialing associating over closing closed",
   );
   const [record] = network.records;
   assertEquals(

@@ -21,7 +21,7 @@ Deno.test("a CONNECT tunnel carries bytes both ways, and ends when both sides ha
   await origin.writer.close();
   assertEquals(await hearAll(client), "late");
   await done;
-  assertEquals(network.path, ["handshaking", "authorizing", "dialing", "relaying", "closing", "closed"]);
+  assertEquals(network.path, ["serving", "authorizing", "dialing", "relaying", "over", "closing", "closed"]);
   const [record] = network.records;
   assertEquals(
     [record.method, record.target, record.dialed, record.status, record.sent, record.received, record.ending],
@@ -49,7 +49,7 @@ Deno.test("a SOCKS5 client with a password runs through the states that the docu
   await done;
   assertEquals(
     network.path.join(" "),
-    "handshaking authenticating handshaking authorizing dialing relaying closing closed",
+    "serving authenticating reading authorizing dialing relaying over closing closed",
   );
   assertEquals(asked, [{ user: "ann", password: "secret", client: "192.0.2.1:1", protocol: "socks5" }]);
   assertEquals(network.records[0].user, "ann");
@@ -191,7 +191,7 @@ Deno.test("an empty line does not give a client more time for its first request"
   const { client, done } = network.connect();
   network.clock.advance(9_000);
   await say(client, "\r\n");
-  await until(() => network.path.includes("handshaking"));
+  await until(() => network.path.includes("serving"));
   await new Promise((resolve) => setTimeout(resolve, 0));
   network.clock.advance(1_100);
   await until(() => network.path.includes("closing"));
@@ -230,7 +230,7 @@ Deno.test("an idle client between requests is closed at the idle timeout, gracef
   await hear(origin, "\r\n\r\n");
   await say(origin, OK);
   await hear(client, "ok");
-  await until(() => network.path.at(-1) === "handshaking");
+  await until(() => network.path.at(-1) === "serving");
   network.clock.advance(60_000);
   assertEquals(network.proxy.connections, 1);
   network.clock.advance(240_000);

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { UnfinishedHeads } from "../../src/connection/unfinished_heads.ts";
+import { UnfinishedHeads } from "../../src/request/unfinished_heads.ts";
 
 class Client {
   fault: Fault | undefined;

@@ -1,12 +1,11 @@
 /**
- * The steps by which a connection ends.
+ * The step by which a connection ends.
  *
  * @module
  */
 
-import { PROTOCOLS } from "../protocols/client_protocols.ts";
 import { Fault, toFault } from "../faults.ts";
-import { freshHandshake, GRACEFUL, type Steps } from "./step.ts";
+import type { ConnectionSteps } from "./step.ts";
 
 /** The most that is read and thrown away while the client takes in the last answer (RFC 9112 section 9.6). */
 const MAX_LINGER_BYTES = 1024 * 1024;
@@ -14,20 +13,8 @@ const MAX_LINGER_BYTES = 1024 * 1024;
 /** One for all, as a stack trace for each would cost more than the close. */
 const DONE = new Fault("client_disconnected", "The connection is over");
 
-/** From a refusal, or the end of what was asked for, to the end of the connection. */
-export const LEAVING = {
-  async refusing(session, { handshake, recording, fault }) {
-    const { client, services } = session;
-    const { bytes, status, retryable } = handshake.refused(fault);
-    recording.fault = fault;
-    if (bytes.length > 0) recording.status = status ?? PROTOCOLS[handshake.protocol].refused(fault);
-    if (fault.code === "proxy_internal_error") services.log.error(fault.message, fault.cause);
-    await client.writer.write(bytes);
-    return retryable
-      ? { event: "retryable", payload: freshHandshake(session, handshake.protocol) }
-      : { event: "replied", payload: GRACEFUL };
-  },
-
+/** Lets the last bytes arrive, or resets. */
+export const CLOSING = {
   async closing({ client, id, services }, { manner }) {
     try {
       if (manner === "reset") client.cut(DONE);
@@ -47,4 +34,4 @@ export const LEAVING = {
     }
     return { event: "closed", payload: {} };
   },
-} satisfies Partial<Steps>;
+} satisfies Partial<ConnectionSteps>;

@@ -10,7 +10,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import type { Cuttable } from "./session.ts";
+import type { Cuttable } from "../traffic/watch.ts";
 
 /** What the budget works with. */
 export interface UnfinishedHeadsOptions {

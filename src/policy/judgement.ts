@@ -1,0 +1,74 @@
+/**
+ * Judging what a request asks for: what the rules are asked, and which addresses it must not reach.
+ *
+ * @module
+ */
+
+import { reachedAt, spelledAddresses } from "../addresses/spelled_addresses.ts";
+import type { Address, TcpAddress } from "../runtime/contract.ts";
+import { refuseSpecialPurpose } from "./destination_guard.ts";
+import type { OwnAddresses } from "./own_addresses.ts";
+import { refuseOwnListeners } from "./own_listeners.ts";
+import type { RuleProtocol, RuleRequest } from "./rule_request.ts";
+import { refuseDenied, type Rules } from "./rules.ts";
+
+/** What a judgement needs to know of the proxy. */
+export interface JudgementServices {
+  /** Who may go where. */
+  readonly rules: () => Rules;
+  /** Whether addresses beyond the public internet may be dialed. */
+  readonly privateDestinations: "allow" | "deny";
+  /** This machine's own, which are private to it. */
+  readonly ownAddresses: OwnAddresses;
+  /** Where the proxy itself listens. */
+  readonly listening: () => readonly Address[];
+}
+
+/** The two ends of a connection. */
+export interface Ends {
+  readonly local: Address;
+  readonly remote: Address;
+}
+
+/** What the rules are asked about a request. */
+export function questionOf(
+  { remote }: Pick<Ends, "remote">,
+  { protocol, user, target }: { protocol: RuleProtocol; user: string | undefined; target: TcpAddress },
+): RuleRequest {
+  return { ...target, protocol, user, client: "host" in remote ? remote.host : undefined };
+}
+
+/** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
+export function judge(
+  { listening, privateDestinations, ownAddresses, rules }: JudgementServices,
+  question: RuleRequest,
+  { address, ends }: { readonly address: TcpAddress; readonly ends?: Ends },
+): void {
+  refuseOwnListeners(address, listening(), ends?.local);
+  if (privateDestinations === "deny") {
+    refuseSpecialPurpose(address, ends);
+    ownAddresses.refuse(address);
+  }
+  const current = rules();
+  if (!current.judges) return;
+  for (const host of reachedAt(address.host)) refuseDenied(current.decide({ ...question, address: host }));
+}
+
+/**
+ * Throws a `Fault` for a host that an upstream will resolve, where the client must not reach it: each address that some
+ * resolver reads in it is judged. What any other name leads to is never known here, so no rule about addresses holds.
+ * At the end of a Unix socket is what the operator chose, whatever host the client names: rules alone judge that, where
+ * the host is not `guarded`.
+ */
+export function judgeUnresolved(
+  services: JudgementServices,
+  question: RuleRequest,
+  { guarded }: { readonly guarded: boolean },
+): void {
+  const hosts = spelledAddresses(question.host);
+  if (hosts.length === 0) refuseDenied(services.rules().decide(question, false));
+  for (const host of hosts) {
+    if (guarded) judge(services, question, { address: { host, port: question.port } });
+    else refuseDenied(services.rules().decide({ ...question, address: host }));
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The record of a request: how it begins, what moves for it, and who gets it.
+ *
+ * @module
+ */
+
+import { formatAuthority } from "../addresses/host.ts";
+import type { AccessRecord, Ending } from "../observe/record.ts";
+import { Recording } from "../observe/recording.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
+import type { Handshake, ProxyRequest } from "../protocols/common/handshake.ts";
+import type { ExchangeObserver } from "../traffic/exchange.ts";
+import type { RelayObserver } from "../traffic/relay.ts";
+import type { Watch } from "../traffic/watch.ts";
+import type { Requester } from "./requester.ts";
+import type { RequestServices } from "./services.ts";
+
+/** So much of a name that was tried stands in the record, in UTF-16 code units. */
+const MAX_TRIED_NAME = 64;
+
+/** What is known when a record begins. */
+export interface RecordStart {
+  /** Who was let in. */
+  readonly user?: string;
+  /** Who wanted to be. */
+  readonly triedUser?: string;
+  /** What a client wanted that did not get as far as a request. */
+  readonly asked?: Handshake["asked"];
+  readonly request?: ProxyRequest;
+}
+
+/** Begins the record of a request, or of what was meant to be one. */
+export function beginRecord(
+  requester: Pick<Requester, "id" | "clientName" | "services" | "user">,
+  protocol: Protocol | undefined,
+  { user, triedUser, asked, request }: RecordStart,
+): Recording {
+  const { id, clientName, services } = requester;
+  const recording = new Recording({ id, client: clientName, protocol, clock: services.clock });
+  requester.user = recording.user = user;
+  if (triedUser) recording.triedUser = triedUser.slice(0, MAX_TRIED_NAME);
+  if (request?.kind === "tunnel" || request?.kind === "association") {
+    recording.method = request.kind === "tunnel" ? "CONNECT" : "UDP";
+    recording.target = formatAuthority(request.target);
+  } else if (asked) {
+    recording.method = asked.method;
+    recording.target = asked.target;
+  } else if (request) {
+    recording.method = request.http.head.method;
+    recording.target = request.http.head.target;
+  }
+  return recording;
+}
+
+/** Hands a finished record out. A callback that throws costs nobody else anything. */
+export function finishRecord(
+  { onRecord, onPage, log }: Pick<RequestServices, "onRecord" | "onPage" | "log">,
+  recording: Recording,
+  ending: Ending,
+): void {
+  const tell = recording.ownPage ? onPage : onRecord;
+  if (!tell) return;
+  const record: AccessRecord = recording.end(ending);
+  try {
+    tell(record);
+  } catch (error) {
+    log.error("The callback onRecord failed", error);
+  }
+}
+
+/** Counts what moves for a record, and keeps the idle deadline away meanwhile. */
+export class Meter implements RelayObserver, ExchangeObserver {
+  readonly #watch: Watch;
+  readonly #recording: Recording;
+
+  /** Counts from now on. */
+  constructor(watch: Watch, recording: Recording) {
+    this.#watch = watch;
+    this.#recording = recording;
+  }
+
+  /** Bytes went to the target. */
+  sent(count: number): void {
+    this.#recording.sent += count;
+    this.#watch.touch();
+  }
+
+  /** Bytes came from the target. */
+  received(count: number): void {
+    this.#recording.firstByte();
+    this.#recording.received += count;
+    this.#watch.touch();
+  }
+
+  /** The target has answered a request. */
+  answered(status: number): void {
+    this.#recording.firstByte();
+    this.#recording.status = status;
+    this.#watch.touch();
+  }
+
+  /** One side has ended: the other has a deadline of its own. */
+  halfClosed(): void {
+    this.#watch.setDeadline("halfClosed");
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * The steps by which a request is served: the way to its target, and what goes over it.
+ *
+ * @module
+ */
+
+import { pageAt } from "../admin/pages.ts";
+import {
+  chooseWay,
+  dial,
+  type DialRequest,
+  partyFault,
+  refuseDetour,
+  suspectProxy,
+  takeKept,
+  type TargetConnection,
+} from "../dialing/dialing.ts";
+import type { Way } from "../dialing/router.ts";
+import { Fault, malformed, type Party, toFault } from "../faults.ts";
+import type { Recording } from "../observe/recording.ts";
+import { PROTOCOLS } from "../protocols/client_protocols.ts";
+import type { OwnRequest } from "../protocols/common/handshake.ts";
+import type { HttpRequest } from "../protocols/http/message.ts";
+import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
+import { Exchange, type ExchangeEnd } from "../traffic/exchange.ts";
+import { relay } from "../traffic/relay.ts";
+import { openAssociation } from "./datagrams.ts";
+import { Meter } from "./records.ts";
+import type { Requester } from "./requester.ts";
+import {
+  brokenOff,
+  GRACEFUL,
+  HTTP_AGAIN,
+  type Origin,
+  type Outcome,
+  type RequestPayloads,
+  type RequestSteps,
+} from "./step.ts";
+
+const NOTHING = new Uint8Array(0);
+
+// One for all, as a stack trace for each would cost more than the close.
+const EXCHANGE_OVER = new Fault("connection_terminated", "The exchange is over");
+const TUNNEL_OVER = new Fault("connection_terminated", "The tunnel is over");
+
+/** The most that is read and thrown away of a connection whose only use is its end (RFC 1928 section 7). */
+const MAX_IDLE_BYTES = 64 * 1024;
+
+/** From a request that may be served to its end. */
+export const SERVING = {
+  dialing(requester, here) {
+    if (!leadsToTarget(here)) return associate(requester, here);
+    try {
+      const way = chooseWay(requester, here);
+      if (!(way instanceof Promise)) return reach(requester, here, way);
+      return way.then((way) => reach(requester, here, way)).catch((error) => unreachable(here, error));
+    } catch (error) {
+      return unreachable(here, error);
+    }
+  },
+
+  exchanging(requester, here) {
+    const { recording, origin } = here;
+    if (origin.kind === "self") return answer(requester, recording, origin.request);
+    const { client, services } = requester;
+    const { target, request } = origin;
+    const exchange = new Exchange({
+      request: request.http,
+      client,
+      origin: target.channel,
+      bound: target.lost !== undefined,
+      party: partyOf(target),
+      proxy: target.proxy,
+      name: services.name,
+      maxHeaderSize: services.limits.headerSize,
+      maxBodySize: services.limits.bodySize,
+      forwarded: services.forwarded,
+      date: () => services.clock.date(),
+      keepAlive: () => requester.keepAlive,
+      observer: new Meter(requester, recording),
+    });
+    requester.cuttable = exchange;
+    return exchange.run().then((end) => concluded(requester, here, { origin, exchange, end }));
+  },
+
+  async relaying(requester, { recording, target, reply }) {
+    const { client, services } = requester;
+    const { channel } = target;
+    requester.cuttable = {
+      far: channel,
+      party: partyOf(target),
+      cut(fault) {
+        client.cut(fault);
+        channel.cut(fault);
+      },
+    };
+    const held = services.lifelines.hold(target, requester, recording);
+    try {
+      if (reply.length > 0) await requester.reply(reply);
+      const fault = await relay(client, channel, new Meter(requester, recording));
+      if (fault) return brokenOff(recording, fault);
+    } finally {
+      held?.release();
+      channel.drop(TUNNEL_OVER);
+    }
+    return { event: "drained", payload: GRACEFUL };
+  },
+
+  async associating(requester, { open: { association }, reply }) {
+    const { client, services, id } = requester;
+    try {
+      await requester.reply(reply);
+      let ignored = 0;
+      for (let bytes = await client.reader.read(); bytes; bytes = await client.reader.read()) {
+        ignored += bytes.length;
+        if (ignored > MAX_IDLE_BYTES) throw malformed("Bytes came where an association needs none");
+      }
+    } finally {
+      association.close();
+      if (association.dropped > 0) services.log.debug(`${id}: Dropped ${association.dropped} datagrams`);
+    }
+    return { event: "dissociated", payload: GRACEFUL };
+  },
+} satisfies Partial<RequestSteps>;
+
+type Dialing = RequestPayloads["dialing"];
+
+/** A request for one target: datagrams name theirs one by one. */
+type DialingTarget = Dialing & DialRequest;
+
+function leadsToTarget(here: Dialing): here is DialingTarget {
+  return here.request.kind !== "association";
+}
+
+async function associate(requester: Requester, here: Dialing): Promise<Outcome<"dialing">> {
+  const { handshake, recording, question, request } = here;
+  try {
+    await refuseDetour(requester, question);
+    recording.route = "direct";
+    const open = await openAssociation(requester, request.target, recording);
+    recording.status = PROTOCOLS[handshake.protocol].established;
+    return { event: "association", payload: { recording, open, reply: handshake.established(open.bound) } };
+  } catch (error) {
+    return unreachable(here, error);
+  }
+}
+
+/** Takes a kept connection, or dials. */
+function reach(
+  requester: Requester,
+  here: DialingTarget,
+  way: Way,
+): Outcome<"dialing"> | Promise<Outcome<"dialing">> {
+  const kept = keptFor(requester, here, way);
+  if (kept) return reached(here, kept, true);
+  return dial(requester, way, here)
+    .then((target) => reached(here, target, false), (error) => unreachable(here, error));
+}
+
+/**
+ * A kept connection may have died unnoticed: only what can safely be sent again goes over one. A connection that the
+ * origin has let in for this client takes everything, as no other is let in.
+ */
+function keptFor(requester: Requester, here: DialingTarget, way: Way): TargetConnection | undefined {
+  const { request, attempt } = here;
+  if (request.kind !== "exchange" || attempt !== "first") return undefined;
+  const repeatable = isRepeatable(request.http);
+  const kept = repeatable || requester.bound ? takeKept(requester, way, here) : undefined;
+  if (!kept || repeatable || kept.lost) return kept;
+  requester.services.pool.put(requester, kept);
+  return undefined;
+}
+
+/** The target is reached, by a connection that was kept or a new one. */
+function reached(
+  { handshake, recording, request, question }: DialingTarget,
+  target: TargetConnection,
+  kept: boolean,
+): Outcome<"dialing"> {
+  recording.route = target.route;
+  if (request.kind === "exchange") {
+    const origin: Origin = { kind: "server", target, kept, request, question };
+    return { event: "exchange", payload: { handshake, recording, origin } };
+  }
+  recording.status = PROTOCOLS[handshake.protocol].established;
+  const reply = handshake.established(target.channel.local);
+  return { event: "tunnel", payload: { recording, target, reply } };
+}
+
+function unreachable(
+  { handshake, recording }: Dialing,
+  error: unknown,
+): Outcome<"dialing"> {
+  const fault = toFault(error);
+  if (fault.code === "client_disconnected" || fault.code === "proxy_shutdown") throw fault;
+  return { event: "unreachable", payload: { handshake, recording, fault } };
+}
+
+/** What the proxy says for itself. */
+async function answer(
+  requester: Requester,
+  recording: Recording,
+  { http, page }: OwnRequest,
+): Promise<Outcome<"exchanging">> {
+  const { services } = requester;
+  const persistent = http.persistent && http.framing.kind === "none" && requester.keepAlive;
+  const dress = { date: services.clock.date(), persistent, bodyless: http.head.method === "HEAD" };
+  const shown = page === undefined
+    ? undefined
+    : pageAt(page, http.head.fields.get("host") ?? "", services.facts());
+  recording.status = shown?.status ?? 200;
+  await requester.reply(shown ? pageAnswer(shown, dress) : ownAnswer(dress));
+  return persistent ? AGAIN : FINISHED;
+}
+
+const AGAIN: Outcome<"exchanging"> = { event: "reusable", payload: HTTP_AGAIN };
+const FINISHED: Outcome<"exchanging"> = { event: "finished", payload: GRACEFUL };
+
+/** What comes of an exchange with a server. */
+function concluded(
+  requester: Requester,
+  { handshake, recording }: RequestPayloads["exchanging"],
+  { origin, exchange, end }: {
+    readonly origin: Origin & { readonly kind: "server" };
+    readonly exchange: Exchange;
+    readonly end: ExchangeEnd;
+  },
+): Outcome<"exchanging"> {
+  const { services } = requester;
+  const { target, kept, request, question } = origin;
+  switch (end.how) {
+    case "upgraded":
+      return { event: "upgraded", payload: { recording, target, reply: NOTHING } };
+    case "reusable":
+    case "finished":
+      if (end.how === "reusable" && exchange.originReusable && target.key !== undefined) {
+        services.pool.put(requester, exchange.binds ? boundTo(requester, target) : target);
+        return AGAIN;
+      }
+      target.channel.drop(EXCHANGE_OVER);
+      if (end.how === "finished" && end.fault && !isDeclined(request.http, recording)) {
+        return brokenOff(recording, end.fault);
+      }
+      return end.how === "reusable" && !exchange.binds ? AGAIN : FINISHED;
+    case "unanswered":
+      if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
+      // RFC 9110 section 9.2.2: once more, where the method allows it and the origin had closed before it answered.
+      if (kept && end.fault.code === "connection_terminated") {
+        // The client's next connection has to be let in anew, so this one ends as the origin's has.
+        if (target.lost) throw end.fault;
+        return { event: "stale", payload: { handshake, recording, request, question, attempt: "second" } };
+      }
+      target.lost?.();
+      if (target.proxy && !kept) suspectProxy(requester, target, end.fault);
+      return {
+        event: "unanswered",
+        payload: { handshake, recording, fault: partyFault(target, end.fault) },
+      };
+    case "cut":
+      throw end.fault;
+  }
+}
+
+/** The same connection, which ends with the client's and the client's with it. */
+function boundTo(requester: Requester, target: TargetConnection): TargetConnection {
+  requester.bound = true;
+  return target.lost ? target : { ...target, lost: () => requester.drain() };
+}
+
+/** RFC 9110 section 10.1.1: a client that waits to be asked for its body, and is answered instead, keeps it. */
+function isDeclined({ head }: HttpRequest, { sent }: Recording): boolean {
+  return sent === 0 && head.fields.has("expect");
+}
+
+/** Who is at the other end of the connection itself. */
+function partyOf({ chain }: TargetConnection): Party {
+  return chain.length > 0 ? "next proxy" : "target";
+}
+
+/** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */
+function isRepeatable({ head, framing }: HttpRequest): boolean {
+  return framing.kind === "none" && ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(head.method);
+}

@@ -1,0 +1,96 @@
+/**
+ * What the steps of a request are: the payload that each state is entered with, and what several of them begin or end
+ * with.
+ *
+ * @module
+ */
+
+import type { TargetConnection } from "../dialing/dialing.ts";
+import type { Fault } from "../faults.ts";
+import { FAULTS } from "../fault_table.ts";
+import type { Recording } from "../observe/recording.ts";
+import type { RuleRequest } from "../policy/rule_request.ts";
+import type { Protocol } from "../protocols/client_protocols.ts";
+import type {
+  AssociationRequest,
+  Credentials,
+  ExchangeRequest,
+  Handshake,
+  OwnRequest,
+  ProxyRequest,
+  TunnelRequest,
+} from "../protocols/common/handshake.ts";
+import type { Interruption, RequestOutcome, RequestState } from "../states.ts";
+import type { OpenAssociation } from "./datagrams.ts";
+import type { Requester } from "./requester.ts";
+
+/** What each state is entered with. */
+export interface RequestPayloads extends Record<RequestState, unknown> {
+  reading: { handshake: Handshake<Protocol>; user: string | undefined };
+  authenticating: { handshake: Handshake<Protocol>; credentials: Credentials | undefined };
+  authorizing: Task & { request: ProxyRequest };
+  dialing: Task & {
+    request: TunnelRequest | AssociationRequest | ExchangeRequest;
+    question: RuleRequest;
+    attempt: "first" | "second";
+  };
+  exchanging: Task & { origin: Origin };
+  relaying: { recording: Recording; target: TargetConnection; reply: Uint8Array };
+  associating: { recording: Recording; open: OpenAssociation; reply: Uint8Array };
+  refusing: Task & { fault: Fault };
+  served: { protocol: Protocol };
+  over: { manner: "graceful" };
+  broken: { manner: "graceful" | "reset" };
+}
+
+/** A request on its way, and what is recorded of it. */
+export interface Task {
+  readonly handshake: Handshake<Protocol>;
+  readonly recording: Recording;
+}
+
+/** Who answers an HTTP request: a server at the end of a channel, or the proxy itself. */
+export type Origin =
+  | {
+    readonly kind: "server";
+    readonly target: TargetConnection;
+    readonly kept: boolean;
+    readonly request: ExchangeRequest;
+    readonly question: RuleRequest;
+  }
+  | { readonly kind: "self"; readonly request: OwnRequest };
+
+/** The outcome of a state's step. */
+export type Outcome<S extends RequestState> = RequestOutcome<S, RequestPayloads>;
+
+/** A step for every state that has one. It may have its outcome at once; an illegal event does not compile. */
+export type RequestSteps = {
+  readonly [S in Exclude<RequestState, "served" | "over" | "broken">]: (
+    requester: Requester,
+    here: RequestPayloads[S],
+  ) => Outcome<S> | Promise<Outcome<S>>;
+};
+
+/** The payload of a close that lets the last bytes arrive. */
+export const GRACEFUL = { manner: "graceful" } as const;
+
+/** The payload of a close that tells the peer that something broke. */
+export const RESET = { manner: "reset" } as const;
+
+/** The payload after which an HTTP client may send another request. */
+export const HTTP_AGAIN = { protocol: "http" } as const;
+
+/** Which of the events that may happen anywhere a fault is. */
+export function eventOf({ code }: Fault): Interruption {
+  if (FAULTS[code].late) return "timedOut";
+  return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
+}
+
+/** The event of a request whose answer was delivered although a fault broke it off: the client may take it all in. */
+export function brokenOff(
+  recording: Recording,
+  fault: Fault,
+): { event: Interruption; payload: typeof GRACEFUL } {
+  recording.fault ??= fault;
+  return { event: eventOf(fault), payload: GRACEFUL };
+}
