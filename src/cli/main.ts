@@ -11,7 +11,8 @@ import { VERSION } from "../version.ts";
 import { check } from "./check/check.ts";
 import type { CommandName } from "../settings/option.ts";
 import { explain } from "./explain.ts";
-import { formatHelp } from "./flags/help.ts";
+import { formatHelp } from "./help/command_help.ts";
+import { formatTopic, readTopic } from "./help/topic_help.ts";
 import { type CommandLine, flagsOf, parseCommandLine } from "./flags/options.ts";
 import { keygen } from "./keygen.ts";
 import { passwd } from "./passwd.ts";
@@ -39,6 +40,11 @@ export function main(): void {
 }
 
 async function run(args: readonly string[], shell: Shell): Promise<number> {
+  const topic = readTopic(args);
+  if (topic !== undefined) {
+    shell.print(await formatTopic(topic));
+    return EXIT_CODES.done;
+  }
   const runtime = await detectRuntime();
   const line = parseCommandLine(args, (name) => runtime.environment(name));
   const { command, options } = line;

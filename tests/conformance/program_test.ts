@@ -458,3 +458,11 @@ testRows("help is a word, too, and of a command", async (row) => {
     assertEquals([word.exit, word.diagnostics], [0, []]);
   }
 });
+
+testRows("help tells of topics, and what somebody meant who misspelt one", async (row) => {
+  const [rules, wrong] = await Promise.all(["rules", "ruels"].map((word) => run(row, "help", word)));
+  assertEquals([rules.exit, rules.diagnostics], [0, []]);
+  assertMatch(rules.output, /^sluice help rules - /);
+  assertEquals([wrong.exit, wrong.output], [2, ""]);
+  assertEquals(wrong.diagnostics, ['sluice: Unknown topic "ruels": did you mean "rules"?']);
+});

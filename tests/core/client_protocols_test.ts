@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { formatHelp } from "../../src/cli/flags/help.ts";
+import { formatHelp } from "../../src/cli/help/command_help.ts";
 import { parseEndpoint } from "../../src/listeners/endpoint.ts";
 import { RULE_PROTOCOLS } from "../../src/policy/rule_request.ts";
 import { Rules } from "../../src/policy/rules.ts";

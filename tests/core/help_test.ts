@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../src/cli/flags/commands.ts";
 import { FLAGS } from "../../src/cli/flags/flags.ts";
-import { describeDefault, formatHelp } from "../../src/cli/flags/help.ts";
+import { describeDefault, formatHelp } from "../../src/cli/help/command_help.ts";
 import { parseCommandLine } from "../../src/cli/flags/options.ts";
 import { type CommandName, commandsOf, type Option } from "../../src/settings/option.ts";
 import { VERSION } from "../../src/version.ts";

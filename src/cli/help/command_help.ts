@@ -5,14 +5,10 @@
  */
 
 import { type CommandName, commandsOf, type Option } from "../../settings/option.ts";
-import { type Command, COMMANDS, DEFAULT_COMMAND } from "./commands.ts";
-import { FLAGS } from "./flags.ts";
-
-/** Terminals are this wide at least. */
-const WIDTH = 80;
-
-/** Where the explanations begin. */
-const INDENT = 30;
+import { type Command, COMMANDS, DEFAULT_COMMAND } from "../flags/commands.ts";
+import { FLAGS } from "../flags/flags.ts";
+import { formatTerm, INDENT } from "./layout.ts";
+import { TOPICS } from "./topics.ts";
 
 const INTRODUCTION = "sluice - a proxy for HTTP, HTTPS and SOCKS on one port";
 
@@ -48,18 +44,25 @@ export function formatHelp(command: CommandName): string {
 }
 
 function formatCommands(): string {
-  const lines = Object.entries<Command>(COMMANDS).map(([name, { words, summary }]) =>
-    `  ${[name, ...words].join(" ")}`.padEnd(INDENT) + summary
+  const commands = Object.entries<Command>(COMMANDS).map(([name, { words, summary }]) =>
+    [[name, ...words].join(" "), summary] as const
   );
-  return ["Commands (each has a --help of its own):", ...lines].join("\n");
+  const topics = Object.entries(TOPICS).map(([name, { summary }]) => [name, summary] as const);
+  return [
+    "Commands (each has a --help of its own):",
+    ...commands.flatMap((row) => formatTerm(row, INDENT)),
+    "",
+    "Topics (sluice help TOPIC):",
+    ...topics.flatMap((row) => formatTerm(row, INDENT)),
+  ].join("\n");
 }
 
-function formatFlag(name: string, option: Option): string[] {
+/** A flag, and what it does. */
+export function formatFlag(name: string, option: Option): string[] {
   const { short, value, help } = option;
-  const names = `  ${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
+  const names = `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
   const otherwise = describeDefault(option);
-  const [first, ...rest] = wrap(otherwise ? `${help} (${otherwise})` : help, WIDTH - INDENT);
-  return [names.padEnd(INDENT - 2) + "  " + first, ...rest.map((line) => " ".repeat(INDENT) + line)];
+  return formatTerm([names, otherwise ? `${help} (${otherwise})` : help], INDENT);
 }
 
 /** What the help says of an option that is not given; undefined where that goes without saying. */
@@ -68,15 +71,4 @@ export function describeDefault(option: Option): string | undefined {
   if (value === undefined) return undefined;
   if (option.default === undefined) return unset === "none" ? undefined : unset;
   return [option.default].flat().map((value) => option.format?.(value) ?? value).join(", ");
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines[lines.length - 1];
-    if (line === "") lines[lines.length - 1] = word;
-    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] += ` ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

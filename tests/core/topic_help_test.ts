@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { pageAt } from "../../src/admin/pages.ts";
+import { FLAGS } from "../../src/cli/flags/flags.ts";
+import { parseCommandLine } from "../../src/cli/flags/options.ts";
+import { formatTopic, readTopic } from "../../src/cli/help/topic_help.ts";
+import { TOPICS } from "../../src/cli/help/topics.ts";
+import { formatJson } from "../../src/observe/access_log.ts";
+import { UPSTREAM_PROTOCOLS } from "../../src/dialing/upstream_schemes.ts";
+import type { AccessRecord } from "../../src/observe/record.ts";
+import { parseRules } from "../../src/policy/rules_file.ts";
+import { CLIENT_PROTOCOLS } from "../../src/protocols/table.ts";
+import { commandsOf, type Option, RUNS_PROXY } from "../../src/settings/option.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
+import { shellWords } from "../support/shell_words.ts";
+
+const PAGES = await Promise.all(
+  Object.keys(TOPICS).map(async (name) => [name, await formatTopic(name)] as const),
+);
+const ALL = Object.fromEntries(PAGES);
+
+for (const [name, text] of PAGES) {
+  Deno.test(`help ${name}: it fits 80 columns, in printable ASCII, without stray spaces`, () => {
+    for (const line of text.split("\n")) assertMatch(line, /^(?!.* $)[\x20-\x7E]{0,80}$/);
+    assertMatch(text, /^sluice help \w+ - \S/);
+  });
+
+  Deno.test(`help ${name}: its commands can be parsed, and the flags and topics that it names exist`, () => {
+    for (const [, command] of text.matchAll(/^ {2}sluice (.*)$/gm)) parseCommandLine(shellWords(command));
+    for (const [, flag] of text.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)) {
+      assert(Object.hasOwn(FLAGS, flag) || flag === "proxy", flag);
+    }
+    for (const [, topic] of text.matchAll(/"sluice help\s+(\w+)"/g)) {
+      assert(Object.hasOwn(TOPICS, topic), topic);
+    }
+    for (const [, variable] of text.matchAll(/SLUICE_([A-Z_]+)=/g)) {
+      assert(Object.hasOwn(FLAGS, variable.toLowerCase().replaceAll("_", "-")), variable);
+    }
+  });
+}
+
+Deno.test("help: the options of a proxy are on the pages of topics, each on one of them", () => {
+  for (const [name, option] of Object.entries<Option>(FLAGS)) {
+    if (!commandsOf(option)?.some((command) => RUNS_PROXY.includes(command))) continue;
+    const line = new RegExp(`^ {2}(?:-\\S, | {4})--${name}(?: |$)`, "m");
+    assertEquals(PAGES.filter(([, text]) => line.test(text)).length, 1, name);
+  }
+});
+
+Deno.test("help: the rules on the page of rules are rules", () => {
+  const rules = ALL.rules.split("\n").filter((line) => /^ {2}(?:allow|deny|route) /.test(line));
+  assertEquals(parseRules(rules.join("\n"), "the page").length, 5);
+});
+
+Deno.test("help: the pages of upstreams and listeners have every scheme", () => {
+  for (const { name } of UPSTREAM_PROTOCOLS) {
+    assertMatch(ALL.upstreams, new RegExp(`^ {2}(?:.*[ ,])?${name}\\b`, "m"));
+  }
+  for (const { name } of CLIENT_PROTOCOLS) assert(ALL.listeners.includes(`${name}://`), name);
+});
+
+Deno.test("help: the page of metrics has every metric, and no other", () => {
+  const totals = {
+    started: 0,
+    uptime: 1,
+    open: 0,
+    connections: 0,
+    requests: {},
+    endings: {},
+    faults: {},
+    sent: 0,
+    received: 0,
+  };
+  const facts = { name: "a", version: "1", draining: false, totals, listeners: [] };
+  const metrics = pageAt("/metrics", "", facts);
+  const names = (text: string) => [...new Set(text.match(/(?<=^|[ ,])sluice_\w+/gm))].sort();
+  assertEquals(names(ALL.metrics), names(String(metrics.body)));
+});
+
+Deno.test("help: the page of logs has every field of the record", () => {
+  const record: AccessRecord = {
+    time: new Date(0),
+    id: "a",
+    client: "127.0.0.1:1",
+    user: "ann",
+    triedUser: "bob",
+    protocol: "socks5",
+    method: "UDP",
+    target: "example.com:53",
+    route: "direct",
+    dialed: "192.0.2.1:53",
+    status: 0,
+    fault: "dns_error",
+    reason: "why",
+    sent: 1,
+    received: 1,
+    datagrams: { targets: 1, sent: 1, received: 1, dropped: 1 },
+    dnsTime: 1,
+    dialTime: 1,
+    firstByteTime: 1,
+    duration: 1,
+    ending: "completed",
+  };
+  for (const key of Object.keys(JSON.parse(formatJson(record)))) {
+    assertMatch(ALL.logs, new RegExp(`\\b${key.replace(/_ms$/, "")}\\b`), key);
+  }
+});
+
+Deno.test("help: a word behind it is a topic, or a command, or a mistake", () => {
+  assertEquals(readTopic(["help", "rules"]), "rules");
+  for (const args of [[], ["help"], ["help", "explain"], ["help", "--version"], ["serve"], ["rules"]]) {
+    assertEquals(readTopic(args), undefined);
+  }
+  const refusals = {
+    "help ruels": 'Unknown topic "ruels": did you mean "rules"?',
+    "help explian": 'Unknown topic "explian": did you mean "explain"?',
+    "help constructor": 'Unknown topic "constructor": see "sluice help"',
+    "help rules tls": 'Unexpected argument "tls": give one topic',
+  };
+  for (const [words, message] of Object.entries(refusals)) {
+    assertThrows(() => readTopic(words.split(" ")), UsageError, message);
+  }
+});
