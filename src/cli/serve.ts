@@ -7,16 +7,14 @@
 import { formatDuration } from "../text/duration.ts";
 import { formatAddress } from "../addresses/host.ts";
 import { formatRecord } from "../observe/access_log.ts";
-import type { Users } from "../policy/users.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Proxy, ProxyOptions } from "../proxy/options.ts";
 import { createProxy } from "../proxy/server.ts";
-import type { AuthenticationRequest } from "../policy/authentication.ts";
 import { TextFiles, type Texts } from "../text/text_file.ts";
 import type { CommandName } from "../settings/option.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
-import { proxyOptions, readUsers } from "./config/proxy_options.ts";
+import { proxyOptions } from "./config/proxy_options.ts";
 import { onReload } from "./config/reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./program/shell.ts";
 import { STOP_SIGNALS, watchSignals } from "./program/signals.ts";
@@ -31,8 +29,8 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   // The process that has started the workers tells it.
   if (post) shell.note = undefined;
   const control = post ?? signalControl(shell);
-  let { settings, users, files } = await configure(line, new TextFiles(await post?.texts()), runtime);
-  const reread = (texts = textsForever(options, files)) => configure(line, new TextFiles(texts), runtime);
+  const { settings, files } = await load(line, new TextFiles(await post?.texts()), runtime);
+  const reread = (texts = textsForever(options, files)) => load(line, new TextFiles(texts), runtime);
   const file = options["access-log"];
   // A worker that is started later serves although the file cannot be opened by then.
   if (file !== "off") await shell.openAccessLog(file, { required: !post });
@@ -41,13 +39,16 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   if (!post && workers > 1) {
     return await serveByWorkers({ settings, workers, drain, files, reread }, { control, shell, runtime });
   }
-  const proxy = await listen({
+  // What a worker is told of its listeners goes before what the command line says.
+  const inForce = ({ settings, files }: Loaded): ProxyOptions => ({
     ...settings,
     ...post?.settings,
+    readText: files.read,
+  });
+  const proxy = await listen({
+    ...inForce({ settings, files }),
     others: () => post?.others,
     places: options["max-per-client"] === Infinity ? undefined : post?.places,
-    readText: (path, what) => files.read(path, what),
-    authenticate: users && ((request, signal) => verify(() => users!, request, signal)),
     onRecord: file === "off"
       ? undefined
       : (record) =>
@@ -61,19 +62,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
   });
   onReload(control, async (texts) => {
-    const next = await reread(texts);
-    const inForce = files;
-    files = next.files;
-    await proxy.reloadFiles().catch((error) => {
-      files = inForce;
-      throw error;
-    });
-    if (next.settings.tokens) proxy.setTokens(next.settings.tokens);
-    proxy.setRules(next.settings.rules ?? []);
-    const before = users;
-    const after = users = next.users;
-    // A user who was removed, or has another password, loses what is under way.
-    if (before && after && !options["keep-tunnels"]) proxy.cutUsers((user) => !after.keeps(user, before));
+    await proxy.reload(inForce(await reread(texts)));
     shell.log.info("Read the files of users, rules and certificates anew");
   }, shell.log);
   const signal = await control.stop;
@@ -92,41 +81,21 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   return code;
 }
 
-/** Asks the users of the moment; a password that was right is judged again where others came meanwhile. */
-function verify(
-  users: () => Users,
-  request: AuthenticationRequest,
-  signal: AbortSignal,
-): boolean | Promise<boolean> {
-  const asked = users();
-  const right = asked.verify(request, signal);
-  if (typeof right === "boolean") return right;
-  return right.then((right) => right && asked !== users() ? verify(users, request, signal) : right);
-}
-
 /** What a command line and its files make of the proxy. */
-interface Configuration {
+interface Loaded {
   readonly settings: ProxyOptions;
-  readonly users: Users | undefined;
   readonly files: TextFiles;
 }
 
 /** Reads the files, at the start and whenever they may be new. Rejects with a `UsageError` where one cannot be used. */
-async function configure(
+async function load(
   { command, options }: CommandLine,
   files: TextFiles,
   runtime: Runtime,
-): Promise<Configuration> {
-  const users = await readUsers(options, files.read);
+): Promise<Loaded> {
   const { limits, ...half } = await halfOptions(command, options, { files, runtime });
   const common = await proxyOptions(options, files.read);
-  const settings: ProxyOptions = {
-    ...common,
-    ...half,
-    limits: { ...common.limits, ...limits },
-    authenticate: users && ((request, signal) => users.verify(request, signal)),
-  };
-  return { settings, users, files };
+  return { settings: { ...common, ...half, limits: { ...common.limits, ...limits } }, files };
 }
 
 /** What is read only at the start: names and their addresses. */

@@ -6,7 +6,7 @@
 
 import { needIpBlock } from "../addresses/ip_block.ts";
 import { parseUser } from "../policy/users.ts";
-import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
+import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
 import type { Option } from "../settings/option.ts";
 
 /** The rows, in the order of the help. */
@@ -22,8 +22,11 @@ export const ACCESS_OPTIONS = {
       "programs of this machine can see flags: SLUICE_USER is the safer place",
     unset: "none",
     repeatable: true,
-    reload: false,
+    setting: "users",
+    reload: true,
     read: readUser,
+    takes: 'a text such as "NAME:PASSWORD", or an entry of a users file',
+    accepts: isTextOrObject,
   },
   "users-file": {
     ...FILE,
@@ -37,7 +40,8 @@ export const ACCESS_OPTIONS = {
     group: "Access",
     help: "At a reload, leave what is under way for users who were removed or have another password",
     default: false,
-    reload: false,
+    setting: "keepTunnels",
+    reload: true,
   },
   "allow-client": {
     ...TEXT,

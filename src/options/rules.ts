@@ -8,7 +8,7 @@ import { parseNameServer } from "../addresses/host.ts";
 import type { Rule } from "../policy/rule.ts";
 import { parsePorts } from "../policy/rule_target.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
-import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
+import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
 import { KNOWS_RULES, type Option, RESOLVES } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 
@@ -17,7 +17,7 @@ const RULE = {
   value: "RULE",
   read: readRule,
   takes: "a line as in a rules file, or a rule",
-  accepts: (value: unknown) => typeof value === "string" || (typeof value === "object" && value !== null),
+  accepts: isTextOrObject,
 };
 
 /** The rows, in the order of the help. */

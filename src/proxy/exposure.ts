@@ -51,11 +51,11 @@ export function destinationsFor(
   endpoints: readonly Endpoint[],
   options: Pick<
     ProxyOptions,
-    "allowOpen" | "allowClients" | "authenticate" | "privateDestinations" | "tokens"
+    "allowOpen" | "allowClients" | "authenticate" | "privateDestinations" | "tokens" | "users"
   >,
 ): "allow" | "deny" {
-  const { allowOpen, authenticate, tokens, privateDestinations } = options;
-  const open = authenticate || tokens || allowOpen
+  const { allowOpen, authenticate, tokens, users, privateDestinations } = options;
+  const open = authenticate || users || tokens || allowOpen
     ? undefined
     : endpoints.find((endpoint) => isOpen(exposureOf(endpoint), options));
   if (open) throw new UsageError(refusalOf(open));

@@ -13,17 +13,19 @@ import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Places } from "../policy/places.ts";
 import type { Rule } from "../policy/rule.ts";
-import type { ForwardedMode } from "../settings/http.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
 import type { OnTransition } from "../request/on_transition.ts";
 import type { Authenticate } from "../policy/authentication.ts";
+import type { UserEntry } from "../policy/users.ts";
+import type { DestinationSettings } from "../settings/destinations.ts";
+import type { HttpSettings } from "../settings/http.ts";
 import type { Limits } from "../settings/limits.ts";
 import type { Timeouts } from "../settings/timeouts.ts";
 import type { ReadText } from "../text/text_file.ts";
 import type { Route } from "../dialing/router.ts";
 
 /** How a proxy is to be. Everything has a safe default. */
-export interface ProxyOptions {
+export interface ProxyOptions extends Partial<HttpSettings>, Partial<DestinationSettings> {
   /** Endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 picks a free one. */
   readonly listen?: string | readonly string[];
   /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
@@ -34,12 +36,6 @@ export interface ProxyOptions {
    * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. Streams for `Proxy.handle` do not count.
    */
   readonly allowOpen?: boolean;
-  /**
-   * Whether clients may reach private, loopback, link-local and other addresses that the public internet does not
-   * have. By default they may not where a listener is exposed (see `allowOpen`), and may otherwise: programs of this
-   * machine can go there anyway.
-   */
-  readonly privateDestinations?: "allow" | "deny";
   /**
    * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
    * The first that matches decides; where one allows something, what none of them matches is denied.
@@ -75,15 +71,20 @@ export interface ProxyOptions {
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
   /** Name servers to ask in place of the system's, `IP`, `IP:PORT` or `[IPV6]:PORT` each. */
   readonly nameServers?: readonly string[];
-  /** Decides who may use the proxy. Without it, everybody who can reach a listener. */
+  /** Decides who may use the proxy. Without it, `users` and `tokens`, everybody who can reach a listener. */
   readonly authenticate?: Authenticate;
+  /**
+   * Who may use the proxy, in place of `authenticate`: `NAME:PASSWORD` in clear text each, and what `parseUsersFile` makes of a
+   * users file. With an empty list nobody may.
+   */
+  readonly users?: readonly (string | UserEntry)[];
+  /** Leaves what is under way at a reload for users who were removed or have another password. Off by default. */
+  readonly keepTunnels?: boolean;
   /**
    * Bearer tokens that let HTTP clients in (`Proxy-Authorization: Bearer`), in place of `authenticate`: 256 bits at
    * least, in base64url. Any number of them, so that one can be replaced by another.
    */
   readonly tokens?: readonly string[];
-  /** Answers strangers like a web server that has nothing for them, so that nobody finds a proxy by probing. */
-  readonly disguised?: boolean;
   /** Called once for each request and each tunnel, when it has ended. */
   readonly onRecord?: (record: AccessRecord) => void;
   /** Whether `onRecord` is called for the proxy's own pages, too. By default they leave no record; metrics never count them. */
@@ -94,12 +95,6 @@ export interface ProxyOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** How much a stranger may make grow. */
   readonly limits?: Partial<Limits>;
-  /** The token that names this deployment in Via and Proxy-Status; a random one by default, so that loops are found. */
-  readonly name?: string;
-  /** Whom a client may ask that was refused: an address or a sentence for the error pages. */
-  readonly contact?: string;
-  /** What origins are told of clients, in Forwarded and X-Forwarded-For; `keep` by default: nothing by us. */
-  readonly forwarded?: ForwardedMode;
   /** Diagnostics; silent by default. */
   readonly log?: Log;
   /** The runtime to listen and dial with; the one that we are in by default. */
@@ -118,6 +113,13 @@ export interface CloseOptions {
 export interface Proxy extends AsyncDisposable {
   /** Where it listens, with the ports that the system chose. */
   readonly addresses: readonly Address[];
+  /**
+   * What programs of this machine are told to reach it by, such as `http://127.0.0.1:8899`: its first listener. Undefined
+   * where it has none.
+   */
+  readonly url: string | undefined;
+  /** The TCP port of its first listener; undefined where that is a Unix socket, or there is none. */
+  readonly port: number | undefined;
   /** Client connections under way. */
   readonly connections: number;
   /** What it has done since it started. */
@@ -125,14 +127,18 @@ export interface Proxy extends AsyncDisposable {
   /** Serves a client on a stream that comes from elsewhere; settles when the connection is over. */
   handle(stream: ByteStream): Promise<void>;
   /**
-   * Reads the certificates of listeners, and the files that upstreams name, anew. Rejects with a `UsageError` where a
-   * certificate cannot be read; what was read before stays in use.
+   * Takes these options in place of those in force, and reads the certificates of listeners and the files that upstreams
+   * name anew. What is left out stays. All of it takes effect at once, for every request from now on, or nothing does: it
+   * rejects with a `UsageError` where something cannot be used, or differs and takes a restart, such as `listen`.
+   *
+   * What is under way for users who were removed or have another password is broken off, unless `keepTunnels` says otherwise.
+   *
+   * @example
+   * ```ts
+   * await proxy.reload({ rules: ["deny *.example.com"], timeouts: { idle: 60_000 } });
+   * ```
    */
-  reloadFiles(): Promise<void>;
-  /** Takes these rules in place of those that there are, for every request from now on. */
-  setRules(rules: readonly (string | Rule)[]): void;
-  /** Takes these tokens in place of those that there are. */
-  setTokens(tokens: readonly string[]): void;
+  reload(changes?: ProxyOptions): Promise<void>;
   /**
    * Breaks off what is under way for each user for whom `isGone` says true, as after a password was withdrawn, and returns how
    * many connections that were. Their records say why. New requests are a matter of `authenticate`.

@@ -45,6 +45,8 @@ export const HTTP_OPTIONS = {
     setting: "name",
     reload: false,
     read: readName,
+    takes: 'letters, digits, "-", "." and "_" that begin with a letter',
+    accepts: isName,
   },
   "contact": {
     ...TEXT,
@@ -54,6 +56,8 @@ export const HTTP_OPTIONS = {
     setting: "contact",
     reload: true,
     read: readContact,
+    takes: "one line of up to 200 characters",
+    accepts: isLine,
   },
   "forwarded": {
     ...oneOf(FORWARDED_MODES),
@@ -80,15 +84,23 @@ export const HTTP_OPTIONS = {
 export const DEFAULT_HTTP: HttpSettings = defaultsOf(HTTP_OPTIONS);
 
 /** A pseudonym: what is a token (RFC 9110 section 5.6.2) in Via and in Proxy-Status (RFC 8941 section 3.3.4) alike. */
+function isName(value: unknown): boolean {
+  return typeof value === "string" && /^[A-Za-z][\w!#$%&'*+.^`|~-]*$/.test(value);
+}
+
 function readName(text: string): string {
-  if (/^[A-Za-z][\w!#$%&'*+.^`|~-]*$/.test(text)) return text;
+  if (isName(text)) return text;
   throw new UsageError(
     `Invalid name "${text}": use letters, digits, "-", "." and "_", and begin with a letter`,
   );
 }
 
 /** Whom to ask: one line for error pages. */
+function isLine(value: unknown): boolean {
+  return typeof value === "string" && value.length <= 200 && !/\p{Cc}/u.test(value);
+}
+
 function readContact(text: string): string {
-  if (text.length <= 200 && !/\p{Cc}/u.test(text)) return text;
+  if (isLine(text)) return text;
   throw new UsageError("Invalid contact: give one line of up to 200 characters");
 }

@@ -10,6 +10,11 @@ import { formatDuration, parseDuration } from "../text/duration.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 const isText = (value: unknown): boolean => typeof value === "string";
+/** For what may also be given as it is when it has been read. */
+export function isTextOrObject(value: unknown): boolean {
+  return isText(value) || (typeof value === "object" && value !== null && !Array.isArray(value));
+}
+
 const isAmount = (value: unknown): boolean => typeof value === "number" && value >= 0;
 
 /** On or off. */

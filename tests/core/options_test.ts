@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS } from "../../src/settings/limits.ts";
 import { commandsOf, type Option } from "../../src/settings/option.ts";
 import { DEFAULT_TIMEOUTS } from "../../src/settings/timeouts.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
+import { SAMPLES } from "../support/option_samples.ts";
 import { Random } from "../support/random.ts";
 
 function parseOptions(args: readonly string[], environment?: Environment): Options {
@@ -285,36 +286,6 @@ Deno.test("options: every flag that decides something is looked up once, and not
 });
 
 // --- the table ---
-
-/** A value that each flag takes, by what stands for it in the help; by the flag's name where that does not tell. */
-const SAMPLES: Record<string, string> = {
-  "ADDRESS": "192.0.2.1",
-  "CIDR": "10.0.0.0/8",
-  "ENDPOINT": "127.0.0.1:1",
-  "FILE": "a-file",
-  "FOLDER": "a-folder",
-  "FORMAT": "json",
-  "HOST:PORT": "a.test:1",
-  "LEVEL": "warn",
-  "LIST": "a.test",
-  "MATCH": "a.test",
-  "METHOD": "HEAD",
-  "MODE": "append",
-  "N": "3",
-  "NAME": "a-name",
-  "NAME:PASSWORD": "ann:secret",
-  "NAME:VALUE": "a: b",
-  "PIN": `sha256/${"A".repeat(43)}=`,
-  "PORT": "443",
-  "PROTOCOL": "http",
-  "ROUTE": "* via direct",
-  "RULE": "deny a.test",
-  "SERVER": "192.0.2.1",
-  "SIZE": "2k",
-  "TEXT": "a text",
-  "TIME": "3s",
-  "USER": "ann",
-};
 
 const TABLE = Object.entries<Option>(FLAGS).map(([name, flag]) => ({
   name,

@@ -37,6 +37,23 @@ Deno.test("createProxy() listens on loopback unless told otherwise", async () =>
   assertEquals(closed, bound);
 });
 
+Deno.test("a proxy tells the URL and the port of its first listener", async () => {
+  const { runtime } = listening();
+  const cases: [listen: string | string[], url: string | undefined, port: number | undefined][] = [
+    ["127.0.0.1:8899", "http://127.0.0.1:8899", 8899],
+    [["[::1]:81", "127.0.0.1:80"], "http://[::1]:81", 81],
+    ["socks5://127.0.0.1:1080", "socks5://127.0.0.1:1080", 1080],
+    ["0.0.0.0:80", "http://127.0.0.1:80", 80],
+    ["[::]:80", "http://[::1]:80", 80],
+    [[], undefined, undefined],
+  ];
+  for (const [listen, url, port] of cases) {
+    const proxy = await createProxy({ runtime, listen, allowOpen: true, admin: "127.0.0.1:9" });
+    assertEquals([proxy.url, proxy.port], [url, port]);
+    await proxy.close();
+  }
+});
+
 Deno.test("createProxy() leaves nothing listening when one of its endpoints cannot be bound", async () => {
   const { bound, closed, runtime } = listening({ inUse: [81] });
   await assertRejects(

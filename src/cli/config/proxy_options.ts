@@ -6,60 +6,48 @@
 
 import { parseRules } from "../../policy/rules_file.ts";
 import type { Rule } from "../../policy/rule.ts";
-import { Users } from "../../policy/users.ts";
 import { parseUsersFile } from "../../policy/users_file.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import { parseChain } from "../../dialing/upstream.ts";
 import { parseHosts } from "../../dialing/hosts_file.ts";
+import type { Option } from "../../settings/option.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import type { ReadText } from "../../text/text_file.ts";
+import { type FlagName, FLAGS } from "../flags/flags.ts";
 import type { Options } from "../flags/options.ts";
 
 /** What the flags say of the proxy, without what needs a running program: users, records, logs. */
 export async function proxyOptions(options: Options, readText: ReadText): Promise<ProxyOptions> {
   return {
-    listen: options.listen,
-    admin: options.admin,
-    allowOpen: options["allow-open"],
-    allowClients: options["allow-client"],
-    contact: options.contact,
-    name: options.name,
-    timeouts: {
-      dns: options["dns-timeout"],
-      connect: options["connect-timeout"],
-      header: options["header-timeout"],
-      idle: options["idle-timeout"],
-      stalled: options["stall-timeout"],
-      drain: options["drain-timeout"],
-    },
-    limits: {
-      connections: options["max-connections"],
-      perClient: options["max-per-client"],
-      attempts: options["max-attempts"],
-      headerSize: options["max-header-size"],
-      bodySize: options["max-body-size"],
-    },
-    recordPages: options["log-pages"],
-    forwarded: options.forwarded,
+    ...namedOptions(options),
     privateDestinations: privateDestinations(options),
-    proxy: options.proxy,
-    noProxy: options["no-proxy"],
+    users: await readUsers(options, readText),
     rules: await readRules(options, readText),
-    connectPorts: options["connect-port"],
     hosts: await readHosts(options, readText),
-    nameServers: options.dns,
   };
 }
 
+/** The flags that stand for options of the library, by the names that they have there. */
+function namedOptions(options: Options): ProxyOptions {
+  const named: Record<string, unknown> = {};
+  for (const [flag, { setting }] of Object.entries<Option>(FLAGS)) {
+    if (setting === undefined) continue;
+    const [name, member] = setting.split(".");
+    const value = options[flag as FlagName];
+    named[name] = member === undefined ? value : { ...named[name] as object, [member]: value };
+  }
+  return named;
+}
+
 /** Undefined where no users are given: everybody may use the proxy. */
-export async function readUsers(options: Options, readText: ReadText): Promise<Users | undefined> {
+async function readUsers(options: Options, readText: ReadText): Promise<ProxyOptions["users"]> {
   const file = options["users-file"];
-  if (file === undefined) return options.user.length > 0 ? new Users(options.user) : undefined;
+  if (file === undefined) return options.user.length > 0 ? options.user : undefined;
   const entries = parseUsersFile(await readText(file, "the users file"), file);
   if (entries.length + options.user.length === 0) {
     throw new UsageError(`The users file "${file}" is empty: make an entry with "sluice passwd NAME"`);
   }
-  return new Users([...options.user, ...entries]);
+  return [...options.user, ...entries];
 }
 
 /** The rules of the flags, and those of the file behind them. */

@@ -7,7 +7,7 @@
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
-import { destinationsFor } from "../../proxy/exposure.ts";
+import { configure } from "../../proxy/configuration.ts";
 import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
 import { Entrance } from "../../listeners/entrance.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
@@ -49,10 +49,9 @@ export async function serveByWorkers(
   },
 ): Promise<number> {
   const sharing = checkSharing({ settings, workers }, runtime);
-  const privateDestinations = destinationsFor(listOf(settings).map(parseEndpoint), settings);
+  const { settings: { name, privateDestinations } } = configure(settings);
   await checkPorts(endpointsOf(settings), runtime);
   await readCertificates(settings, files);
-  const name = settings.name ?? `proxy-${crypto.randomUUID().slice(0, 8)}`;
   const crew = new Crew({
     workers,
     start: workerStarter(sharing),
@@ -74,6 +73,7 @@ export async function serveByWorkers(
   });
   onReload(control, async () => {
     const next = await reread();
+    configure(next.settings);
     await readCertificates(next.settings, next.files);
     crew.reload(next.files.texts);
   }, shell.log);

@@ -1,0 +1,133 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { ProxyOptions } from "../../src/proxy/options.ts";
+import { hashPassword, parseHash } from "../../src/policy/password_hash.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
+import { hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
+
+const GET = "GET http://dead.test/ HTTP/1.1\r\nHost: dead.test\r\nConnection: close\r\n";
+
+/** The status of a request to a target that refuses connections: 502 where it may go there. */
+async function statusOf(network: VirtualNetwork, fields = ""): Promise<string> {
+  const { client } = network.connect();
+  await say(client, `${GET}${fields}\r\n`);
+  return (await hearAll(client)).slice(9, 12);
+}
+
+function login(user: string): string {
+  return `Proxy-Authorization: Basic ${btoa(user)}\r\n`;
+}
+
+Deno.test("reload() takes new rules, limits and texts for every request from then on", async () => {
+  const network = await VirtualNetwork.start();
+  assertEquals(await statusOf(network), "502");
+  await network.proxy.reload({
+    rules: ["deny dead.test"],
+    limits: { headerSize: 1_024 },
+    contact: "it@example.com",
+  });
+  const { client } = network.connect();
+  await say(client, `${GET}\r\n`);
+  assertMatch(await hearAll(client), /^HTTP\/1.1 403 .*it@example.com/s);
+  assertEquals(await statusOf(network, `X: ${"x".repeat(1_024)}\r\n`), "431");
+  await network.proxy.reload({ rules: [] });
+  assertEquals(await statusOf(network), "502");
+  assertEquals(await statusOf(network, `X: ${"x".repeat(1_024)}\r\n`), "431");
+});
+
+Deno.test("reload() reaches connections that stand, with their next request", async () => {
+  const network = await VirtualNetwork.start();
+  const { client } = network.connect();
+  const request = "GET http://dead.test/ HTTP/1.1\r\nHost: dead.test\r\n\r\n";
+  await say(client, request);
+  assertMatch(await hear(client, /\r\n\r\n[^]+\n/), /^HTTP\/1.1 502 /);
+  await network.proxy.reload({ rules: ["deny dead.test"] });
+  await say(client, request);
+  assertMatch(await hear(client, /HTTP\/1.1 403 [^]*\r\n\r\n/), /403/);
+});
+
+Deno.test("reload() sends requests through other upstreams", async () => {
+  const network = await VirtualNetwork.start({ proxy: "http://192.0.2.1:1" });
+  const first = network.connect();
+  await say(first.client, `${GET}\r\n`);
+  await network.origin();
+  await network.proxy.reload({ proxy: "http://192.0.2.2:2" });
+  const second = network.connect();
+  await say(second.client, `${GET}\r\n`);
+  await network.origin();
+  assertEquals(network.dialed, ["192.0.2.1:1", "192.0.2.2:2"]);
+});
+
+Deno.test("reload() changes all or nothing", async () => {
+  const network = await VirtualNetwork.start({ users: ["ann:secret"] });
+  const bad: [ProxyOptions, string][] = [
+    [{ rules: ["deny dead.test", "dney a.test"] }, 'did you mean "deny"?'],
+    [{ rules: ["deny dead.test"], proxy: "ftp://a.test:1" }, "Invalid upstream"],
+    [{ rules: ["deny dead.test"], users: ["ann"] }, "Invalid user"],
+    [{ rules: ["deny dead.test"], timeouts: { connect: NaN } }, "timeouts.connect"],
+    [
+      { rules: ["deny dead.test"], listen: "127.0.0.1:1" },
+      'The option "listen" cannot be changed by a reload',
+    ],
+    [{ rules: ["deny dead.test"], limits: { connections: 1 } }, 'The option "limits.connections" cannot'],
+    [{ rules: ["deny dead.test"], tokens: ["x".repeat(43)] }, 'The option "tokens" cannot'],
+    [{ rules: ["deny dead.test"], nmae: "a" } as ProxyOptions, 'Unknown option "nmae": did you mean "name"?'],
+  ];
+  for (const [changes, message] of bad) {
+    await assertRejects(() => network.proxy.reload(changes), UsageError, message);
+    assertEquals(await statusOf(network, login("ann:secret")), "502");
+  }
+});
+
+Deno.test("reload() takes what wants a restart where it is as it was", async () => {
+  const network = await VirtualNetwork.start({ listen: [], limits: { connections: 5 } });
+  await network.proxy.reload({
+    listen: [],
+    name: "test-proxy",
+    limits: { connections: 5, attempts: 20 },
+    timeouts: { dns: 5_000, idle: 1 },
+    admin: undefined,
+  });
+});
+
+Deno.test("reload() breaks off what users have who are gone or have another password, unless told to keep it", async () => {
+  const hash = parseHash(await hashPassword("secret"));
+  for (const keepTunnels of [false, true]) {
+    const network = await VirtualNetwork.start({ users: [{ user: "ann", hash }, "bob:secret"], keepTunnels });
+    const tunnel = async (user: string) => {
+      const connected = network.connect();
+      await say(
+        connected.client,
+        `CONNECT origin.test:80 HTTP/1.1\r\nHost: origin.test:80\r\n${login(user)}\r\n`,
+      );
+      await hear(connected.client, "\r\n\r\n");
+      return connected;
+    };
+    await tunnel("ann:secret");
+    await tunnel("bob:secret");
+    await network.proxy.reload({ users: ["bob:secret"] });
+    await until(() => network.proxy.connections === (keepTunnels ? 2 : 1));
+    assertEquals(network.records.map(({ user }) => user), keepTunnels ? [] : ["ann"]);
+    assertEquals(await statusOf(network, login("ann:secret")), "407");
+    await network.proxy.close({ drain: 0 });
+  }
+});
+
+Deno.test("reload() replaces tokens", async () => {
+  const [old, fresh] = ["o", "n"].map((letter) => letter.repeat(43));
+  const network = await VirtualNetwork.start({ tokens: [old] });
+  const status = (token: string) => statusOf(network, `Proxy-Authorization: Bearer ${token}\r\n`);
+  assertEquals([await status(old), await status(fresh)], ["502", "407"]);
+  await network.proxy.reload({ tokens: [fresh] });
+  assertEquals([await status(old), await status(fresh)], ["407", "502"]);
+});
+
+Deno.test("two reloads at once are one behind the other", async () => {
+  const network = await VirtualNetwork.start();
+  await Promise.all([
+    network.proxy.reload({ rules: ["deny dead.test"] }),
+    network.proxy.reload({ contact: "it@example.com" }),
+  ]);
+  const { client } = network.connect();
+  await say(client, `${GET}\r\n`);
+  assertMatch(await hearAll(client), /^HTTP\/1.1 403 .*it@example.com/s);
+});

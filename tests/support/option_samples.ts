@@ -1,0 +1,35 @@
+/**
+ * Values of options, for tests that walk all of them.
+ *
+ * @module
+ */
+
+/** A value that each flag takes, by what stands for it in the help; by the flag's name where that does not tell. */
+export const SAMPLES: Record<string, string> = {
+  "ADDRESS": "192.0.2.1",
+  "CIDR": "10.0.0.0/8",
+  "ENDPOINT": "127.0.0.1:1",
+  "FILE": "a-file",
+  "FOLDER": "a-folder",
+  "FORMAT": "json",
+  "HOST:PORT": "a.test:1",
+  "LEVEL": "warn",
+  "LIST": "a.test",
+  "MATCH": "a.test",
+  "METHOD": "HEAD",
+  "MODE": "append",
+  "N": "3",
+  "NAME": "a-name",
+  "NAME:PASSWORD": "ann:secret",
+  "NAME:VALUE": "a: b",
+  "PIN": `sha256/${"A".repeat(43)}=`,
+  "PORT": "443",
+  "PROTOCOL": "http",
+  "ROUTE": "* via direct",
+  "RULE": "deny a.test",
+  "SERVER": "192.0.2.1",
+  "SIZE": "2k",
+  "TEXT": "a text",
+  "TIME": "3s",
+  "USER": "ann",
+};
