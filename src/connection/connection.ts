@@ -9,6 +9,9 @@ import type { Fault } from "../faults.ts";
 import type { Entrance, Role } from "../listeners/entrance.ts";
 import type { Entry } from "../policy/admission.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
+import type { HttpRequest } from "../protocols/http/message.ts";
+import type { ClientSide } from "../protocols/http/sides.ts";
+import { Http1Client } from "../protocols/http1/sides.ts";
 import { RequesterHandshakeOptions } from "../request/handshake_options.ts";
 import type { Requester } from "../request/requester.ts";
 import type { Address, ByteStream, TlsServerOptions } from "../runtime/contract.ts";
@@ -87,6 +90,13 @@ export class Connection extends Watch implements Requester {
   get refusal(): Fault | undefined | Promise<Fault | undefined> {
     const { refusal } = this.#entry;
     return refusal ?? this.services.refuseClient(this.client.remote);
+  }
+
+  /** See `Requester`. */
+  clientSide(request: HttpRequest): ClientSide {
+    const { services: { name, limits, forwarded, clock }, client: channel } = this;
+    const date = (): Date => clock.date();
+    return new Http1Client({ channel, request, name, maxHeaderSize: limits.headerSize, forwarded, date });
   }
 
   /** See `Requester`. */

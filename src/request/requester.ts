@@ -9,6 +9,8 @@
 
 import type { Fault } from "../faults.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
+import type { HttpRequest } from "../protocols/http/message.ts";
+import type { ClientSide } from "../protocols/http/sides.ts";
 import type { Role } from "../listeners/entrance.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { Watch } from "../traffic/watch.ts";
@@ -42,6 +44,8 @@ export interface Requester extends Watch {
   readonly refusal: Fault | undefined | Promise<Fault | undefined>;
   /** Closes what a request has opened that lasts longer than a step: called when the requester ends, however it does. */
   cleanUp: (() => void) | undefined;
+  /** The client's side of an exchange, in the version of HTTP that the client speaks. */
+  clientSide(request: HttpRequest): ClientSide;
   /** Sends the client what a codec has made, before or in place of what its channel carries. */
   reply(bytes: Uint8Array): Promise<void>;
 }

@@ -21,12 +21,15 @@ import type { Recording } from "../observe/recording.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
 import type { OwnRequest } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
+import type { OriginSide } from "../protocols/http/sides.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
+import { Http1Origin } from "../protocols/http1/sides.ts";
 import { Exchange, type ExchangeEnd } from "../traffic/exchange.ts";
 import { relay } from "../traffic/relay.ts";
 import { openAssociation } from "./datagrams.ts";
 import { Meter } from "./records.ts";
 import type { Requester } from "./requester.ts";
+import type { RequestServices } from "./services.ts";
 import {
   brokenOff,
   GRACEFUL,
@@ -62,20 +65,15 @@ export const SERVING = {
   exchanging(requester, here) {
     const { recording, origin } = here;
     if (origin.kind === "self") return answer(requester, recording, origin.request);
-    const { client, services } = requester;
+    const { services } = requester;
     const { target, request } = origin;
     const exchange = new Exchange({
-      request: request.http,
-      client,
-      origin: target.channel,
-      bound: target.lost !== undefined,
+      client: requester.clientSide(request.http),
+      origin: originSide(services, target, request.http),
+      far: target.channel,
       party: partyOf(target),
-      proxy: target.proxy,
-      name: services.name,
-      maxHeaderSize: services.limits.headerSize,
+      bound: target.lost !== undefined,
       maxBodySize: services.limits.bodySize,
-      forwarded: services.forwarded,
-      date: () => services.clock.date(),
       keepAlive: () => requester.keepAlive,
       observer: new Meter(requester, recording),
     });
@@ -270,6 +268,15 @@ function boundTo(requester: Requester, target: TargetConnection): TargetConnecti
 /** RFC 9110 section 10.1.1: a client that waits to be asked for its body, and is answered instead, keeps it. */
 function isDeclined({ head }: HttpRequest, { sent }: Recording): boolean {
   return sent === 0 && head.fields.has("expect");
+}
+
+/** The one place that knows which version of HTTP an origin speaks. */
+function originSide(
+  { name, limits, forwarded }: RequestServices,
+  { channel, proxy }: TargetConnection,
+  request: HttpRequest,
+): OriginSide {
+  return new Http1Origin({ channel, proxy, request, name, maxHeaderSize: limits.headerSize, forwarded });
 }
 
 /** Who is at the other end of the connection itself. */

@@ -12,18 +12,13 @@
  * @module
  */
 
-import { discardBody, pumpBody } from "./body_pump.ts";
-import type { Watcher } from "../streams/byte_reader.ts";
-import type { Channel } from "../streams/channel.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import { bindingScheme, bindsConnection } from "../protocols/http/authentication.ts";
-import { type BodyReader, bodyReader, bodyWriter } from "../protocols/http1/body.ts";
-import { type KnownProxy, refusesUs, unknownToProxy } from "../protocols/http1/connector.ts";
-import type { ForwardedMode } from "../settings/http.ts";
-import { forwardedRequest, forwardedResponse } from "../protocols/http1/forwarding.ts";
-import { responseFraming } from "../protocols/http1/framing.ts";
-import type { Framing, HttpRequest, ResponseHead } from "../protocols/http/message.ts";
-import { asProtocolError, ResponseHeadReader } from "../protocols/http1/head.ts";
+import type { Framing, ResponseHead } from "../protocols/http/message.ts";
+import type { ClientSide, OriginSide } from "../protocols/http/sides.ts";
+import type { Watcher } from "../streams/byte_reader.ts";
+import type { Channel } from "../streams/channel.ts";
+import { discardBody, pumpBody } from "./body_pump.ts";
 
 /**
  * The most informational answers that one request may have. They carry hints and signs of life (102 every 20 s was what
@@ -46,23 +41,16 @@ export type ExchangeEnd =
 
 /** What an exchange works with. */
 export interface ExchangeOptions {
-  readonly request: HttpRequest;
-  readonly client: Channel;
-  readonly origin: Channel;
-  /** Who is at the other end of `origin`; the target where undefined. */
+  readonly client: ClientSide;
+  readonly origin: OriginSide;
+  /** The origin's end of the connection: whoever watches over silence looks at it. */
+  readonly far: Channel;
+  /** Who is at that end; the target where undefined. */
   readonly party?: Party;
   /** Whether an origin has let in its connection, and by that this client (see `authentication.ts`). */
   readonly bound: boolean;
-  /** The origin's end is another proxy, which wants these credentials. */
-  readonly proxy?: KnownProxy;
-  /** The token that names this deployment in Via. */
-  readonly name: string;
-  readonly maxHeaderSize: number;
   /** The most octets of content that the client may send. */
   readonly maxBodySize: number;
-  /** What becomes of Forwarded and X-Forwarded-For. */
-  readonly forwarded: ForwardedMode;
-  readonly date: () => Date;
   /** Whether the client may keep its connection; asked when the response's head is written. */
   readonly keepAlive: () => boolean;
   readonly observer: ExchangeObserver;
@@ -83,13 +71,10 @@ export class Exchange implements Watcher {
   readonly #options: ExchangeOptions;
   /** Where the request's body stands: `client` and `origin` are who is waited for; `taken` is what the client has sent all of. */
   #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
-  /** Understands the request's body; undefined where it has none. */
-  #body: BodyReader | undefined;
   /** What broke it off; goes before whatever the cut streams then report. */
   #fault: Fault | undefined;
   /** What broke the request off while it was sent. */
   #broken: Fault | undefined;
-  #head: ResponseHeadReader;
   #interim = 0;
   /** How far the response is: `sent` is that its head, and `complete` that all of it, was given to the client. */
   #response: "awaited" | "sent" | "complete" = "awaited";
@@ -97,10 +82,9 @@ export class Exchange implements Watcher {
   #binds = false;
   #originReusable = false;
 
-  /** Takes both channels over until {@link Exchange.run} has settled. */
+  /** Takes both sides over until {@link Exchange.run} has settled. */
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    this.#head = new ResponseHeadReader(options.maxHeaderSize);
   }
 
   /** Whether the origin's connection is ready for the next request. */
@@ -120,33 +104,31 @@ export class Exchange implements Watcher {
     try {
       let head = this.#nextHead();
       while (!head) {
-        const passing = client.writer.flush();
+        const passing = client.flush();
         if (passing) await passing;
-        if (!await origin.reader.fill()) {
-          throw cutHead(this.#head.started || origin.reader.buffer.length > 0, this.#options.proxy);
-        }
+        if (!await origin.fill()) throw cutHead(origin);
         head = this.#nextHead();
       }
       if (head.status === 101) return await this.#switchProtocols(head, upload);
-      const framing = responseFraming(head, this.#options.request.head.method);
+      const framing = origin.beginBody(head);
       const relaying = this.#relayResponse(head, framing);
       if (relaying) await relaying;
       this.#response = "complete";
       if (upload && this.#upload !== "done") await this.#finishUpload(upload);
-      this.#originReusable = this.#upload === "done" && this.#leavesReusable(head, framing);
+      this.#originReusable = this.#upload === "done" && origin.isReusable(head);
       if (this.#upload === "failed") return { how: "finished", fault: this.#broken };
       return this.#persistent ? REUSABLE : FINISHED;
     } catch (error) {
-      const fault = this.#fault ?? toFault(asProtocolError(error));
-      this.#options.origin.cut(fault);
-      if (this.#response === "awaited") client.writer.withdraw();
+      const fault = this.#fault ?? toFault(error);
+      origin.cut(fault);
+      if (this.#response === "awaited") client.withdraw();
       return { how: this.#response === "awaited" ? "unanswered" : "cut", fault };
     }
   }
 
   /** See `Cuttable`. */
   get far(): Channel {
-    return this.#options.origin;
+    return this.#options.far;
   }
 
   /** See `Cuttable`. */
@@ -162,17 +144,16 @@ export class Exchange implements Watcher {
       : fault;
     this.#options.origin.cut(cause);
     // A client that has its whole answer is to keep it: only the wait for the rest of its request is given up.
-    if (this.#response === "complete") this.#options.client.reader.interrupt(cause);
+    if (this.#response === "complete") this.#options.client.interrupt(cause);
     else if (this.#response === "sent") this.#options.client.cut(cause);
   }
 
   /** Undefined where the request is on its way at once. Never rejects. */
   #sendRequest(): Promise<void> | undefined {
-    const { request, client, origin, name, forwarded: mode, proxy } = this.#options;
-    const forwarded = { mode, client: client.remote };
+    const { client: { request, address }, origin } = this.#options;
     try {
       this.#refuseTooLarge(request.framing);
-      origin.writer.put(forwardedRequest(request, { name, persistent: true, forwarded, proxy }));
+      origin.send(request, address);
       const sending = request.framing.kind === "none" ? this.#sendHead() : this.#sendBody();
       if (sending) return sending.then(() => this.#sent(), (error) => this.#sendingFailed(error));
       this.#sent();
@@ -189,16 +170,13 @@ export class Exchange implements Watcher {
 
   #sendHead(): Promise<void> | undefined {
     this.#upload = "taken";
-    return this.#options.origin.writer.flush();
+    return this.#options.origin.flush();
   }
 
   #sendBody(): Promise<void> | undefined {
-    const { request, client, origin, maxHeaderSize, maxBodySize, forwarded, observer } = this.#options;
+    const { client, origin, maxBodySize, observer } = this.#options;
     let left = maxBodySize;
-    this.#body = bodyReader(request.framing, { maxTrailerSize: maxHeaderSize, mend: false });
-    return pumpBody(client.reader, origin.writer, {
-      reader: this.#body,
-      writer: bodyWriter(request.framing, { head: request.head.fields, forwarded }),
+    return pumpBody(client, origin, {
       moved: (count) => {
         left -= count;
         if (left < 0) throw bodyTooLarge(maxBodySize);
@@ -222,24 +200,20 @@ export class Exchange implements Watcher {
 
   #sent(): void {
     this.#upload = "done";
-    if (this.#response !== "complete") this.#watchClient();
+    // What the client sends meanwhile is its next request; it may also leave before it was answered.
+    if (this.#response !== "complete") this.#options.client.watch(this);
   }
 
   /** The client was answered before its request was through. */
   async #finishUpload(upload: Promise<void>): Promise<void> {
     const { client } = this.#options;
     // RFC 9112 section 9.6: a client that waits for the close sees it, and may go on sending all the same.
-    if (!this.#persistent) await client.writer.close();
+    if (!this.#persistent) await client.finish();
     await upload;
     // The origin takes no more. To close on a client that sends on would reset it, and cost it the answer.
-    const orphaned = this.#upload === "failed" && this.#fault === undefined && this.#body !== undefined;
-    if (orphaned && await discardBody(client.reader, this.#body!).catch(() => false)) this.#upload = "taken";
-  }
-
-  /** Looks out for a client that is gone before it was answered; what it sends meanwhile is its next request. */
-  #watchClient(): void {
-    const { reader } = this.#options.client;
-    if (reader.buffer.length === 0 && !reader.ended) reader.watch(this);
+    const orphaned = this.#upload === "failed" && this.#fault === undefined &&
+      client.request.framing.kind !== "none";
+    if (orphaned && await discardBody(client).catch(() => false)) this.#upload = "taken";
   }
 
   /** See `Watcher`. */
@@ -251,52 +225,47 @@ export class Exchange implements Watcher {
 
   /** The final response's head, or 101, once it has arrived. Other informational ones are passed on (RFC 9110 section 15.2). */
   #nextHead(): ResponseHead | undefined {
-    const { request, client, origin, maxHeaderSize, name, date, proxy } = this.#options;
+    const { client, origin } = this.#options;
     while (true) {
-      const head = this.#head.read(origin.reader.buffer);
-      if (!head) return undefined;
-      // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
-      if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head, proxy);
-      if (head.status >= 200 || head.status === 101) return head;
+      const head = origin.head();
+      if (!head || head.status >= 200 || head.status === 101) return head;
       if (++this.#interim > MAX_INTERIM) {
         throw new Fault("http_protocol_error", `More than ${MAX_INTERIM} informational answers came`);
       }
-      this.#head = new ResponseHeadReader(maxHeaderSize);
-      if (request.head.version === "1.0") continue;
-      client.writer.put(
-        forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
-      );
+      if (client.request.head.version !== "1.0") client.inform(head);
     }
   }
 
   async #switchProtocols(head: ResponseHead, upload: Promise<void> | undefined): Promise<ExchangeEnd> {
-    const { request, client, name, date, observer } = this.#options;
-    if (request.upgrade === undefined) throw new Fault("http_upgrade_failed");
+    const { client, observer } = this.#options;
+    if (client.request.upgrade === undefined) throw new Fault("http_upgrade_failed");
     await upload;
     this.#response = "sent";
     observer.answered(101);
-    await client.writer.write(
-      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
-    );
+    client.inform(head);
+    await client.flush();
     return { how: "upgraded" };
   }
 
   /** Undefined where the client was sent all of it at once. */
   #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
-    const { request, client, name, date, bound, keepAlive, observer } = this.#options;
-    const framingDown = clientFraming(framing, request);
+    const { client, origin, bound, keepAlive, observer } = this.#options;
+    const { request } = client;
     this.#binds = bound || bindsConnection(request.head, head);
-    const persistent = this.#persistent = framingDown.kind !== "close" && request.persistent &&
+    const persistent = this.#persistent = client.delimits(framing) && request.persistent &&
       this.#bodyWillBeRead(head) && keepAlive() &&
-      !(this.#binds && (closes(head) || framing.kind === "close")) &&
+      !(this.#binds && (origin.closes(head) || framing.kind === "close")) &&
       // RFC 9931: what follows a request for another protocol that was not granted may be meant for that one.
-      (request.upgrade === undefined || client.reader.buffer.length === 0);
+      (request.upgrade === undefined || !client.hasMore);
     observer.answered(head.status);
     const sessionBased = persistent && this.#isSessionBased(head);
-    client.writer.put(
-      forwardedResponse(head, { framing: framingDown, persistent, name, date, sessionBased }),
-    );
-    const relaying = this.#relayBody(head, { framing, framingDown });
+    client.answer(head, { framing, persistent, sessionBased });
+    const relaying = pumpBody(origin, client, {
+      moved: (count) => observer.received(count),
+      waiting: ignore,
+      taken: ignore,
+      cutShort: responseCutShort,
+    });
     // Until here nothing has left: what is wrong with the first bytes of the body can still be told.
     this.#response = "sent";
     return relaying;
@@ -305,33 +274,15 @@ export class Exchange implements Watcher {
   /** RFC 4559 section 6: clients try such a scheme through proxies alone that all of them say that they keep connections. */
   #isSessionBased({ status, fields }: ResponseHead): boolean {
     if (status !== 401 || bindingScheme(fields, "www-authenticate") === undefined) return false;
-    return !this.#options.proxy || fields.tokens("proxy-support").includes("session-based-authentication");
+    return !this.#options.origin.isProxy ||
+      fields.tokens("proxy-support").includes("session-based-authentication");
   }
 
   /** RFC 9112 section 9.3: the next request begins where this one's body ends, so all of that has to be read. */
   #bodyWillBeRead(head: ResponseHead): boolean {
     if (this.#upload === "done" || this.#upload === "taken") return true;
-    return this.#upload !== "failed" && !closes(head) && !this.#options.request.head.fields.has("expect");
-  }
-
-  #relayBody(
-    head: ResponseHead,
-    { framing, framingDown }: { readonly framing: Framing; readonly framingDown: Framing },
-  ): Promise<void> | undefined {
-    const { client, origin, maxHeaderSize, observer } = this.#options;
-    return pumpBody(origin.reader, client.writer, {
-      reader: bodyReader(framing, { maxTrailerSize: maxHeaderSize, mend: true }),
-      writer: bodyWriter(framingDown, { head: head.fields, forwarded: "keep" }),
-      moved: (count) => observer.received(count),
-      waiting: ignore,
-      taken: ignore,
-      cutShort: responseCutShort,
-    });
-  }
-
-  /** Whether the response is one after which the origin may be sent another request. */
-  #leavesReusable(head: ResponseHead, framing: Framing): boolean {
-    return !closes(head) && framing.kind !== "close" && this.#options.origin.reader.buffer.length === 0;
+    const { client, origin } = this.#options;
+    return this.#upload !== "failed" && !origin.closes(head) && !client.request.head.fields.has("expect");
   }
 }
 
@@ -344,25 +295,14 @@ function responseCutShort(): Fault {
   return new Fault("http_response_incomplete", "The response body is shorter than its head says");
 }
 
-/** Whether the origin closes the connection behind its response. */
-function closes({ version, fields }: ResponseHead): boolean {
-  return version === "1.0" || fields.tokens("connection").includes("close");
-}
-
-/** An HTTP/1.0 client knows no chunks, and a body that ends at the close is told from a cut one by chunks alone. */
-function clientFraming(framing: Framing, { head }: HttpRequest): Framing {
-  if (framing.kind !== "chunked" && framing.kind !== "close") return framing;
-  return { kind: head.version === "1.0" ? "close" : "chunked" };
-}
-
 /** RFC 9110 section 15.5.14. */
 function bodyTooLarge(limit: number): Fault {
   return malformed(`The request body is larger than ${limit} bytes`, { status: 413 });
 }
 
-function cutHead(started: boolean, proxy: KnownProxy | undefined): Fault {
-  const who = proxy ? "The next proxy" : "The target";
-  if (started) {
+function cutHead({ isProxy, hasBegun }: OriginSide): Fault {
+  const who = isProxy ? "The next proxy" : "The target";
+  if (hasBegun) {
     return new Fault("http_response_incomplete", `${who} closed the connection within the response's head`);
   }
   return new Fault("connection_terminated", `${who} closed the connection without a response`);

@@ -4,6 +4,7 @@ import type { DirectPort, PortReceiver } from "../../src/runtime/direct_port.ts"
 import { Exchange } from "../../src/traffic/exchange.ts";
 import { RequestHeadReader } from "../../src/protocols/http1/head.ts";
 import { understand } from "../../src/protocols/http1/request.ts";
+import { Http1Client, Http1Origin } from "../../src/protocols/http1/sides.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { until } from "../support/virtual_network.ts";
 
@@ -44,16 +45,15 @@ function channelOf(port: DirectPort, side: "client" | "target"): Channel {
 }
 
 function exchangeBetween(client: DirectPort, origin: DirectPort): Exchange {
+  const request = understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!);
+  const both = { request, name: "proxy", maxHeaderSize: 8192, forwarded: "keep" } as const;
+  const far = channelOf(origin, "target");
   return new Exchange({
-    request: understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!),
-    client: channelOf(client, "client"),
-    origin: channelOf(origin, "target"),
+    client: new Http1Client({ ...both, channel: channelOf(client, "client"), date: () => new Date(0) }),
+    origin: new Http1Origin({ ...both, channel: far }),
+    far,
     bound: false,
-    name: "proxy",
-    maxHeaderSize: 8192,
     maxBodySize: 8192,
-    forwarded: "keep",
-    date: () => new Date(0),
     keepAlive: () => true,
     observer: { sent() {}, received() {}, answered() {} },
   });

@@ -9,13 +9,9 @@ import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import { Fields } from "../http/fields.ts";
 import { forwardedTrailers, type TrailerRules } from "./forwarding.ts";
 import type { Framing } from "../http/message.ts";
+import type { BodyEvent } from "../http/sides.ts";
 import { MAX_FIELDS, SectionReader, type SectionRules, takeLine } from "./head.ts";
 import { CR, fromOctets, isBlank, LF, toOctets } from "../http/syntax.ts";
-
-/** What a body's reader has understood. Data is a view, valid until the buffer is filled again. */
-export type BodyEvent =
-  | { readonly type: "data"; readonly bytes: Uint8Array }
-  | { readonly type: "end"; readonly trailers: Fields };
 
 /** Reads one body. After its `end` the buffer holds what follows the message. */
 export interface BodyReader {
