@@ -1,6 +1,9 @@
 /**
  * What is recorded of every request and every tunnel: one record each, handed to the access log and to `onRecord`.
  *
+ * A new field is a property of {@linkcode AccessRecord}, a row in {@linkcode RECORD_FIELDS} that says how the access log
+ * shows it, and a property of `Recording`, which collects it. None of the three compiles without the others.
+ *
  * @module
  */
 
@@ -74,4 +77,119 @@ export interface AccessRecord {
   readonly duration: number;
   /** How it ended. */
   readonly ending: Ending;
+}
+
+/** How the access log shows a field. */
+export interface RecordField {
+  /** Its key in JSON. The rows stand in the order in which JSON has them. */
+  readonly json: string;
+  /**
+   * Its name in text, before an equals sign, which is left out where there is nothing to tell. A field without a name is
+   * one of the words that are always there.
+   */
+  readonly text?: string;
+  /** Its place in a line of text. */
+  readonly place: number;
+  /** What text writes behind the value. */
+  readonly unit?: "ms";
+  /** Whether text puts it in quotes, as it is sentences and not a word. */
+  readonly quoted?: boolean;
+  /** The most bytes that it takes in a line, where others choose how long it is. */
+  readonly limit?: number;
+  /** The value as both show it; undefined where there is nothing to tell. */
+  readonly value: (record: AccessRecord) => string | number | undefined;
+}
+
+/** What has a row: each property of a record, and each count of an association. */
+type RecordFieldName = Exclude<keyof AccessRecord, "datagrams"> | `datagrams.${keyof DatagramCounts}`;
+
+/**
+ * The most bytes that a target takes in a line, and any other text that others choose. What is longer is cut, so that a line
+ * is shorter than 4,096 bytes (PIPE_BUF on Linux, see pipe(7)): a pipe takes it whole, and lines of several workers never mix.
+ */
+const MAX_TARGET = 2_000;
+const MAX_TEXT = 320;
+
+/** Field → how the access log shows it. */
+export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
+  time: { json: "time", place: 1, value: ({ time }) => time.toISOString() },
+  id: { json: "id", place: 2, value: ({ id }) => id },
+  client: { json: "client", place: 3, value: ({ client }) => client },
+  user: { json: "user", place: 4, limit: MAX_TEXT, value: ({ user }) => user },
+  triedUser: { json: "tried_user", text: "tried_user", place: 22, value: ({ triedUser }) => triedUser },
+  protocol: { json: "protocol", place: 5, value: ({ protocol }) => protocol },
+  method: { json: "method", place: 6, limit: MAX_TEXT, value: ({ method }) => method },
+  target: { json: "target", place: 7, limit: MAX_TARGET, value: ({ target }) => target },
+  route: { json: "route", text: "route", place: 20, limit: MAX_TEXT, value: ({ route }) => route },
+  dialed: { json: "dialed", text: "dialed", place: 21, value: ({ dialed }) => dialed },
+  status: { json: "status", place: 8, value: ({ status }) => status },
+  fault: { json: "fault", text: "fault", place: 23, value: ({ fault }) => fault },
+  reason: {
+    json: "reason",
+    text: "reason",
+    place: 24,
+    quoted: true,
+    limit: MAX_TEXT,
+    value: ({ reason }) => reason,
+  },
+  sent: { json: "bytes_sent", text: "sent", place: 10, value: ({ sent }) => sent },
+  received: { json: "bytes_received", text: "received", place: 11, value: ({ received }) => received },
+  "datagrams.targets": {
+    json: "targets",
+    text: "targets",
+    place: 12,
+    value: ({ datagrams }) => datagrams?.targets,
+  },
+  "datagrams.sent": {
+    json: "datagrams_sent",
+    text: "datagrams_sent",
+    place: 13,
+    value: ({ datagrams }) => datagrams?.sent,
+  },
+  "datagrams.received": {
+    json: "datagrams_received",
+    text: "datagrams_received",
+    place: 14,
+    value: ({ datagrams }) => datagrams?.received,
+  },
+  "datagrams.dropped": {
+    json: "datagrams_dropped",
+    text: "datagrams_dropped",
+    place: 15,
+    value: ({ datagrams }) => datagrams?.dropped,
+  },
+  dnsTime: {
+    json: "dns_ms",
+    text: "dns",
+    place: 17,
+    unit: "ms",
+    value: ({ dnsTime }) => thousandths(dnsTime),
+  },
+  dialTime: {
+    json: "dial_ms",
+    text: "dial",
+    place: 18,
+    unit: "ms",
+    value: ({ dialTime }) => thousandths(dialTime),
+  },
+  firstByteTime: {
+    json: "first_byte_ms",
+    text: "first_byte",
+    place: 19,
+    unit: "ms",
+    value: ({ firstByteTime }) => thousandths(firstByteTime),
+  },
+  duration: {
+    json: "duration_ms",
+    text: "duration",
+    place: 16,
+    unit: "ms",
+    value: ({ duration }) => thousandths(duration),
+  },
+  ending: { json: "ending", place: 9, value: ({ ending }) => ending.replace(" ", "_") },
+};
+
+/** With at most three decimals. */
+function thousandths(duration: number | undefined): number | undefined {
+  return duration === undefined ? undefined : Math.round(duration * 1_000) / 1_000;
 }

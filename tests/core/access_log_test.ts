@@ -1,6 +1,6 @@
 import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatJson, formatRecord, formatText } from "../../src/observe/access_log.ts";
-import type { AccessRecord } from "../../src/observe/record.ts";
+import { type AccessRecord, RECORD_FIELDS } from "../../src/observe/record.ts";
 
 const FULL: AccessRecord = {
   time: new Date(Date.UTC(2026, 0, 31, 12)),
@@ -181,4 +181,12 @@ Deno.test("formatRecord() keeps a line below 4,096 bytes, whatever it is told", 
       if (format === "json") assertEquals(JSON.parse(line).id, FULL.id);
     }
   }
+});
+
+Deno.test("every field of a record has a name and a place of its own", () => {
+  const fields = Object.values(RECORD_FIELDS);
+  assertEquals(new Set(fields.map(({ json }) => json)).size, fields.length);
+  assertEquals(fields.map(({ place }) => place).toSorted((a, b) => a - b), fields.map((_, i) => i + 1));
+  const words = fields.filter(({ text }) => text === undefined);
+  assertEquals(words.length, Math.max(...words.map(({ place }) => place)));
 });
