@@ -1,5 +1,5 @@
 /**
- * Draws both state machines of `src/states.ts` into the README, as mermaid.
+ * Draws both state machines of `src/states.ts` into `src/README.md`, as mermaid.
  *
  * `deno task diagram` rewrites the picture; `deno task diagram --check` only tells whether it is stale.
  *
@@ -45,19 +45,19 @@ function replaceDiagram(page: string): string {
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);
   if (begin < 0 || end < begin) {
-    throw new Error(`Cannot draw: README.md needs the lines "${BEGIN}" and "${END}"`);
+    throw new Error(`Cannot draw: src/README.md needs the lines "${BEGIN}" and "${END}"`);
   }
   return `${page.slice(0, begin + BEGIN.length)}\n\n${drawStates()}\n\n${page.slice(end)}`;
 }
 
 if (import.meta.main) {
-  const path = new URL("../README.md", import.meta.url);
+  const path = new URL("../src/README.md", import.meta.url);
   const page = await Deno.readTextFile(path);
   const drawn = replaceDiagram(page);
   if (!Deno.args.includes("--check")) {
     await Deno.writeTextFile(path, drawn);
   } else if (drawn !== page) {
-    console.error('The state diagram in README.md is stale: run "deno task diagram"');
+    console.error('The state diagram in src/README.md is stale: run "deno task diagram"');
     Deno.exit(1);
   }
 }

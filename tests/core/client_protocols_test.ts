@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatHelp } from "../../src/cli/help/command_help.ts";
+import { formatTopic } from "../../src/cli/help/topic_help.ts";
 import { parseEndpoint } from "../../src/listeners/endpoint.ts";
 import { RULE_PROTOCOLS } from "../../src/policy/rule_request.ts";
 import { Rules } from "../../src/policy/rules.ts";
@@ -38,8 +39,7 @@ Deno.test("every client protocol is a scheme of listeners, and is told apart whe
 });
 
 Deno.test("people are told every word that rules have for protocols", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  assertStringIncludes(readme, `\`protocol=${RULE_PROTOCOLS.join(",")}\``);
+  assertStringIncludes(await formatTopic("rules"), `  protocol=${RULE_PROTOCOLS.join(",")}\n`);
   const help = formatHelp("explain").replace(/\s+/g, " ");
   for (const word of RULE_PROTOCOLS) assert(new RegExp(`speaks: [^(]*\\b${word}\\b`).test(help), word);
 });
