@@ -30,7 +30,9 @@ export interface FaultOptions extends ErrorOptions {
  *
  * @example
  * ```ts
- * throw new Fault("http_request_error", "The head is longer than 65536 bytes", { status: 431 });
+ * const fault = new Fault("http_request_error", "The head is longer than 65536 bytes", { status: 431 });
+ * fault.status; // 431
+ * fault.blame; // "client"
  * ```
  */
 export class Fault extends Error {

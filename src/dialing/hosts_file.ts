@@ -18,8 +18,12 @@ const MAX_COMPLAINTS = 10;
  *
  * @example
  * ```ts
+ * import { createProxy, parseHosts } from "sluice";
+ *
  * const hosts = parseHosts("192.0.2.1 db.test db # the database", "hosts.txt");
  * hosts.get("db"); // ["192.0.2.1"]
+ * const proxy = await createProxy({ listen: "127.0.0.1:0", hosts });
+ * await proxy.close();
  * ```
  */
 export function parseHosts(text: string, name: string): ReadonlyMap<string, readonly string[]> {

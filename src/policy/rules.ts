@@ -32,9 +32,11 @@ export interface RulesOptions {
  *
  * @example
  * ```ts
+ * import { parseRule } from "./rule.ts";
+ *
  * const rules = new Rules([parseRule("deny", "*.example.com", "--deny")], { connectPorts: [443] });
- * const request = { host: "www.example.com", port: 443, protocol: "connect", user: "ann", client: "::1" };
- * rules.decide(request).verdict; // "deny"
+ * const request = { host: "www.example.com", port: 443, user: "ann", client: "::1" };
+ * rules.decide({ ...request, protocol: "connect" }).verdict; // "deny"
  * ```
  */
 export class Rules {

@@ -19,7 +19,11 @@ const MAX_COMPLAINTS = 10;
  *
  * @example
  * ```ts
+ * import { createProxy, parseRules } from "sluice";
+ *
  * const rules = parseRules("deny *:25 # no mail\nallow *", "rules.txt");
+ * const proxy = await createProxy({ listen: "127.0.0.1:0", rules });
+ * await proxy.close();
  * ```
  */
 export function parseRules(text: string, name: string): Rule[] {

@@ -20,7 +20,11 @@ const MAX_COMPLAINTS = 10;
  *
  * @example
  * ```ts
- * new Users(parseUsersFile(await readFile("users", "utf8"), "users"));
+ * import { createProxy, hashPassword, parseUsersFile } from "sluice";
+ *
+ * const text = `ann:${await hashPassword("secret")}`; // or the text of a file that "sluice passwd" has written
+ * const proxy = await createProxy({ listen: "127.0.0.1:0", users: parseUsersFile(text, "users") });
+ * await proxy.close();
  * ```
  */
 export function parseUsersFile(text: string, name: string): UserEntry[] {

@@ -135,7 +135,11 @@ export interface Proxy extends AsyncDisposable {
    *
    * @example
    * ```ts
+   * import { createProxy } from "sluice";
+   *
+   * const proxy = await createProxy({ listen: "127.0.0.1:0" });
    * await proxy.reload({ rules: ["deny *.example.com"], timeouts: { idle: 60_000 } });
+   * await proxy.close();
    * ```
    */
   reload(changes?: ProxyOptions): Promise<void>;

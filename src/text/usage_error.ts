@@ -10,7 +10,10 @@
  *
  * @example
  * ```ts
- * throw new UsageError('Invalid port "80a": give a number from 0 to 65535');
+ * import { createProxy, UsageError } from "sluice";
+ *
+ * const error = await createProxy({ listen: "127.0.0.1:80a" }).catch((error: unknown) => error);
+ * error instanceof UsageError; // true
  * ```
  */
 export class UsageError extends Error {
