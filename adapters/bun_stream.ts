@@ -60,6 +60,9 @@ interface PendingWrite {
 /** Milliseconds of silence before the first keep-alive probe. */
 const KEEP_ALIVE_DELAY = 15_000;
 
+/** Bun reads at once behind a read that has all but filled its 512 KiB, and polls behind a shorter one. */
+const LONG_READ = 256 * 1024;
+
 const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
 const RESET = "The connection was reset";
@@ -83,6 +86,8 @@ export class SocketStream extends PortStream {
     error: (socket: BunSocket, { message }: Error) => socket.data.destroy({ reset: true, why: message }),
   };
 
+  /** See `DirectPort`. */
+  readonly gives = true;
   readonly local: Address;
   readonly remote: Address;
   readonly #socket: BunSocket;
@@ -143,7 +148,8 @@ export class SocketStream extends PortStream {
     }
     this.#receiver = undefined;
     if (receiver.receive(chunk)) this.#goOn(receiver, chunk.byteLength);
-    // Whether the reader goes on is known only after the microtasks; Bun polls later still.
+    // Whether the reader goes on is known only after the microtasks. Behind a long read Bun reads once more before it polls.
+    else if (chunk.byteLength >= LONG_READ) queueMicrotask(() => this.#pauseUnlessWanted());
     else this.#pauseSoon();
   }
 

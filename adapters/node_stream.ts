@@ -82,12 +82,9 @@ const CODES: Codes = {
 
 const NOTHING = new Uint8Array(0);
 
-/** Bytes that are read at once. */
-const READ_SIZE = 256 * 1024;
-
 const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
-/** A read of so many bytes gets a socket a buffer of its own; one of fewer than `LITTLE` takes it away. */
+/** Behind a read of so many bytes a socket is read into its receiver's memory; behind one of fewer than `LITTLE` no longer. */
 const MUCH = 32 * 1024;
 const LITTLE = 8 * 1024;
 
@@ -96,14 +93,7 @@ const LITTLE = 8 * 1024;
  * and one for each socket would cost memory while they idle. Any of them may be read at any time, so that nothing may
  * keep what is in it: what is written is a copy.
  */
-const SHARED = new Uint8Array(READ_SIZE);
-
-/** Buffers of sockets that had much to say. A write that the kernel does not take at once keeps such a one. */
-const SPARE: Uint8Array<ArrayBuffer>[] = [];
-const MOST_SPARE = 16;
-
-/** The socket whose buffer is in other hands. */
-let delivering: SocketStream | undefined;
+const SHARED = new Uint8Array(256 * 1024);
 
 /** Sockets that nobody waited for when they had something. */
 const RESTLESS: SocketStream[] = [];
@@ -118,7 +108,7 @@ export class SocketStream extends PortStream {
   #paused = true;
   /** Bytes since its turn began. */
   #turn = 0;
-  /** Whether the last read brought much. */
+  /** Whether it has much to say. */
   #busy = false;
   /** Where the read under way goes. */
   #buffer: Uint8Array<ArrayBuffer> = SHARED;
@@ -163,7 +153,7 @@ export class SocketStream extends PortStream {
     // Node may have destroyed the socket by now, of which both halves have ended.
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
-    this.#useOwnBuffer();
+    this.#borrow(receiver);
     this.#resume();
   }
 
@@ -171,7 +161,10 @@ export class SocketStream extends PortStream {
   #receive(length: number): boolean {
     TURNS.heard(length);
     const receiver = this.#receiver;
-    const bytes = this.#buffer.subarray(0, length);
+    const buffer = this.#buffer;
+    const bytes = buffer.subarray(0, length);
+    this.#buffer = SHARED;
+    this.#busy = length >= (this.#busy ? LITTLE : MUCH);
     if (receiver === undefined) {
       this.#unread = bytes.slice();
       this.#paused = true;
@@ -179,24 +172,18 @@ export class SocketStream extends PortStream {
       return false;
     }
     this.#receiver = undefined;
-    delivering = this;
-    const wanted = receiver.receive(bytes);
-    delivering = undefined;
-    if (wanted) this.#goOn(receiver, length);
+    if (receiver.receive(bytes)) this.#goOn(receiver, length);
     // Behind a read that fills the buffer libuv would go on at once, and what nobody waits for would be kept in a copy.
-    else if (length === READ_SIZE) this.settle();
+    else if (length === buffer.length) this.settle();
     // Whether the reader goes on is known only after the microtasks; Node reads again later still.
     else if (RESTLESS.push(this) === 1) setImmediate(settle);
-    this.#busy = length >= MUCH;
-    if (length < LITTLE && this.#buffer !== SHARED) spare(this.#giveUp());
-    if (this.#receiver !== undefined) this.#useOwnBuffer();
     return !this.#paused;
   }
 
-  /** Takes a buffer of its own if it has much to say: only once somebody waits, so that a stopped reader costs none. */
-  #useOwnBuffer(): void {
-    if (!this.#busy || this.#buffer !== SHARED) return;
-    this.#buffer = SPARE.pop() ?? new Uint8Array(READ_SIZE);
+  /** Reads into the receiver's memory what is much: in a buffer of the socket's own it would be held twice. */
+  #borrow(receiver: PortReceiver): void {
+    if (!this.#busy) return;
+    this.#buffer = receiver.lend();
     // Node has fixed the next buffer where the last read is over.
     this.#handle?.useUserBuffer(this.#buffer);
   }
@@ -208,6 +195,7 @@ export class SocketStream extends PortStream {
   /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
   #goOn(receiver: PortReceiver, length: number): void {
     this.#receiver = receiver;
+    this.#borrow(receiver);
     this.#turn += length;
     if (!TURNS.isOver(this.#turn)) return;
     this.#turn = 0;
@@ -222,13 +210,6 @@ export class SocketStream extends PortStream {
     if (!this.#paused) return;
     this.#paused = false;
     this.socket.resume();
-  }
-
-  /** Its own buffer, for somebody to keep; the next read goes to the shared one. */
-  #giveUp(): Uint8Array<ArrayBuffer> {
-    const own = this.#buffer;
-    this.#buffer = SHARED;
-    return own;
   }
 
   /** Stops reading when nobody waits. */
@@ -250,10 +231,11 @@ export class SocketStream extends PortStream {
     }
     this.#finReceived = true;
     if (this.#unwritable) this.socket.destroy();
-    if (this.#buffer !== SHARED) spare(this.#giveUp());
+    const borrowed = this.#buffer === SHARED ? undefined : this.#buffer;
+    this.#buffer = SHARED;
     const receiver = this.#receiver;
     this.#receiver = undefined;
-    receiver?.end();
+    receiver?.end(borrowed);
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
@@ -263,14 +245,10 @@ export class SocketStream extends PortStream {
     if (this.socket.writableLength === 0 && this.socket.errored === null) {
       return this.#unwritable ? Promise.reject(this.#failure()) : undefined;
     }
-    const isLent = delivering !== undefined && bytes.buffer === delivering.#buffer.buffer &&
-      bytes.buffer !== SHARED.buffer;
-    const kept = isLent ? delivering!.#giveUp() : undefined;
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
       // The callback of this one comes when the one before it is done.
       this.socket.write(NOTHING, (error) => {
-        if (kept !== undefined) spare(kept);
         if (!error) this.#resolve();
       });
     });
@@ -335,10 +313,6 @@ export class SocketStream extends PortStream {
     const problem = `The connection with ${show(this.remote)} failed`;
     return socketError(problem, { code: CODES[code] ?? "proxy_internal_error", cause });
   }
-}
-
-function spare(buffer: Uint8Array<ArrayBuffer>): void {
-  if (SPARE.length < MOST_SPARE) SPARE.push(buffer);
 }
 
 function settle(): void {

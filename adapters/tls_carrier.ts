@@ -152,7 +152,7 @@ export class Carrier extends Duplex {
   #receive(bytes: Uint8Array<ArrayBuffer>): boolean {
     this.#pulled = false;
     if (this.over) return false;
-    if (bytes.byteLength === this.#size) this.#size = Math.min(2 * this.#size, MOST_READ);
+    if (bytes.byteLength >= this.#size) this.#size = Math.min(2 * this.#size, MOST_READ);
     else if (bytes.byteLength < this.#size / 4) this.#size = LEAST_READ;
     this.#hand(bytes);
     return false;

@@ -22,9 +22,10 @@ export interface PortReceiver {
   /** Memory for one read, for ports whose sockets have none of their own. It is the port's until it has answered. */
   lend(): Uint8Array<ArrayBuffer>;
   /**
-   * Takes at least one byte: at the beginning of the lent memory, or else in memory of the port's that is valid until
-   * this returns, and, where it was passed on to `write()` of a port of the same runtime meanwhile, until that write has
-   * settled. Answers whether it waits for more.
+   * Takes at least one byte: at the beginning of the lent memory, or else in memory of the port's. Where the port
+   * {@link DirectPort.gives} it, it is the receiver's from then on. Otherwise it is valid until this returns, and, where
+   * it was passed on to `write()` of a port of the same runtime meanwhile, until that write has settled. Answers whether
+   * it waits for more.
    */
   receive(bytes: Uint8Array<ArrayBuffer>): boolean;
   /** The peer has sent FIN. `memory` is the lent memory, where some was lent. */
@@ -35,6 +36,8 @@ export interface PortReceiver {
 
 /** A connection without streams around it. */
 export interface DirectPort {
+  /** Whether what it brings comes each time in new memory, which it does not use again. */
+  readonly gives?: boolean;
   /** Asks for the next bytes. */
   pull(receiver: PortReceiver): void;
   /**

@@ -15,6 +15,8 @@ const NONE = new Uint8Array(0);
 export class ByteBuffer {
   #block: Uint8Array<ArrayBuffer>;
   #lent: Uint8Array<ArrayBuffer> = NONE;
+  /** Whether the block came with its bytes: it goes with the last of them. */
+  #adopted = false;
   #start = 0;
   #end = 0;
   /** How far {@link ByteBuffer.lineEnd} has looked, so that a slow drip costs O(n) and not O(n²). */
@@ -59,7 +61,14 @@ export class ByteBuffer {
   skip(count: number): void {
     this.#start += count;
     this.#searched = this.#scanned = this.#lines = 0;
-    if (this.#start >= this.#end) this.#start = this.#end = 0;
+    if (this.#start < this.#end) return;
+    this.#start = this.#end = 0;
+    if (this.#adopted) this.#replace(NONE);
+  }
+
+  #replace(block: Uint8Array<ArrayBuffer>): void {
+    this.#block = block;
+    this.#adopted = false;
   }
 
   /** Takes up to `limit` bytes off the front: a view, valid until the buffer is filled again. */
@@ -108,6 +117,13 @@ export class ByteBuffer {
     this.#end += bytes.length;
   }
 
+  /** Holds these bytes in the memory that they came in, when nothing waits. Nobody else may use it from then on. */
+  adopt(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#block = bytes;
+    this.#adopted = true;
+    this.#end = bytes.length;
+  }
+
   /**
    * Lends the free room behind the last byte, at least `least` bytes of it, to be filled by a BYOB read. The buffer
    * must not be used until {@link ByteBuffer.restore} brings the memory back: a BYOB read detaches it.
@@ -125,7 +141,7 @@ export class ByteBuffer {
     const needed = waiting.length + least;
     if (needed <= this.#block.length) this.#block.copyWithin(0, this.#start, this.#end);
     else {
-      this.#block = new Uint8Array(Math.max(needed, this.#block.length * 2));
+      this.#replace(new Uint8Array(Math.max(needed, this.#block.length * 2)));
       this.#block.set(waiting);
     }
     this.#searched = Math.max(0, this.#searched - this.#start);
@@ -145,6 +161,6 @@ export class ByteBuffer {
   /** Changes how much fits, when nothing waits. */
   resize(capacity: number): void {
     if (this.length > 0 || capacity === this.#block.length) return;
-    this.#block = capacity === 0 ? NONE : new Uint8Array(capacity);
+    this.#replace(capacity === 0 ? NONE : new Uint8Array(capacity));
   }
 }

@@ -179,8 +179,7 @@ export class ByteReader implements PortReceiver {
     if (this.#fault) return false;
     this.#pulled = false;
     if (this.#lent > 0) this.#takeBack(bytes);
-    else if (!this.#drain || this.buffer.length > 0) this.#append(bytes);
-    else this.buffer.resize(0);
+    else this.#takeOver(bytes);
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.resolve(true);
@@ -207,7 +206,17 @@ export class ByteReader implements PortReceiver {
     this.#trend = 0;
   }
 
-  #append(bytes: Uint8Array): void {
+  /** Bytes that are not in lent memory. */
+  #takeOver(bytes: Uint8Array<ArrayBuffer>): void {
+    // They would have filled it.
+    if (bytes.length > this.#capacity) this.#resize(BULK_CAPACITY);
+    if (!this.#drain || this.buffer.length > 0) this.#append(bytes);
+    else this.buffer.resize(0);
+  }
+
+  /** What comes in memory for the reader is not copied: a copy would be held beside it while a write waits. */
+  #append(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#port.gives && this.buffer.length === 0) return this.buffer.adopt(bytes);
     if (this.buffer.length === 0 && this.buffer.capacity > FIRST_CAPACITY) this.buffer.resize(0);
     this.buffer.append(bytes);
   }

@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ByteReader } from "../../src/streams/byte_reader.ts";
 import { Fault } from "../../src/faults.ts";
+import type { PortReceiver } from "../../src/runtime/direct_port.ts";
 import { StreamPort } from "../../src/streams/stream_port.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 
-function bytes(text: string): Uint8Array {
+function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
@@ -182,4 +183,21 @@ Deno.test("ByteReader reads streams that are no byte streams, too", async () => 
   const reader = new ByteReader(new StreamPort({ readable, writable: new WritableStream() }), "client");
   while (await reader.fill());
   assertEquals(text(reader.buffer.bytes), "one two");
+});
+
+Deno.test("ByteReader holds what a port gives in the memory that it came in, and lets go of it with the last byte", async () => {
+  const given = bytes("hello world");
+  const port = {
+    gives: true,
+    unsent: 0,
+    pull: (receiver: PortReceiver) => void receiver.receive(given),
+    write: () => undefined,
+    close: () => undefined,
+    destroy: () => {},
+  };
+  const reader = new ByteReader(port, "client");
+  await reader.fill();
+  assertEquals(reader.buffer.bytes.buffer, given.buffer);
+  assertEquals(text(reader.buffer.take()), "hello world");
+  assertEquals(reader.buffer.capacity, 0);
 });
