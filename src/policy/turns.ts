@@ -4,19 +4,39 @@
  * @module
  */
 
-/** Of how many keys it is remembered when they had a turn. */
+/** Of how many keys it is remembered when they had a turn, and of how many that they are preferred. */
 const MAX_KEYS = 10_000;
 
 /** When each key (a source, a name) had its last turn. The ones longest ago are forgotten when there are too many. */
 export class Turns {
   readonly #last = new Map<string, number>();
+  /** Kept apart, so that many strangers push out no key that is preferred. */
+  readonly #preferred = new Set<string>();
   #count = 0;
 
-  /** A key has a turn now. */
+  /** A key has a turn now. It is preferred no longer. */
   note(key: string): void {
-    this.#last.delete(key);
+    this.forget(key);
     this.#last.set(key, ++this.#count);
     if (this.#last.size > MAX_KEYS) this.#last.delete(this.#last.keys().next().value!);
+  }
+
+  /** The turns of a key do not count. */
+  forget(key: string): void {
+    this.#last.delete(key);
+    this.#preferred.delete(key);
+  }
+
+  /** The turns of a key do not count, and until its next one it comes before all keys that are not preferred. */
+  prefer(key: string): void {
+    this.forget(key);
+    this.#preferred.add(key);
+    if (this.#preferred.size > MAX_KEYS) this.#preferred.delete(this.#preferred.keys().next().value!);
+  }
+
+  /** Whether it comes before others. */
+  prefers(key: string): boolean {
+    return this.#preferred.has(key);
   }
 
   /** A number that is higher the later the last turn was; 0 where none is remembered. */
@@ -44,8 +64,8 @@ export interface WaitOptions {
 }
 
 /**
- * A line that is fair by keys. First comes whoever has no key that had a turn lately, then those whose latest turn is
- * longest ago. Among equals the latest comes first: under a flood a line in order has everybody wait until it is too
+ * A line that is fair by keys. First come those with a key that is preferred, then those who have no key that had a turn
+ * lately, then those whose latest turn is longest ago. Among equals the latest comes first: under a flood a line in order has everybody wait until it is too
  * late, and this one has a newcomer wait for one turn.
  */
 export class Line {
@@ -132,6 +152,7 @@ export class Line {
   }
 
   #rank({ keys }: Group): number[] {
-    return keys.map((key) => this.#turns.last(key)).sort((a, b) => b - a);
+    const turns = keys.map((key) => this.#turns.last(key)).sort((a, b) => b - a);
+    return keys.some((key) => this.#turns.prefers(key)) ? [-1, ...turns] : turns;
   }
 }

@@ -135,16 +135,15 @@ export class Users {
     // An unknown name has the cost of one of the hashes, and the same one each time, as a known name would.
     const hash = known ?? this.#hashes[name.readUInt32LE() % this.#hashes.length];
     await this.#runs.begin(keys, signal);
+    let right = false;
     try {
       // A client that opens many connections at once has been waiting for its own answer.
-      if (this.#recall(both)) return true;
-      const right = await this.#verifyHash(hash, password);
-      if (!right || !known) return false;
+      right = this.#recall(both) || (await this.#verifyHash(hash, password) && known !== undefined);
     } finally {
-      this.#runs.end(keys);
+      this.#runs.end(keys, right);
     }
-    this.#remember(both);
-    return true;
+    if (right) this.#remember(both);
+    return right;
   }
 
   #recall(both: string): boolean {
@@ -168,7 +167,11 @@ export class Users {
 /** Who waits for a run of scrypt: where from, and the digest of the name. */
 type Keys = readonly [source: string, name: string];
 
-/** Two at once, and of one source never more than one; the others wait in a line that is fair by source and by name. */
+/**
+ * Two at once, and of one source never more than one; the others wait in a line that is fair by source and by name. A
+ * source whose last password was right stands before all others: who guesses at a name from many sources keeps none of
+ * its users out.
+ */
 class Runs {
   readonly #turns = new Turns();
   readonly #line = new Line(this.#turns);
@@ -187,15 +190,22 @@ class Runs {
     await turn;
   }
 
-  end([source]: Keys): void {
+  /** `right` is whether the password was. */
+  end([source, name]: Keys, right: boolean): void {
+    if (right) {
+      this.#turns.prefer(source);
+      this.#turns.forget(name);
+    } else this.#turns.note(source);
     this.#sources.delete(source);
     const next = this.#line.next(([other]) => !this.#sources.has(other));
     if (next) this.#claim(next);
   }
 
-  #claim(keys: readonly string[]): void {
-    this.#sources.add(keys[0]);
-    for (const key of keys) this.#turns.note(key);
+  #claim([source, name]: readonly string[]): void {
+    this.#sources.add(source);
+    this.#turns.note(name);
+    // Others of a source that was right last may wait behind this run, and keep their place until it was wrong.
+    if (!this.#turns.prefers(source)) this.#turns.note(source);
   }
 }
 

@@ -160,7 +160,10 @@ Deno.test("scrypt runs twice at once and no more; who waits can give up, or be s
 /** Verifies while scrypt is held; tells in which order the passwords get their runs. */
 class Contest {
   readonly scrypt = new FakeScrypt();
-  readonly users = new Users([entry("ann", "secret"), entry("bob", "hidden")], this.scrypt);
+  readonly users = new Users(
+    [entry("ann", "secret"), entry("bob", "hidden"), entry("eve", "third")],
+    this.scrypt,
+  );
   readonly refused: unknown[] = [];
 
   constructor() {
@@ -225,6 +228,47 @@ Deno.test("of those who wait for scrypt beyond 100, one is refused for each that
   assertEquals(contest.refused.map((error) => (error as Fault).code), ["authentication_unavailable"]);
   await contest.end(0);
   assertEquals(contest.runs[2], "hidden");
+});
+
+Deno.test("a source whose last password was right gets its run before all strangers, and is not refused", async () => {
+  for (const guessed of ["ann", "a name that nobody has tried"]) {
+    const contest = new Contest();
+    contest.ask("bob", "hidden", "192.0.2.2:1");
+    await settled();
+    await contest.end(0);
+    for (let source = 0; source < 102; source++) {
+      const user = guessed === "ann" ? guessed : `${guessed} ${source}`;
+      contest.ask(user, `guess ${source}`, `198.51.100.${source}:1`);
+    }
+    await settled();
+    // The second waits behind the run of the first, and stays before the strangers meanwhile.
+    contest.ask("ann", "secret", "192.0.2.2:1");
+    contest.ask("eve", "third", "192.0.2.2:1");
+    for (let source = 0; source < 40; source++) contest.ask("ann", `more ${source}`, `203.0.113.${source}:1`);
+    await settled();
+    await contest.end(1);
+    for (let source = 40; source < 80; source++) {
+      contest.ask("ann", `more ${source}`, `203.0.113.${source}:1`);
+    }
+    await settled();
+    await contest.end(3);
+    assertEquals(contest.runs.slice(3).toSorted(), ["secret", "third"], guessed);
+  }
+});
+
+Deno.test("a source that was right once and then guesses stands behind strangers again", async () => {
+  const contest = new Contest();
+  contest.ask("bob", "hidden", "192.0.2.2:1");
+  await settled();
+  await contest.end(0);
+  contest.ask("ann", "guess 1", "192.0.2.2:1");
+  await settled();
+  contest.ask("ann", "stranger's", "198.51.100.1:1");
+  contest.ask("ann", "guess 2", "192.0.2.2:1");
+  contest.ask("ann", "newcomer's", "203.0.113.1:1");
+  await settled();
+  await contest.end(1);
+  assertEquals(contest.runs.slice(1), ["guess 1", "stranger's", "newcomer's"]);
 });
 
 Deno.test("a run of scrypt that fails frees its place", async () => {
