@@ -1,6 +1,9 @@
 /**
  * What the proxy has done since it started, in numbers.
  *
+ * A new number is a property of {@link Totals}, what counts it in {@link Metrics}, and a row in {@link METRICS} that says
+ * how it is shown and summed up. None of the three compiles without the others.
+ *
  * @module
  */
 
@@ -87,24 +90,129 @@ export class Metrics {
   }
 }
 
+/** What a number counts, which says how people read it. */
+export type MetricUnit = "date" | "seconds" | "bytes" | "times";
+
+/** One of the {@link Totals}: how it is shown. */
+export interface Metric {
+  /** Its name for Prometheus, and what follows from it; undefined where it has none. */
+  readonly family?: {
+    readonly name: string;
+    readonly type: "counter" | "gauge";
+    readonly help: string;
+    /** What is counted apart, where the value is counts by a key. */
+    readonly label?: string;
+  };
+  /** What the status page calls the number, or the sum of the counts; undefined where it shows no such sum. */
+  readonly title?: string;
+  /** What the status page calls the table of the counts. */
+  readonly section?: string;
+  readonly unit: MetricUnit;
+}
+
+/** The same, and how it is summed up. */
+interface SummedMetric<Value> extends Metric {
+  /** What several have done together: proxies side by side, or one after the other. */
+  readonly together: (a: Value, b: Value) => Value;
+}
+
+/** Total → how it is shown and summed up, in the order in which people are told of them. */
+export const METRICS: { readonly [Key in keyof Totals]: SummedMetric<Totals[Key]> } = {
+  started: { title: "Started", unit: "date", together: Math.min },
+  uptime: {
+    family: { name: "sluice_uptime_seconds", type: "gauge", help: "Time since the start." },
+    title: "Up",
+    unit: "seconds",
+    together: Math.max,
+  },
+  open: {
+    family: { name: "sluice_connections_open", type: "gauge", help: "Client connections under way." },
+    title: "Connections open",
+    unit: "times",
+    together: add,
+  },
+  connections: {
+    family: { name: "sluice_connections_total", type: "counter", help: "Client connections accepted." },
+    title: "Connections accepted",
+    unit: "times",
+    together: add,
+  },
+  requests: {
+    family: {
+      name: "sluice_requests_total",
+      type: "counter",
+      help: "Requests and tunnels ended, by protocol.",
+      label: "protocol",
+    },
+    title: "Requests and tunnels ended",
+    section: "Protocols",
+    unit: "times",
+    together: addCounts,
+  },
+  endings: {
+    family: {
+      name: "sluice_endings_total",
+      type: "counter",
+      help: "Requests and tunnels ended, by how.",
+      label: "ending",
+    },
+    section: "How they ended",
+    unit: "times",
+    together: addCounts,
+  },
+  faults: {
+    family: {
+      name: "sluice_faults_total",
+      type: "counter",
+      help: "Requests and tunnels that failed, by fault.",
+      label: "fault",
+    },
+    section: "Faults",
+    unit: "times",
+    together: addCounts,
+  },
+  sent: {
+    family: { name: "sluice_sent_bytes_total", type: "counter", help: "Bytes from clients to targets." },
+    title: "From clients to targets",
+    unit: "bytes",
+    together: add,
+  },
+  received: {
+    family: { name: "sluice_received_bytes_total", type: "counter", help: "Bytes from targets to clients." },
+    title: "From targets to clients",
+    unit: "bytes",
+    together: add,
+  },
+};
+
+/** A number, or numbers by a key. */
+export type MetricValue = number | Readonly<Record<string, number>>;
+
+/** Every total with its row. */
+export function metricsOf(
+  totals: Totals,
+): readonly { readonly metric: Metric; readonly value: MetricValue }[] {
+  return KEYS.map((key) => ({ metric: METRICS[key], value: totals[key] as MetricValue }));
+}
+
+const KEYS = Object.keys(METRICS) as (keyof Totals)[];
+
 /** What several have done together: proxies side by side, or one after the other. */
 export function sumTotals(a: Totals, b: Totals): Totals {
-  return {
-    started: Math.min(a.started, b.started),
-    uptime: Math.max(a.uptime, b.uptime),
-    open: a.open + b.open,
-    connections: a.connections + b.connections,
-    requests: sumCounts(a.requests, b.requests),
-    endings: sumCounts(a.endings, b.endings),
-    faults: sumCounts(a.faults, b.faults),
-    sent: a.sent + b.sent,
-    received: a.received + b.received,
-  };
+  return Object.fromEntries(KEYS.map((key) => [key, together(key, a, b)])) as unknown as Totals;
+}
+
+function together<Key extends keyof Totals>(key: Key, a: Totals, b: Totals): Totals[Key] {
+  return METRICS[key].together(a[key], b[key]);
 }
 
 type Counts<K extends string> = Readonly<Partial<Record<K, number>>>;
 
-function sumCounts<K extends string>(a: Counts<K>, b: Counts<K>): Counts<K> {
+function add(a: number, b: number): number {
+  return a + b;
+}
+
+function addCounts<K extends string>(a: Counts<K>, b: Counts<K>): Counts<K> {
   const sum: Partial<Record<K, number>> = { ...a };
   for (const [key, n] of Object.entries(b) as [K, number][]) sum[key] = (sum[key] ?? 0) + n;
   return sum;

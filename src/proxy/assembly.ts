@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PageFacts } from "../admin/pages.ts";
+import type { PageFacts } from "../admin/facts.ts";
 import type { Services } from "../connection/services.ts";
 import { UnfinishedHeads } from "../request/unfinished_heads.ts";
 import { Failover } from "../dialing/failover.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PageFacts } from "../admin/pages.ts";
+import type { PageFacts } from "../admin/facts.ts";
 import { formatAddress } from "../addresses/host.ts";
 import { Connection } from "../connection/connection.ts";
 import { runConnection } from "../connection/run.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PageFacts } from "../admin/pages.ts";
+import type { PageFacts } from "../admin/facts.ts";
 import type { DialingServices } from "../dialing/dialing.ts";
 import type { Lifelines } from "../dialing/lifeline.ts";
 import type { AccessRecord } from "../observe/record.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Listening, maySeePages, pageAt, type PageFacts } from "../../src/admin/pages.ts";
+import { maySeePages, pageAt } from "../../src/admin/pages.ts";
+import type { Listening, PageFacts } from "../../src/admin/facts.ts";
 
 function facts(options: Partial<PageFacts> = {}): PageFacts {
   return {
