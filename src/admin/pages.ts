@@ -9,7 +9,7 @@
  */
 
 import { isLoopback, parseIp } from "../addresses/host.ts";
-import type { Role } from "../listeners/entrance.ts";
+import type { Role } from "../listeners/listener_settings.ts";
 import type { Page } from "../protocols/http1/answer.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { PageFacts } from "./facts.ts";

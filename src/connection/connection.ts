@@ -6,7 +6,7 @@
 
 import { formatAuthority } from "../addresses/host.ts";
 import type { Fault } from "../faults.ts";
-import type { Entrance, Role } from "../listeners/entrance.ts";
+import type { ListenerSettings, Role } from "../listeners/listener_settings.ts";
 import type { Entry } from "../policy/admission.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
@@ -28,7 +28,7 @@ export interface ConnectionOptions {
   readonly stream: ByteStream;
   readonly services: Services;
   /** What the listener is told of its clients. */
-  readonly entrance: Entrance;
+  readonly entrance: ListenerSettings;
   /** Counts it among all connections and among those of its client. */
   readonly entry: Entry;
   /** Called when it is over. */
@@ -39,7 +39,7 @@ export interface ConnectionOptions {
 export class Connection extends Watch implements Requester {
   readonly id: string;
   readonly services: Services;
-  readonly entrance: Entrance;
+  readonly entrance: ListenerSettings;
   readonly handshakeOptions: HandshakeOptions;
   client: Channel;
   /** See `Requester`. */

@@ -11,7 +11,7 @@ import { runConnection } from "../connection/run.ts";
 import { detectRuntime } from "../detect_runtime.ts";
 import { Fault } from "../faults.ts";
 import { type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
-import { Entrance, PLAIN_ENTRANCE, type Role } from "../listeners/entrance.ts";
+import { ListenerSettings, PLAIN_LISTENER, type Role } from "../listeners/listener_settings.ts";
 import { listenUnix } from "../listeners/unix_socket.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
 import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract.ts";
@@ -52,7 +52,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 interface OpenListener {
   readonly listener: Listener;
   readonly endpoint: Endpoint;
-  readonly entrance: Entrance;
+  readonly entrance: ListenerSettings;
 }
 
 class Server implements Proxy {
@@ -142,7 +142,7 @@ class Server implements Proxy {
   }
 
   async listen(endpoint: Endpoint, role?: Role): Promise<void> {
-    const entrance = new Entrance(endpoint, role);
+    const entrance = new ListenerSettings(endpoint, role);
     const { options: { workers = 1 }, readText } = this.#assembly.configuration;
     (await entrance.load(readText))();
     const { address, mode } = endpoint;
@@ -155,7 +155,7 @@ class Server implements Proxy {
     });
   }
 
-  async #accept(listener: Listener, entrance: Entrance): Promise<void> {
+  async #accept(listener: Listener, entrance: ListenerSettings): Promise<void> {
     for await (const stream of listener) {
       if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, entrance).catch(this.#failed);
       else stream.readable.cancel().catch(() => {});
@@ -163,13 +163,13 @@ class Server implements Proxy {
   }
 
   handle(stream: ByteStream): Promise<void> {
-    return this.#serve(stream, PLAIN_ENTRANCE);
+    return this.#serve(stream, PLAIN_LISTENER);
   }
 
   readonly #failed = (error: unknown): void =>
     this.#assembly.services.log.error("A connection failed", error);
 
-  #serve(stream: ByteStream, entrance: Entrance): Promise<void> {
+  #serve(stream: ByteStream, entrance: ListenerSettings): Promise<void> {
     // A load balancer is not a client, but says later whose connection it passes on.
     const entry = this.#assembly.admission.enter(entrance.trusts ? undefined : stream.remote);
     const isClient = entrance.role === "proxy";

@@ -11,7 +11,7 @@ import type { Fault } from "../faults.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
 import type { ClientSide } from "../protocols/http/sides.ts";
-import type { Role } from "../listeners/entrance.ts";
+import type { Role } from "../listeners/listener_settings.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { Watch } from "../traffic/watch.ts";
 import type { RequestServices } from "./services.ts";

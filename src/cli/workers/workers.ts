@@ -9,7 +9,7 @@ import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
 import { configure } from "../../proxy/configuration.ts";
 import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
-import { Entrance } from "../../listeners/entrance.ts";
+import { ListenerSettings } from "../../listeners/listener_settings.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
@@ -100,7 +100,7 @@ export async function serveByWorkers(
 
 /** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */
 async function readCertificates(settings: ProxyOptions, { read }: TextFiles): Promise<void> {
-  for (const text of endpointsOf(settings)) await new Entrance(parseEndpoint(text)).load(read);
+  for (const text of endpointsOf(settings)) await new ListenerSettings(parseEndpoint(text)).load(read);
 }
 
 function checkSharing({ settings, workers }: Pick<Work, "settings" | "workers">, runtime: Runtime): Sharing {

@@ -1,16 +1,15 @@
 /**
- * How clients come in by a listener: what it speaks, over TLS or not, and who may speak for whom.
+ * The settings of one listener: what it speaks, over TLS or not, and which load balancers it trusts.
  *
  * @module
  */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Endpoint, ListenerTls } from "./endpoint.ts";
 import { type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
-import type { Certificate, TlsServerOptions } from "../runtime/contract.ts";
+import type { TlsServerOptions } from "../runtime/contract.ts";
 import type { ReadText } from "../text/text_file.ts";
-import { UsageError } from "../text/usage_error.ts";
+import { readCertificate } from "../tls/certificate_files.ts";
 
 /** What a listener is for. */
 export type Role =
@@ -20,7 +19,7 @@ export type Role =
   | "admin";
 
 /** A listener's own settings, shared by all its connections. */
-export class Entrance {
+export class ListenerSettings {
   /** The protocols that are detected; all that can be told apart when undefined. */
   readonly accepts: readonly Protocol[] | undefined;
   /** Whose connections begin with a PROXY protocol header; nobody's when undefined. */
@@ -29,7 +28,7 @@ export class Entrance {
   readonly #tls: ListenerTls | undefined;
   #secrets: Omit<TlsServerOptions, "signal"> | undefined;
 
-  /** Files are read by {@link Entrance.load}. */
+  /** Files are read by {@link ListenerSettings.load}. */
   constructor({ scheme, tls, trusts }: Pick<Endpoint, "scheme" | "tls" | "trusts">, role: Role = "proxy") {
     this.accepts = role === "admin" ? ["http"] : scheme === "auto" ? undefined : [scheme];
     this.trusts = trusts?.map(needIpBlock);
@@ -60,33 +59,5 @@ export class Entrance {
   }
 }
 
-async function readCertificate(files: Certificate, readText: ReadText): Promise<Certificate> {
-  const cert = await readText(files.cert, "the certificate");
-  const key = await readText(files.key, "the key");
-  if (!attempt(() => new X509Certificate(cert))) {
-    throw new UsageError(`Cannot use the certificate "${files.cert}": it is no certificate in PEM`);
-  }
-  if (!attempt(() => createPrivateKey(key))) {
-    throw new UsageError(
-      `Cannot use the key "${files.key}": it is no private key in PEM without a passphrase`,
-    );
-  }
-  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    throw new UsageError(
-      `Cannot use the key "${files.key}": it is not that of the certificate "${files.cert}"`,
-    );
-  }
-  return { cert, key };
-}
-
-function attempt(parse: () => unknown): boolean {
-  try {
-    parse();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** For streams that come from elsewhere than a listener. */
-export const PLAIN_ENTRANCE: Entrance = new Entrance({ scheme: "auto" });
+export const PLAIN_LISTENER: ListenerSettings = new ListenerSettings({ scheme: "auto" });
