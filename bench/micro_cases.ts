@@ -25,6 +25,7 @@ import { relay } from "../src/traffic/relay.ts";
 import type { Runtime } from "../src/runtime/contract.ts";
 import { createProxy } from "../src/proxy/server.ts";
 import { MemoryEnd } from "./memory_end.ts";
+import { completeSettings } from "../src/settings/settings.ts";
 
 /** What is used of mitata. */
 interface Mitata {
@@ -127,8 +128,7 @@ function chunkedBody(): () => unknown {
 function socks5(): () => unknown {
   const options = {
     credentialsRequired: false,
-    maxHeaderSize: LIMIT,
-    name: "proxy",
+    settings: completeSettings({ name: "proxy", privateDestinations: "allow" }),
     reference: "1",
     date: () => new Date(),
   };

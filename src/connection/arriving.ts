@@ -60,7 +60,7 @@ export const ARRIVING = {
       do {
         const detected = detect(client.reader.buffer, accepts);
         // A web server answers to whatever it is sent.
-        if (services.disguised && (detected === "tls" || detected === "unknown")) {
+        if (services.settings.disguised && (detected === "tls" || detected === "unknown")) {
           return { event: "recognized", payload: { protocol: "http" } };
         }
         if (detected === "tls" || detected === "unknown") {

@@ -94,9 +94,9 @@ export class Connection extends Watch implements Requester {
 
   /** See `Requester`. */
   clientSide(request: HttpRequest): ClientSide {
-    const { services: { name, limits, forwarded, clock }, client: channel } = this;
+    const { services: { settings, clock }, client: channel } = this;
     const date = (): Date => clock.date();
-    return new Http1Client({ channel, request, name, maxHeaderSize: limits.headerSize, forwarded, date });
+    return new Http1Client({ channel, request, settings, date });
   }
 
   /** See `Requester`. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { Settings } from "../settings/settings.ts";
 import { Channel } from "../streams/channel.ts";
 import { channelStream } from "../streams/channel_stream.ts";
 import { Fault, toFault } from "../faults.ts";
@@ -46,8 +47,8 @@ export interface ChainOptions extends DirectOptions {
   readonly readFile: (path: string) => Promise<string>;
   /** Connections to upstreams that were opened before; none where undefined. */
   readonly reserve?: Reserve;
-  /** The most bytes that the head of an upstream's response may have. */
-  readonly maxHeaderSize: number;
+  /** What is in force for this dial. */
+  readonly settings: Settings;
   /**
    * Told that an upstream is about to be asked for an address; what it returns is called once that is
    * reached.
@@ -284,7 +285,7 @@ class Passage {
       credentials: hop.credentials,
       authorization,
       via: this.#request.via,
-      maxHeaderSize: this.#options.maxHeaderSize,
+      settings: this.#options.settings,
       pinned: isPinned(hop),
     };
   }

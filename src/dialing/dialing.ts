@@ -17,8 +17,7 @@ import type { ExchangeRequest, TunnelRequest } from "../protocols/common/handsha
 import { viaOf } from "../protocols/http1/forwarding.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { ByteStream, Runtime, TcpAddress } from "../runtime/contract.ts";
-import type { Limits } from "../settings/limits.ts";
-import type { Timeouts } from "../settings/timeouts.ts";
+import type { Settings } from "../settings/settings.ts";
 import { Channel } from "../streams/channel.ts";
 import { streamPair } from "../streams/stream_pair.ts";
 import type { SecretFiles } from "../text/secret_files.ts";
@@ -38,11 +37,8 @@ export interface DialingServices extends JudgementServices {
   readonly runtime: Pick<Runtime, "connectTls" | "dial">;
   readonly resolver: Resolver;
   readonly clock: Clock;
-  readonly timeouts: Timeouts;
-  readonly limits: Limits;
+  readonly settings: Settings;
   readonly log: Log;
-  /** The token that names this deployment in Via. */
-  readonly name: string;
   readonly secrets: SecretFiles;
   readonly router: Router;
   readonly failover: Failover;
@@ -189,15 +185,15 @@ export async function dial(
     target: request.target,
     client: caller.client,
     via: request.kind === "exchange"
-      ? viaOf(request.http, services.name)
-      : request.via ?? `1.1 ${services.name}`,
+      ? viaOf(request.http, services.settings.name)
+      : request.via ?? `1.1 ${services.settings.name}`,
   }, {
     ...chainOptions(
       services,
       controller.signal,
       (address, channel) => judge(services, question, { address, ends: channel }),
     ),
-    timeout: services.timeouts.connect,
+    timeout: services.settings.timeouts.connect,
     caller,
     reserve: services.reserve,
   });
@@ -221,7 +217,7 @@ export async function dial(
 
 /** What goes through upstreams is given; `judgeTarget` is as in `ChainOptions`. */
 function chainOptions(
-  { runtime, resolver, clock, limits, secrets, listening }: DialingServices,
+  { runtime, resolver, clock, settings, secrets, listening }: DialingServices,
   signal: AbortSignal,
   judgeTarget: ChainOptions["judge"],
 ): ChainOptions {
@@ -230,7 +226,7 @@ function chainOptions(
     resolver,
     clock,
     signal,
-    maxHeaderSize: limits.headerSize,
+    settings,
     judge: judgeTarget,
     judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
     readFile: (path) => secrets.read(path),

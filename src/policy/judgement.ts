@@ -6,6 +6,7 @@
 
 import { reachedAt, spelledAddresses } from "../addresses/spelled_addresses.ts";
 import type { Address, TcpAddress } from "../runtime/contract.ts";
+import type { DestinationSettings } from "../settings/destinations.ts";
 import { refuseSpecialPurpose } from "./destination_guard.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import { refuseOwnListeners } from "./own_listeners.ts";
@@ -16,8 +17,7 @@ import { refuseDenied, type Rules } from "./rules.ts";
 export interface JudgementServices {
   /** Who may go where. */
   readonly rules: () => Rules;
-  /** Whether addresses beyond the public internet may be dialed. */
-  readonly privateDestinations: "allow" | "deny";
+  readonly settings: DestinationSettings;
   /** This machine's own, which are private to it. */
   readonly ownAddresses: OwnAddresses;
   /** Where the proxy itself listens. */
@@ -40,12 +40,12 @@ export function questionOf(
 
 /** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
 export function judge(
-  { listening, privateDestinations, ownAddresses, rules }: JudgementServices,
+  { listening, settings, ownAddresses, rules }: JudgementServices,
   question: RuleRequest,
   { address, ends }: { readonly address: TcpAddress; readonly ends?: Ends },
 ): void {
   refuseOwnListeners(address, listening(), ends?.local);
-  if (privateDestinations === "deny") {
+  if (settings.privateDestinations === "deny") {
     refuseSpecialPurpose(address, ends);
     ownAddresses.refuse(address);
   }

@@ -66,25 +66,13 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   const tell = options.onRecord && tellRecord(options.onRecord, log);
   const inForce = (): Configuration => assembly.configuration;
   const services: Services = {
-    get timeouts() {
-      return inForce().settings.timeouts;
-    },
-    get limits() {
-      return inForce().settings.limits;
-    },
-    get contact() {
-      return inForce().settings.contact;
-    },
-    get forwarded() {
-      return inForce().settings.forwarded;
+    get settings() {
+      return inForce().settings;
     },
     get router() {
       return inForce().router;
     },
     rules: () => inForce().rules,
-    name: settings.name,
-    disguised: settings.disguised,
-    privateDestinations: settings.privateDestinations,
     runtime,
     clock,
     deadlines,

@@ -191,7 +191,7 @@ function authorize(
     if (isAdmin && (request.kind !== "own" || request.page === undefined)) throw noProxyRequest();
     if (request.kind === "own") {
       const host = request.http.head.fields.get("host") ?? "";
-      if (!isAdmin && requester.services.disguised) {
+      if (!isAdmin && requester.services.settings.disguised) {
         throw new Fault("proxy_authentication_required", "A stranger asked");
       }
       if (request.page !== undefined && !maySeePages(requester.client, host, role)) throw noProxyRequest();

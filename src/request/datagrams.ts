@@ -31,7 +31,7 @@ export async function openAssociation(
   recording: Recording,
 ): Promise<OpenAssociation> {
   const { services, id } = requester;
-  const { runtime, resolver, clock, log, ownAddresses, privateDestinations } = services;
+  const { runtime, resolver, clock, log, ownAddresses, settings } = services;
   const { local, remote } = requester.client;
   // Behind a load balancer neither address is one of this machine's connections with the client.
   if (!("host" in local && "host" in remote) || requester.passedOn) {
@@ -66,7 +66,9 @@ export async function openAssociation(
     // The other end of a datagram is not known to be this machine, but where the client found us is.
     judge: (address, target) =>
       judge(services, question(target), { address, ends: { local, remote: address } }),
-    admit: privateDestinations === "deny" ? (address) => ownAddresses.refuseBindable(address) : undefined,
+    admit: settings.privateDestinations === "deny"
+      ? (address) => ownAddresses.refuseBindable(address)
+      : undefined,
     observer: {
       addressed: (target) => {
         if (datagrams.targets++ === 0) recording.target = formatAuthority(target);

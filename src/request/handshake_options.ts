@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Settings } from "../settings/settings.ts";
 import { Fault } from "../faults.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { Requester } from "./requester.ts";
@@ -17,12 +18,8 @@ export class RequesterHandshakeOptions implements HandshakeOptions {
     this.#requester = requester;
   }
 
-  get name(): string {
-    return this.#requester.services.name;
-  }
-
-  get maxHeaderSize(): number {
-    return this.#requester.services.limits.headerSize;
+  get settings(): Settings {
+    return this.#requester.services.settings;
   }
 
   /** A client that will be refused in any case is not asked for a password. */
@@ -33,14 +30,6 @@ export class RequesterHandshakeOptions implements HandshakeOptions {
 
   get scheme(): "Basic" | "Bearer" {
     return this.#requester.services.scheme;
-  }
-
-  get disguised(): boolean {
-    return this.#requester.services.disguised;
-  }
-
-  get contact(): string | undefined {
-    return this.#requester.services.contact;
   }
 
   get reference(): string {

@@ -9,7 +9,7 @@ import type { DialingServices } from "../dialing/dialing.ts";
 import type { Lifelines } from "../dialing/lifeline.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Authenticate } from "../policy/authentication.ts";
-import type { ForwardedMode } from "../settings/http.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { OnTransition } from "./on_transition.ts";
 import type { WatchServices } from "../traffic/watch.ts";
@@ -19,16 +19,12 @@ import type { UnfinishedHeads } from "./unfinished_heads.ts";
 export interface RequestServices extends DialingServices, WatchServices {
   readonly runtime: Pick<Runtime, "connectTls" | "dial" | "openDatagrams">;
   readonly unfinishedHeads: UnfinishedHeads;
-  /** Whom a client may ask that was refused. */
-  readonly contact: string | undefined;
-  /** What becomes of Forwarded and X-Forwarded-For. */
-  readonly forwarded: ForwardedMode;
+  /** What is in force: a reload puts another in its place. */
+  readonly settings: Settings;
   readonly lifelines: Lifelines;
   readonly authenticate: Authenticate | undefined;
   /** How HTTP clients say who they are. */
   readonly scheme: "Basic" | "Bearer";
-  /** Whether strangers are to take the proxy for a web server. */
-  readonly disguised: boolean;
   /** What the proxy's own pages tell. */
   readonly facts: () => PageFacts;
   readonly onRecord: (record: AccessRecord) => void;

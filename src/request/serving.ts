@@ -73,7 +73,7 @@ export const SERVING = {
       far: target.channel,
       party: partyOf(target),
       bound: target.lost !== undefined,
-      maxBodySize: services.limits.bodySize,
+      settings: services.settings,
       keepAlive: () => requester.keepAlive,
       observer: new Meter(requester, recording),
     });
@@ -272,11 +272,11 @@ function isDeclined({ head }: HttpRequest, { sent }: Recording): boolean {
 
 /** The one place that knows which version of HTTP an origin speaks. */
 function originSide(
-  { name, limits, forwarded }: RequestServices,
+  { settings }: RequestServices,
   { channel, proxy }: TargetConnection,
   request: HttpRequest,
 ): OriginSide {
-  return new Http1Origin({ channel, proxy, request, name, maxHeaderSize: limits.headerSize, forwarded });
+  return new Http1Origin({ channel, proxy, request, settings });
 }
 
 /** Who is at the other end of the connection itself. */

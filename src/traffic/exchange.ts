@@ -16,6 +16,7 @@ import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import { bindingScheme, bindsConnection } from "../protocols/http/authentication.ts";
 import type { Framing, ResponseHead } from "../protocols/http/message.ts";
 import type { ClientSide, OriginSide } from "../protocols/http/sides.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { Watcher } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { discardBody, pumpBody } from "./body_pump.ts";
@@ -49,8 +50,8 @@ export interface ExchangeOptions {
   readonly party?: Party;
   /** Whether an origin has let in its connection, and by that this client (see `authentication.ts`). */
   readonly bound: boolean;
-  /** The most octets of content that the client may send. */
-  readonly maxBodySize: number;
+  /** What is in force for this exchange. */
+  readonly settings: Pick<Settings, "limits">;
   /** Whether the client may keep its connection; asked when the response's head is written. */
   readonly keepAlive: () => boolean;
   readonly observer: ExchangeObserver;
@@ -164,8 +165,8 @@ export class Exchange implements Watcher {
   }
 
   #refuseTooLarge(framing: Framing): void {
-    const { maxBodySize } = this.#options;
-    if (framing.kind === "length" && framing.length > maxBodySize) throw bodyTooLarge(maxBodySize);
+    const { bodySize } = this.#options.settings.limits;
+    if (framing.kind === "length" && framing.length > bodySize) throw bodyTooLarge(bodySize);
   }
 
   #sendHead(): Promise<void> | undefined {
@@ -174,12 +175,12 @@ export class Exchange implements Watcher {
   }
 
   #sendBody(): Promise<void> | undefined {
-    const { client, origin, maxBodySize, observer } = this.#options;
-    let left = maxBodySize;
+    const { client, origin, settings: { limits }, observer } = this.#options;
+    let left = limits.bodySize;
     return pumpBody(client, origin, {
       moved: (count) => {
         left -= count;
-        if (left < 0) throw bodyTooLarge(maxBodySize);
+        if (left < 0) throw bodyTooLarge(limits.bodySize);
         observer.sent(count);
       },
       waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",

@@ -9,7 +9,7 @@
 import { Fault, type FaultCode, type Party } from "../faults.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Deadlines, Timed } from "../runtime/deadlines.ts";
-import type { Timeouts } from "../settings/timeouts.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { Deadline } from "../states.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type DeadlineOfSilence, isOfSilence, nextLook, stalled } from "./silence.ts";
@@ -28,7 +28,7 @@ export interface Cuttable {
 export interface WatchServices {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  readonly timeouts: Timeouts;
+  readonly settings: Pick<Settings, "timeouts">;
 }
 
 /** Watches one step after another, over a channel to the client. */
@@ -87,7 +87,7 @@ export abstract class Watch implements Timed {
   /** When a deadline that starts now has passed, or is looked at first. */
   #endOf(deadline: Deadline): number {
     if (deadline === "none") return Infinity;
-    const { clock, timeouts } = this.services;
+    const { clock, settings: { timeouts } } = this.services;
     const now = clock.now();
     if (!isOfSilence(deadline)) return now + timeouts[deadline];
     this.#movedAt = now;
@@ -110,7 +110,7 @@ export abstract class Watch implements Timed {
 
   /** Undefined where the silence may go on. Looked at now and then, so that what moves costs one assignment. */
   #look(deadline: DeadlineOfSilence): Fault | undefined {
-    const { clock, timeouts } = this.services;
+    const { clock, settings: { timeouts } } = this.services;
     const now = clock.now();
     const toClient = this.client.writer.unsent;
     const unsent = toClient + (this.cuttable?.far?.writer.unsent ?? 0);

@@ -18,6 +18,7 @@ import { httpOrigin, Origin, response } from "../support/origin.ts";
 import type { ProxyProcess } from "../support/proxy.ts";
 import { Random, SEED } from "../support/random.ts";
 import type { RawConnection } from "../support/raw_client.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const LOAD = Number(Deno.env.get("SLUICE_LOAD") ?? 1);
 
@@ -171,8 +172,7 @@ function leadsAway(bytes: Uint8Array, port: number): boolean {
   if (protocol === undefined || protocol === "tls" || protocol === "unknown") return false;
   const options = {
     credentialsRequired: false,
-    maxHeaderSize: 65536,
-    name: "test",
+    settings: settingsWith(),
     reference: "7-1",
     date: () => new Date(0),
   };

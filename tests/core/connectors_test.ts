@@ -17,6 +17,7 @@ import { Socks5Connector } from "../../src/protocols/socks/socks5_connector.ts";
 import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const TARGET = { host: "example.com", port: 443 };
 const ANN = { user: "ann", password: "sécret" };
@@ -55,7 +56,11 @@ function assertRefuses(
 // -- HTTP --
 
 function http(options: Partial<ConstructorParameters<typeof HttpConnector>[0]> = {}): HttpConnector {
-  return new HttpConnector({ target: TARGET, maxHeaderSize: 256, ...options });
+  return new HttpConnector({
+    target: TARGET,
+    settings: settingsWith({ limits: { headerSize: 256 } }),
+    ...options,
+  });
 }
 
 function text(lines: string): Uint8Array {

@@ -3,11 +3,11 @@ import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { detect } from "../../src/protocols/detection.ts";
 import { PROTOCOLS } from "../../src/protocols/client_protocols.ts";
 import { octets } from "../support/codec.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const OPTIONS = {
   credentialsRequired: false,
-  maxHeaderSize: 65536,
-  name: "test",
+  settings: settingsWith(),
   reference: "7-1",
   date: () => new Date(0),
 };

@@ -7,6 +7,7 @@ import { understand } from "../../src/protocols/http1/request.ts";
 import { Http1Client, Http1Origin } from "../../src/protocols/http1/sides.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { until } from "../support/virtual_network.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const GET = "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\nok";
@@ -46,14 +47,14 @@ function channelOf(port: DirectPort, side: "client" | "target"): Channel {
 
 function exchangeBetween(client: DirectPort, origin: DirectPort): Exchange {
   const request = understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!);
-  const both = { request, name: "proxy", maxHeaderSize: 8192, forwarded: "keep" } as const;
+  const both = { request, settings: settingsWith({ limits: { headerSize: 8192, bodySize: 8192 } }) };
   const far = channelOf(origin, "target");
   return new Exchange({
     client: new Http1Client({ ...both, channel: channelOf(client, "client"), date: () => new Date(0) }),
     origin: new Http1Origin({ ...both, channel: far }),
     far,
     bound: false,
-    maxBodySize: 8192,
+    settings: both.settings,
     keepAlive: () => true,
     observer: { sent() {}, received() {}, answered() {} },
   });

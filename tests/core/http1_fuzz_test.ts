@@ -21,6 +21,7 @@ import {
 } from "../support/http1_fuzz.ts";
 import { METHODS, readRequests, readResponses } from "../support/llhttp.ts";
 import { SEED } from "../support/random.ts";
+import { settingsWith } from "../support/settings.ts";
 
 if (!CORPUS_EXISTS) {
   console.log("http1_fuzz_test: there is no corpus beside the checkout; only the built-in samples are used");
@@ -415,7 +416,10 @@ for (const [kind, heads] of [["request", LONG_REQUESTS], ["response", LONG_RESPO
 
 function readLongRequest(input: Uint8Array): void {
   parse(() => new Requests(2 * LENGTH), [input]);
-  const { handshake } = handshakes({ credentialsRequired: true, maxHeaderSize: 2 * LENGTH }).make();
+  const { handshake } = handshakes({
+    credentialsRequired: true,
+    settings: settingsWith({ limits: { headerSize: 2 * LENGTH } }),
+  }).make();
   try {
     handshake.read(ByteBuffer.of(input));
   } catch (error) {

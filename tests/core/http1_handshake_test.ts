@@ -13,6 +13,7 @@ import {
   visible,
 } from "../support/http1.ts";
 import { readResponses } from "../support/llhttp.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const OPEN = handshakes();
 const GUARDED = handshakes({ credentialsRequired: true });
@@ -196,7 +197,7 @@ Deno.test("a request that has been here before is refused with 502", () => {
 });
 
 Deno.test("a head larger than allowed is refused with 431, a target longer than that with 414", () => {
-  const small = handshakes({ maxHeaderSize: 100 });
+  const small = handshakes({ settings: settingsWith({ limits: { headerSize: 100 } }) });
   const texts: [string, number][] = [
     [`GET ${URI} HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100)}`, 431],
     [`GET ${URI}${"x".repeat(100)}`, 414],

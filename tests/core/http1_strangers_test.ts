@@ -5,6 +5,7 @@ import type { Refusal } from "../../src/protocols/common/handshake.ts";
 import { HttpHandshake } from "../../src/protocols/http1/handshake.ts";
 import { HANDSHAKE_OPTIONS } from "../support/http1.ts";
 import { bytes } from "../support/virtual_network.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const TOKEN = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
@@ -13,7 +14,7 @@ function handshake(): HttpHandshake {
     ...HANDSHAKE_OPTIONS,
     credentialsRequired: true,
     scheme: "Bearer",
-    disguised: true,
+    settings: settingsWith({ disguised: true }),
   });
 }
 

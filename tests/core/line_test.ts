@@ -4,8 +4,9 @@ import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
 import { LineHandshake } from "../../src/protocols/line/line.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
+import { settingsWith } from "../support/settings.ts";
 
-const OPTIONS = { maxHeaderSize: 65536, name: "test", reference: "t-1", date: () => new Date(0) };
+const OPTIONS = { settings: settingsWith(), reference: "t-1", date: () => new Date(0) };
 
 /** A proxy without users. */
 const OPEN = { make: () => new LineHandshake({ ...OPTIONS, credentialsRequired: false }) };

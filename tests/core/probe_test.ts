@@ -31,7 +31,7 @@ function start(
 ): Run {
   const steps: string[] = [];
   const body: number[] = [];
-  const { clock, signal, resolver, readFile, maxHeaderSize } = network.options();
+  const { clock, signal, resolver, readFile, settings } = network.options();
   const result = probe({
     url: parseHttpUrl(url),
     method,
@@ -44,7 +44,7 @@ function start(
     signal,
     resolver,
     readFile,
-    maxHeaderSize,
+    settings,
     timeout: 10_000,
     onStep({ name, what, outcome, fault }) {
       const came = fault?.code ?? outcome;

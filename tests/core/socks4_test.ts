@@ -5,8 +5,9 @@ import type { HandshakeEvent } from "../../src/protocols/common/handshake.ts";
 import { Socks4Handshake } from "../../src/protocols/socks/socks4.ts";
 import { assertFaults, assertReads, assertWaits, fuzz, octets, transcribe } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
+import { settingsWith } from "../support/settings.ts";
 
-const OPTIONS = { maxHeaderSize: 65536, name: "test", reference: "7-1", date: () => new Date(0) };
+const OPTIONS = { settings: settingsWith(), reference: "7-1", date: () => new Date(0) };
 
 /** A proxy without users. */
 const OPEN = { make: () => new Socks4Handshake({ ...OPTIONS, credentialsRequired: false }) };

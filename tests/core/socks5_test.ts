@@ -13,8 +13,9 @@ import {
   transcribe,
 } from "../support/codec.ts";
 import { SEED } from "../support/random.ts";
+import { settingsWith } from "../support/settings.ts";
 
-const OPTIONS = { maxHeaderSize: 65536, name: "test", reference: "7-1", date: () => new Date(0) };
+const OPTIONS = { settings: settingsWith(), reference: "7-1", date: () => new Date(0) };
 
 /** A proxy without users. */
 const OPEN = { make: () => new Socks5Handshake({ ...OPTIONS, credentialsRequired: false }) };

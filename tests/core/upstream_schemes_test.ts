@@ -3,6 +3,7 @@ import { routeKey } from "../../src/dialing/route_key.ts";
 import { parseChain } from "../../src/dialing/upstream.ts";
 import { isTarget, UPSTREAM_PROTOCOLS } from "../../src/dialing/upstream_schemes.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
+import { settingsWith } from "../support/settings.ts";
 
 const PROXIES = UPSTREAM_PROTOCOLS.filter(({ connect }) => connect);
 
@@ -10,7 +11,7 @@ const HOP = {
   target: { host: "192.0.2.7", port: 443 },
   authorization: undefined,
   via: undefined,
-  maxHeaderSize: 1024,
+  settings: settingsWith({ limits: { headerSize: 1024 } }),
   pinned: false,
 };
 

@@ -16,6 +16,7 @@ import { HttpHandshake } from "../../src/protocols/http1/handshake.ts";
 import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
 import { understand } from "../../src/protocols/http1/request.ts";
 import type { Subject } from "./codec.ts";
+import { settingsWith } from "./settings.ts";
 
 /** Characters as octets, one each. */
 export function latin1(text: string): Uint8Array {
@@ -161,8 +162,7 @@ export class HandshakeCodec {
 /** What a handshake is made with; the defaults of the tests. */
 export const HANDSHAKE_OPTIONS: HandshakeOptions = {
   credentialsRequired: false,
-  maxHeaderSize: 65536,
-  name: "test",
+  settings: settingsWith(),
   reference: "7-1",
   date: () => new Date(0),
 };

@@ -17,6 +17,7 @@ import { Arrivals } from "./condition.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 import { bytes, hear } from "./virtual_network.ts";
+import { settingsWith } from "./settings.ts";
 
 /** Addresses, and who listens on them. */
 export class MemoryNetwork implements AsyncDisposable {
@@ -152,7 +153,7 @@ export class MemoryNetwork implements AsyncDisposable {
       judgeUpstream: () => {},
       resolver: { resolve: (host) => Promise.reject(new Fault("dns_error", host)) },
       readFile: (path) => Promise.resolve(`contents-of-${path}\n`),
-      maxHeaderSize: 65536,
+      settings: settingsWith(),
       ...options,
     };
   }

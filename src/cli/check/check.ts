@@ -16,7 +16,7 @@ import { escapeMessage } from "../../observe/escape.ts";
 import { descriptorOutput } from "../../observe/output.ts";
 import { Fields } from "../../protocols/http/fields.ts";
 import type { Runtime } from "../../runtime/contract.ts";
-import { DEFAULT_LIMITS } from "../../settings/limits.ts";
+import { completeSettings } from "../../settings/settings.ts";
 import { readTextFile } from "../../text/text_file.ts";
 import { Resolver } from "../../dialing/resolver.ts";
 import { parseChain } from "../../dialing/upstream.ts";
@@ -74,7 +74,7 @@ export async function check(
     clock: SYSTEM_CLOCK,
     signal: stop.signal,
     timeout,
-    maxHeaderSize: DEFAULT_LIMITS.headerSize,
+    settings: completeSettings({ name: "sluice-check", privateDestinations: "allow" }),
     readFile: (path) => readTextFile(path, "the upstream's file"),
     onStep(step) {
       progress.clear();

@@ -34,7 +34,7 @@ export interface ProbeRequest extends ClientRequest {
 }
 
 /** What it takes to try it. */
-export interface ProbeOptions extends Pick<ChainOptions, "resolver" | "readFile" | "maxHeaderSize"> {
+export interface ProbeOptions extends Pick<ChainOptions, "resolver" | "readFile" | "settings"> {
   readonly runtime: Pick<Runtime, "dial" | "connectTls">;
   readonly clock: Clock;
   /** Aborting it, with a `Fault`, ends the probe at once. */
@@ -206,12 +206,12 @@ class Probe implements Timed {
   }
 
   #chainOptions(): ChainOptions {
-    const { runtime, resolver, clock, readFile, maxHeaderSize } = this.#options;
+    const { runtime, resolver, clock, readFile, settings } = this.#options;
     const timeline = this.#timeline;
     return {
       clock,
       readFile,
-      maxHeaderSize,
+      settings,
       signal: this.#controller.signal,
       // Whoever probes chose the target.
       judge: () => {},
@@ -272,7 +272,7 @@ class Probe implements Timed {
     asking.end();
     const answering = this.#timeline.begin("response", "");
     const head = this.#head = await readFinalHead(reader, {
-      limit: this.#options.maxHeaderSize,
+      limit: this.#options.settings.limits.headerSize,
       onBytes: () => this.#moved(),
       onHead: ({ version, status, reason }) => {
         answering.what = `HTTP/${version} ${status} ${reason}`.trimEnd();
@@ -285,11 +285,11 @@ class Probe implements Timed {
   }
 
   async #readBody(framing: Framing): Promise<void> {
-    const { onData, maxHeaderSize } = this.#options;
+    const { onData, settings } = this.#options;
     const { reader } = this.#channel!;
     const total = framing.kind === "length" ? framing.length : framing.kind === "none" ? 0 : undefined;
     const running = this.#timeline.begin("body", formatSize(0, total));
-    const body = bodyReader(framing, { maxTrailerSize: maxHeaderSize, mend: true });
+    const body = bodyReader(framing, { maxTrailerSize: settings.limits.headerSize, mend: true });
     while (true) {
       const event = readBodyEvent(body, reader.buffer);
       if (event?.type === "end") break;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Settings } from "../../settings/settings.ts";
 import type { Fault } from "../../faults.ts";
 import type { Address, TcpAddress } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
@@ -97,14 +98,8 @@ export interface HandshakeOptions {
   readonly credentialsRequired: boolean;
   /** How HTTP clients say who they are: user and password, or a bearer token, which stands as the password. */
   readonly scheme?: "Basic" | "Bearer";
-  /** Whether a client that has not said who it is must take the proxy for a web server that has nothing for it. */
-  readonly disguised?: boolean;
-  /** The most bytes that a request head may have. */
-  readonly maxHeaderSize: number;
-  /** The token that names this deployment in Via and Proxy-Status. */
-  readonly name: string;
-  /** Whom a client may ask that was refused: the operator's words. */
-  readonly contact?: string;
+  /** What is in force for this client: a reload may replace it between two requests. */
+  readonly settings: Settings;
   /** What the operator finds in the log: the connection's id. */
   readonly reference: string;
   /** Now, for Date fields. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Settings } from "../../settings/settings.ts";
 import type { Connector, ConnectorOptions } from "./connector.ts";
 
 /** One scheme of upstreams, described once. */
@@ -48,8 +49,8 @@ export interface HopOptions extends ConnectorOptions {
   readonly authorization: string | undefined;
   /** The value of Via: the hops behind us and our own name (RFC 9110 section 7.6.3). */
   readonly via: string | undefined;
-  /** The most bytes that the head of a response may have. */
-  readonly maxHeaderSize: number;
+  /** What is in force for this dial. */
+  readonly settings: Settings;
   /** Whether the proxy is known by its key, so that it is the right one whatever it says. */
   readonly pinned: boolean;
 }

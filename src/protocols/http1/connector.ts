@@ -31,7 +31,7 @@ const BY_STATUS: Readonly<Record<number, FaultCode>> = {
 
 /** What a CONNECT request has beside its target. */
 export type HttpConnectorOptions =
-  & Pick<HopOptions, "target" | "maxHeaderSize">
+  & Pick<HopOptions, "target" | "settings">
   & Partial<Pick<HopOptions, "authorization" | "via" | "pinned">>;
 
 /** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
@@ -46,7 +46,7 @@ export class HttpConnector implements Connector {
   /** One object opens one tunnel. */
   constructor(options: HttpConnectorOptions) {
     this.#options = options;
-    this.#reader = new ResponseHeadReader(options.maxHeaderSize);
+    this.#reader = new ResponseHeadReader(options.settings.limits.headerSize);
   }
 
   /** The request. */
@@ -71,7 +71,7 @@ export class HttpConnector implements Connector {
       if (head.status === 101 || ++this.#interim > MAX_INTERIM) {
         throw new UpstreamFault("http_protocol_error", `It answered CONNECT with ${head.status}`);
       }
-      this.#reader = new ResponseHeadReader(this.#options.maxHeaderSize);
+      this.#reader = new ResponseHeadReader(this.#options.settings.limits.headerSize);
     }
     return undefined;
   }
@@ -138,7 +138,7 @@ export function unknownToProxy(
   return new UpstreamFault("proxy_configuration_error", `${why} (${status})`, { advice });
 }
 
-type GreeterOptions = KnownProxy & Pick<HttpConnectorOptions, "maxHeaderSize">;
+type GreeterOptions = KnownProxy & Pick<HttpConnectorOptions, "settings">;
 
 /**
  * Asks an HTTP proxy for nothing but an answer of its own (RFC 9110 section 9.3.7): any is good that does not say that
@@ -153,7 +153,7 @@ export class HttpGreeter implements Connector {
   /** One object asks once. */
   constructor(options: GreeterOptions) {
     this.#options = options;
-    this.#reader = new ResponseHeadReader(options.maxHeaderSize);
+    this.#reader = new ResponseHeadReader(options.settings.limits.headerSize);
   }
 
   /** The request. It goes no further than the proxy, whatever that makes of `*`. */

@@ -40,7 +40,7 @@ export class HttpHandshake implements Handshake<"http"> {
   constructor(options: HandshakeOptions) {
     this.#options = options;
     this.#accepted = !options.credentialsRequired;
-    this.#reader = new RequestHeadReader(options.maxHeaderSize);
+    this.#reader = new RequestHeadReader(options.settings.limits.headerSize);
   }
 
   /** See `Handshake`. */
@@ -56,11 +56,11 @@ export class HttpHandshake implements Handshake<"http"> {
       this.#head = this.#reader.read(buffer);
       if (!this.#head) return undefined;
       this.#request = understand(this.#head);
-      checkLoop(this.#head.fields, this.#options.name);
+      checkLoop(this.#head.fields, this.#options.settings.name);
     }
     // What is about the proxy itself goes nowhere, and is for the proxy's owner to see or not, whoever asks.
     if (this.#accepted || this.#request.target.form === "origin") {
-      return { type: "request", request: proxyRequest(this.#request, this.#options.name) };
+      return { type: "request", request: proxyRequest(this.#request, this.#options.settings.name) };
     }
     const value = this.#request.head.fields.get("proxy-authorization");
     const read = this.#options.scheme === "Bearer" ? bearerToken : basicCredentials;
@@ -86,11 +86,11 @@ export class HttpHandshake implements Handshake<"http"> {
       bodyless: this.#reader.startLine?.method === "HEAD",
       persistent: retryable,
     };
-    if (this.#options.disguised && !this.#accepted) return this.#strangerRefusal(fault, dress);
+    if (this.#options.settings.disguised && !this.#accepted) return this.#strangerRefusal(fault, dress);
     const bytes = faultAnswer(fault, {
       ...dress,
-      name: this.#options.name,
-      contact: this.#options.contact,
+      name: this.#options.settings.name,
+      contact: this.#options.settings.contact,
       reference: this.#options.reference,
       html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
     });
@@ -126,7 +126,7 @@ export class HttpHandshake implements Handshake<"http"> {
     }
     const { target, upgrade, head } = this.#request;
     if (target.form !== "authority" && upgrade === undefined) return true;
-    const judgedAtOnce = this.#options.disguised || !head.fields.has("proxy-authorization");
+    const judgedAtOnce = this.#options.settings.disguised || !head.fields.has("proxy-authorization");
     return fault.code === "proxy_authentication_required" && judgedAtOnce && this.#buffer?.length === 0;
   }
 }

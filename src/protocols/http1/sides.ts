@@ -6,7 +6,7 @@
 
 import type { Fault } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
-import type { ForwardedMode } from "../../settings/http.ts";
+import type { Settings } from "../../settings/settings.ts";
 import type { Watcher } from "../../streams/byte_reader.ts";
 import type { Channel } from "../../streams/channel.ts";
 import type { Fields } from "../http/fields.ts";
@@ -29,11 +29,8 @@ import { asProtocolError, ResponseHeadReader } from "./head.ts";
 export interface SideOptions {
   readonly channel: Channel;
   readonly request: HttpRequest;
-  /** The token that names this deployment in Via. */
-  readonly name: string;
-  readonly maxHeaderSize: number;
-  /** What becomes of Forwarded and X-Forwarded-For. */
-  readonly forwarded: ForwardedMode;
+  /** What is in force for this exchange. */
+  readonly settings: Settings;
 }
 
 /** One message in and one out, on a connection. */
@@ -90,7 +87,7 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
     super(options);
     const { framing } = options.request;
     if (framing.kind === "none") return;
-    this.reader = bodyReader(framing, { maxTrailerSize: options.maxHeaderSize, mend: false });
+    this.reader = bodyReader(framing, { maxTrailerSize: options.settings.limits.headerSize, mend: false });
   }
 
   get request(): HttpRequest {
@@ -111,14 +108,14 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
   }
 
   inform(head: ResponseHead): void {
-    const { channel, name, date } = this.options;
+    const { channel, settings: { name }, date } = this.options;
     channel.writer.put(
       forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
     );
   }
 
   answer(head: ResponseHead, { framing, persistent, sessionBased }: AnswerOptions): void {
-    const { channel, name, date } = this.options;
+    const { channel, settings: { name }, date } = this.options;
     const down = this.#framed(framing);
     channel.writer.put(forwardedResponse(head, { framing: down, persistent, name, date, sessionBased }));
     this.writer = bodyWriter(down, { head: head.fields, forwarded: "keep" });
@@ -160,7 +157,7 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
   /** Nothing of this exchange has been sent on the channel. */
   constructor(options: Http1OriginOptions) {
     super(options);
-    this.#head = new ResponseHeadReader(options.maxHeaderSize);
+    this.#head = new ResponseHeadReader(options.settings.limits.headerSize);
   }
 
   get isProxy(): boolean {
@@ -168,7 +165,7 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
   }
 
   send(request: HttpRequest, client: Address): void {
-    const { channel, name, forwarded: mode, proxy } = this.options;
+    const { channel, settings: { name, forwarded: mode }, proxy } = this.options;
     channel.writer.put(
       forwardedRequest(request, { name, persistent: true, forwarded: { mode, client }, proxy }),
     );
@@ -176,12 +173,12 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
   }
 
   head(): ResponseHead | undefined {
-    const { channel, maxHeaderSize, proxy } = this.options;
+    const { channel, settings: { limits }, proxy } = this.options;
     const head = this.#read(channel);
     if (!head) return undefined;
     // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
     if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head, proxy);
-    if (head.status < 200 && head.status !== 101) this.#head = new ResponseHeadReader(maxHeaderSize);
+    if (head.status < 200 && head.status !== 101) this.#head = new ResponseHeadReader(limits.headerSize);
     return head;
   }
 
@@ -199,7 +196,10 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
 
   beginBody(head: ResponseHead): Framing {
     const framing = responseFraming(head, this.options.request.head.method);
-    this.reader = bodyReader(framing, { maxTrailerSize: this.options.maxHeaderSize, mend: true });
+    this.reader = bodyReader(framing, {
+      maxTrailerSize: this.options.settings.limits.headerSize,
+      mend: true,
+    });
     return framing;
   }
 
