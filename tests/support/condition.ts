@@ -5,7 +5,7 @@
  */
 
 /** How long a test waits for anything, in milliseconds. Only a test that fails ever waits that long. */
-export const PATIENCE = 15_000;
+export const PATIENCE = 30_000;
 
 /** Something that changes now and then, and is looked at each time it does. */
 export class Condition {

@@ -1,5 +1,8 @@
 /**
- * Runs the contract's cases under every runtime, each case as a step of its own.
+ * Runs the contract's cases under a runtime, each case as a step of its own.
+ *
+ * Each runtime has a file of its own, so that they run side by side. `SLUICE_CASE` narrows it to the cases with
+ * these words in their names.
  *
  * @module
  */
@@ -10,19 +13,24 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { createInterface } from "node:readline";
 import { ROOT, RUNTIMES } from "../../scripts/toolchain.ts";
+import { setUp } from "../support/toolchain.ts";
 import type { Verdict } from "./main.ts";
-import { ROWS, type RuntimeName } from "./rows.ts";
+import { ROWS } from "./rows.ts";
+import type { RuntimeName } from "./rows.ts";
 
 const MAIN = "tests/contract/main.ts";
 
-/** Runs the suite, started by `command`, and reports each case as a step of `t`. */
-async function runContract(
+const CASE = process.env.SLUICE_CASE ?? "";
+
+/** Runs the cases, started by `command`, and reports each as a step of `t`. */
+async function runCases(
   t: Deno.TestContext,
-  options: { runtime: RuntimeName; command: string[] },
+  { runtime, command }: { runtime: RuntimeName; command: readonly string[] },
 ): Promise<void> {
-  const [executable, ...args] = [...options.command, options.runtime];
+  const [executable, ...args] = [...command, runtime, CASE];
   const env = { ...Deno.env.toObject(), CONTRACT_DENO: Deno.execPath() };
   const child = spawn(executable, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
@@ -38,18 +46,27 @@ async function runContract(
   }
   const [status] = await exited;
   assertEquals(status, 0);
-  assert(cases > 100, `Only ${cases} cases were run`);
+  assert(cases > (CASE === "" ? 100 : 0), `Only ${cases} cases were run`);
 }
 
-Deno.test("contract: deno", async (t) => {
-  await runContract(t, { runtime: "deno", command: [Deno.execPath(), ...ROWS.deno.start, MAIN] });
-});
+/** The contract on Deno. */
+export function testDeno(): void {
+  Deno.test("contract: deno", async (t) => {
+    await runCases(t, { runtime: "deno", command: [Deno.execPath(), ...ROWS.deno.start, MAIN] });
+  });
+}
 
-Deno.test("contract: bun", async (t) => {
-  await runContract(t, { runtime: "bun", command: [RUNTIMES.bun, ...ROWS.bun.start, MAIN] });
-});
+/** The contract on Bun. */
+export function testBun(): void {
+  setUp();
+  Deno.test("contract: bun", async (t) => {
+    await runCases(t, { runtime: "bun", command: [RUNTIMES.bun, ...ROWS.bun.start, MAIN] });
+  });
+}
 
-for (const [name, node] of Object.entries(RUNTIMES).filter(([name]) => name.startsWith("node"))) {
+/** The contract on a Node. */
+export function testNode(name: Exclude<keyof typeof RUNTIMES, "bun">): void {
+  setUp();
   Deno.test(`contract: ${name}`, async (t) => {
     // Node 20 cannot strip types.
     const directory = mkdtempSync(join(tmpdir(), "contract-"));
@@ -58,7 +75,7 @@ for (const [name, node] of Object.entries(RUNTIMES).filter(([name]) => name.star
         cwd: ROOT,
       });
       assertEquals(built.status, 0, String(built.stderr));
-      await runContract(t, { runtime: "node", command: [node, join(directory, "main.js")] });
+      await runCases(t, { runtime: "node", command: [RUNTIMES[name], join(directory, "main.js")] });
     } finally {
       rmSync(directory, { recursive: true });
     }

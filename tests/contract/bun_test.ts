@@ -1,0 +1,3 @@
+import { testBun } from "./suite.ts";
+
+testBun();

@@ -1,0 +1,3 @@
+import { testDeno } from "./suite.ts";
+
+testDeno();

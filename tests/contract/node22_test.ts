@@ -1,0 +1,3 @@
+import { testNode } from "./suite.ts";
+
+testNode("node22");
