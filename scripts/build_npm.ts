@@ -50,6 +50,7 @@ export async function buildNpm(): Promise<void> {
   for (const [path, name] of Object.entries(TEXTS)) {
     await Deno.copyFile(`${ROOT}/${path}`, `${PACKAGE}/${name}`);
   }
+  await bundleProgram(`${PACKAGE}/esm/src/main.js`);
   await makeExecutable(`${PACKAGE}/esm/src/main.js`);
 }
 
@@ -125,6 +126,30 @@ async function mapParseArgs(folder: string): Promise<void> {
     const mapped = text.replaceAll('"@std/cli/parse-args"', `"${PARSE_ARGS.name}/${PARSE_ARGS.subPath}"`);
     if (mapped !== text) await Deno.writeTextFile(path, mapped);
   }
+}
+
+/**
+ * Puts all modules of the program into its one file. Node pays for each module that it loads: a start of the program
+ * took 0.27 s of CPU time on Node 20 to 26 with 170 of them, and takes 0.13 s with one.
+ */
+async function bundleProgram(path: string): Promise<void> {
+  const external = ["--external", `${PARSE_ARGS.name}/*`];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "bundle",
+      "--quiet",
+      "--no-config",
+      "--platform=deno",
+      ...external,
+      "--output",
+      `${path}.new`,
+      path,
+    ],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  if (!success) throw new Error("Cannot build the npm package: the program cannot be bundled, see above");
+  await Deno.rename(`${path}.new`, path);
 }
 
 async function makeExecutable(path: string): Promise<void> {
