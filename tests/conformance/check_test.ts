@@ -110,7 +110,7 @@ testRows("check: each failure ends in its step, with exit code 1", async (row) =
     [[...dns, "http://nowhere.test/"], /^resolve +nowhere\.test +dns_error /],
     [[`http://${cut.authority}/`], /^body +5 of 2,000 bytes +http_response_incomplete /],
     [
-      [...dns, "--timeout", "300ms", `http://origin.test:${silent.port}/`],
+      [...dns, "--timeout", "1500ms", `http://origin.test:${silent.port}/`],
       /^request +GET \/ +http_response_timeout /,
     ],
   ];
