@@ -29,6 +29,11 @@ export type { Authenticate, AuthenticationRequest } from "./policy/authenticatio
 export type { Credentials } from "./protocols/common/handshake.ts";
 export type { Protocol } from "./protocols/client_protocols.ts";
 export type { DestinationSettings } from "./settings/destinations.ts";
+export type { AccessOptions } from "./options/access.ts";
+export type { ListeningOptions } from "./options/listening.ts";
+export type { LogOptions } from "./options/logs.ts";
+export type { RuleOptions } from "./options/rules.ts";
+export type { UpstreamOptions } from "./options/upstreams.ts";
 export type { ForwardedMode, HttpSettings } from "./settings/http.ts";
 export type { Places } from "./policy/places.ts";
 export { hashPassword, type PasswordHash } from "./policy/password_hash.ts";

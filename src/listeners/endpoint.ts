@@ -37,7 +37,8 @@ export interface Endpoint {
 /** Where the proxy listens unless told otherwise. */
 export const DEFAULT_ENDPOINT = "127.0.0.1:8899";
 
-const SCHEMES: readonly string[] = ["auto", ...CLIENT_PROTOCOLS.map(({ name }) => name)];
+/** All of them, for people to choose from. */
+export const LISTENER_SCHEMES: readonly string[] = ["auto", ...CLIENT_PROTOCOLS.map(({ name }) => name)];
 
 const PARAMETERS = ["cert", "key", "client-ca", "min-tls", "proxy-protocol", "mode"] as const;
 
@@ -80,7 +81,9 @@ export function parseEndpoint(text: string): Endpoint {
     };
   }
   if (!isScheme(scheme)) {
-    const why = scheme === "https" ? `for TLS write "http+tls://"` : `use one of ${SCHEMES.join(", ")}`;
+    const why = scheme === "https"
+      ? `for TLS write "http+tls://"`
+      : `use one of ${LISTENER_SCHEMES.join(", ")}`;
     throw invalid(text, `the scheme is unknown; ${why}`);
   }
   const address = parseAddress(given === undefined ? rest : rest.replace(/\/$/, ""), text);
@@ -142,7 +145,7 @@ function readTls(
 }
 
 function isScheme(scheme: string): scheme is ListenerScheme {
-  return SCHEMES.includes(scheme);
+  return LISTENER_SCHEMES.includes(scheme);
 }
 
 function parseAddress(text: string, whole: string): Address {

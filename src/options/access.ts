@@ -5,9 +5,22 @@
  */
 
 import { needIpBlock } from "../addresses/ip_block.ts";
-import { parseUser } from "../policy/users.ts";
+import { parseUser, type UserEntry } from "../policy/users.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
-import type { Option } from "../settings/option.ts";
+import type { OptionsFor } from "../settings/option.ts";
+
+/** Who may use a proxy, as far as that can be written down. */
+export interface AccessOptions {
+  /**
+   * Who may use the proxy, in place of `authenticate`: `NAME:PASSWORD` in clear text each, and what `parseUsersFile` makes of a
+   * users file. With an empty list nobody may.
+   */
+  readonly users?: readonly (string | UserEntry)[];
+  /** Leaves what is under way at a reload for users who were removed or have another password. Off by default. */
+  readonly keepTunnels?: boolean;
+  /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets always are. */
+  readonly allowClients?: readonly string[];
+}
 
 /** The rows, in the order of the help. */
 export const ACCESS_OPTIONS = {
@@ -54,7 +67,7 @@ export const ACCESS_OPTIONS = {
     reload: false,
     read: readBlock,
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionsFor<keyof AccessOptions>;
 
 /** A name and a password, which are checked and left as they are. */
 function readUser(text: string): string {

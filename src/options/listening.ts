@@ -4,13 +4,28 @@
  * @module
  */
 
-import { DEFAULT_ENDPOINT, parseEndpoint } from "../listeners/endpoint.ts";
+import { DEFAULT_ENDPOINT, LISTENER_SCHEMES, parseEndpoint } from "../listeners/endpoint.ts";
 import { SWITCH, TEXT } from "../settings/kinds.ts";
-import type { Option } from "../settings/option.ts";
+import type { OptionsFor } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
+import { anyOf } from "../text/word_list.ts";
 
 /** An endpoint of a listener, which is checked and left as it is. */
 const ENDPOINT = { ...TEXT, value: "ENDPOINT", read: readEndpoint };
+
+/** Where a proxy listens, and what that takes. */
+export interface ListeningOptions {
+  /** Endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 picks a free one. */
+  readonly listen?: string | readonly string[];
+  /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
+  readonly admin?: string;
+  /**
+   * Lets everybody in who gets to an exposed listener, without `authenticate`. A listener is exposed where others than
+   * the user of this machine get there: it listens beyond loopback, it trusts a load balancer to pass clients on
+   * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. Streams for `Proxy.handle` do not count.
+   */
+  readonly allowOpen?: boolean;
+}
 
 /** The rows, in the order of the help. */
 export const LISTENING_OPTIONS = {
@@ -19,8 +34,7 @@ export const LISTENING_OPTIONS = {
     group: "Listening",
     short: "l",
     synonyms: ["port", "p", "bind", "address", "host", "addr"],
-    help:
-      "Where to listen: [SCHEME://]HOST:PORT or unix:PATH. SCHEME is auto, http, socks4, socks5 or line; with " +
+    help: `Where to listen: [SCHEME://]HOST:PORT or unix:PATH. SCHEME is ${anyOf(LISTENER_SCHEMES)}; with ` +
       "+tls and ?cert=FILE&key=FILE over TLS. Port 0 takes a free one. May be repeated",
     default: [DEFAULT_ENDPOINT],
     repeatable: true,
@@ -57,7 +71,7 @@ export const LISTENING_OPTIONS = {
     setting: "allowOpen",
     reload: false,
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionsFor<keyof ListeningOptions>;
 
 function readEndpoint(text: string): string {
   parseEndpoint(text);

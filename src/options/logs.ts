@@ -6,8 +6,15 @@
 
 import { LOG_FORMATS } from "../observe/access_log.ts";
 import { LEVELS } from "../observe/log.ts";
+import { anyOf } from "../text/word_list.ts";
 import { FILE, oneOf, SWITCH } from "../settings/kinds.ts";
-import type { Option } from "../settings/option.ts";
+import type { OptionsFor } from "../settings/option.ts";
+
+/** What is told of requests and tunnels. */
+export interface LogOptions {
+  /** Whether `onRecord` is called for the proxy's own pages, too. By default they leave no record; metrics never count them. */
+  readonly recordPages?: boolean;
+}
 
 /** The rows, in the order of the help. */
 export const LOG_OPTIONS = {
@@ -22,7 +29,7 @@ export const LOG_OPTIONS = {
     ...oneOf(LOG_FORMATS),
     group: "Logs",
     value: "FORMAT",
-    help: `How the access log is written: ${LOG_FORMATS.join(" or ")}`,
+    help: `How the access log is written: ${anyOf(LOG_FORMATS)}`,
     default: "text",
     reload: false,
   },
@@ -46,7 +53,7 @@ export const LOG_OPTIONS = {
     ...oneOf(LEVELS),
     group: "Logs",
     value: "LEVEL",
-    help: `What goes to standard error: ${LEVELS.slice(0, -1).join(", ")} or ${LEVELS.at(-1)}`,
+    help: `What goes to standard error: ${anyOf(LEVELS)}`,
     default: "info",
     reload: false,
   },
@@ -64,4 +71,4 @@ export const LOG_OPTIONS = {
     help: "Same as --log-level error",
     shorthand: ["log-level", "error"],
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionsFor<keyof LogOptions>;

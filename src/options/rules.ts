@@ -9,7 +9,7 @@ import type { Rule } from "../policy/rule.ts";
 import { parsePorts } from "../policy/rule_target.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
-import { KNOWS_RULES, type Option, RESOLVES } from "../settings/option.ts";
+import { KNOWS_RULES, type OptionsFor, RESOLVES } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 /** A line as in a rules file. */
@@ -19,6 +19,19 @@ const RULE = {
   takes: "a line as in a rules file, or a rule",
   accepts: isTextOrObject,
 };
+
+/** Where clients may go, and which way. */
+export interface RuleOptions {
+  /**
+   * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
+   * The first that matches decides; where one allows something, what none of them matches is denied.
+   */
+  readonly rules?: readonly (string | Rule)[];
+  /** Ports, or ranges such as `8000-8999`, that tunnels may lead to; all by default. */
+  readonly connectPorts?: readonly (number | string)[];
+  /** Name servers to ask in place of the system's, `IP`, `IP:PORT` or `[IPV6]:PORT` each. */
+  readonly nameServers?: readonly string[];
+}
 
 /** The rows, in the order of the help. */
 export const RULE_OPTIONS = {
@@ -118,7 +131,7 @@ export const RULE_OPTIONS = {
     commands: KNOWS_RULES,
     reload: false,
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionsFor<keyof RuleOptions>;
 
 function readRule(text: string): Rule {
   return parseRuleLine(text, `--${text.split(/\s/)[0]}`);

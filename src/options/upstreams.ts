@@ -4,9 +4,26 @@
  * @module
  */
 
+import { UPSTREAM_PROTOCOLS } from "../dialing/upstream_schemes.ts";
 import { parseChain } from "../dialing/upstream.ts";
+import { anyOf } from "../text/word_list.ts";
 import { TEXT } from "../settings/kinds.ts";
-import { type Option, RUNS_PROXY } from "../settings/option.ts";
+import { type OptionsFor, RUNS_PROXY } from "../settings/option.ts";
+
+/** Schemes of proxies. At the other end of a Unix socket is a target. */
+const SCHEMES = UPSTREAM_PROTOCOLS.filter(({ connect }) => connect).map(({ name }) => name);
+
+/** By which proxies targets are reached. */
+export interface UpstreamOptions {
+  /**
+   * Upstreams by which targets are reached: endpoints such as `http://USER:PASSWORD@HOST:PORT` or
+   * `socks5h://127.0.0.1:1080`, with commas between those of a chain; of several, the first that works. Directly by
+   * default.
+   */
+  readonly proxy?: string | readonly string[];
+  /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
+  readonly noProxy?: string;
+}
 
 /** The rows, in the order of the help. */
 export const UPSTREAM_OPTIONS = {
@@ -17,8 +34,9 @@ export const UPSTREAM_OPTIONS = {
     synonyms: ["upstream", "parent", "via"],
     value: "ENDPOINT",
     help:
-      "Where targets are reached by: [SCHEME://][USER:PASSWORD@]HOST:PORT of http, https, socks4, socks4a, " +
-      "socks5, socks5h or line, unix:PATH, or direct. A,B is a chain; repeated, the first that works is taken. " +
+      `Where targets are reached by: [SCHEME://][USER:PASSWORD@]HOST:PORT of ${
+        anyOf(SCHEMES)
+      }, unix:PATH, or direct. A,B is a chain; repeated, the first that works is taken. ` +
       "Other programs of this machine can see flags: SLUICE_PROXY is the safer place",
     unset: "none",
     repeatable: true,
@@ -39,7 +57,7 @@ export const UPSTREAM_OPTIONS = {
     setting: "noProxy",
     reload: true,
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionsFor<keyof UpstreamOptions>;
 
 /** An upstream or a chain of them, which is checked and left as it is. */
 function readUpstream(text: string): string {

@@ -11,12 +11,15 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../observe/log.ts";
 import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { AccessOptions } from "../options/access.ts";
+import type { ListeningOptions } from "../options/listening.ts";
+import type { LogOptions } from "../options/logs.ts";
+import type { RuleOptions } from "../options/rules.ts";
+import type { UpstreamOptions } from "../options/upstreams.ts";
 import type { Places } from "../policy/places.ts";
-import type { Rule } from "../policy/rule.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
 import type { OnTransition } from "../request/on_transition.ts";
 import type { Authenticate } from "../policy/authentication.ts";
-import type { UserEntry } from "../policy/users.ts";
 import type { DestinationSettings } from "../settings/destinations.ts";
 import type { HttpSettings } from "../settings/http.ts";
 import type { Limits } from "../settings/limits.ts";
@@ -25,28 +28,15 @@ import type { ReadText } from "../text/text_file.ts";
 import type { Route } from "../dialing/router.ts";
 
 /** How a proxy is to be. Everything has a safe default. */
-export interface ProxyOptions extends Partial<HttpSettings>, Partial<DestinationSettings> {
-  /** Endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 picks a free one. */
-  readonly listen?: string | readonly string[];
-  /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
-  readonly admin?: string;
-  /**
-   * Lets everybody in who gets to an exposed listener, without `authenticate`. A listener is exposed where others than
-   * the user of this machine get there: it listens beyond loopback, it trusts a load balancer to pass clients on
-   * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. Streams for `Proxy.handle` do not count.
-   */
-  readonly allowOpen?: boolean;
-  /**
-   * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
-   * The first that matches decides; where one allows something, what none of them matches is denied.
-   */
-  readonly rules?: readonly (string | Rule)[];
-  /**
-   * Upstreams by which targets are reached: endpoints such as `http://USER:PASSWORD@HOST:PORT` or
-   * `socks5h://127.0.0.1:1080`, with commas between those of a chain; of several, the first that works. Directly by
-   * default.
-   */
-  readonly proxy?: string | readonly string[];
+export interface ProxyOptions
+  extends
+    ListeningOptions,
+    AccessOptions,
+    UpstreamOptions,
+    RuleOptions,
+    LogOptions,
+    Partial<HttpSettings>,
+    Partial<DestinationSettings> {
   /**
    * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
    * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. See `Runtime.sharing`,
@@ -59,27 +49,12 @@ export interface ProxyOptions extends Partial<HttpSettings>, Partial<Destination
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
   readonly places?: Places;
-  /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
-  readonly noProxy?: string;
   /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */
   readonly route?: Route;
-  /** Ports, or ranges such as `8000-8999`, that tunnels may lead to; all by default. */
-  readonly connectPorts?: readonly (number | string)[];
-  /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets always are. */
-  readonly allowClients?: readonly string[];
   /** Names, in lower case and without a last dot, with their IP addresses: for these nobody is asked. See `parseHosts`. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
-  /** Name servers to ask in place of the system's, `IP`, `IP:PORT` or `[IPV6]:PORT` each. */
-  readonly nameServers?: readonly string[];
   /** Decides who may use the proxy. Without it, `users` and `tokens`, everybody who can reach a listener. */
   readonly authenticate?: Authenticate;
-  /**
-   * Who may use the proxy, in place of `authenticate`: `NAME:PASSWORD` in clear text each, and what `parseUsersFile` makes of a
-   * users file. With an empty list nobody may.
-   */
-  readonly users?: readonly (string | UserEntry)[];
-  /** Leaves what is under way at a reload for users who were removed or have another password. Off by default. */
-  readonly keepTunnels?: boolean;
   /**
    * Bearer tokens that let HTTP clients in (`Proxy-Authorization: Bearer`), in place of `authenticate`: 256 bits at
    * least, in base64url. Any number of them, so that one can be replaced by another.
@@ -87,8 +62,6 @@ export interface ProxyOptions extends Partial<HttpSettings>, Partial<Destination
   readonly tokens?: readonly string[];
   /** Called once for each request and each tunnel, when it has ended. */
   readonly onRecord?: (record: AccessRecord) => void;
-  /** Whether `onRecord` is called for the proxy's own pages, too. By default they leave no record; metrics never count them. */
-  readonly recordPages?: boolean;
   /** Sees every transition of every connection. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */

@@ -89,6 +89,14 @@ export type OptionsOf<Path extends string> = Readonly<
   Record<string, Option & { readonly setting: Path; readonly reload: boolean }>
 >;
 
+/** Rows of one subject: those that stand for options of the library, and those that only commands take. */
+export type OptionsFor<Path extends string> = Readonly<
+  Record<
+    string,
+    Option & ({ readonly setting: Path; readonly reload: boolean } | { readonly setting?: never })
+  >
+>;
+
 /** The defaults that rows name, by the members of the interface that they belong to. */
 export type Defaults<Rows, Prefix extends string = ""> = {
   readonly [

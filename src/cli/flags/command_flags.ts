@@ -13,9 +13,8 @@ import { FILE, oneOf, SWITCH, TEXT, TIME } from "../../settings/kinds.ts";
 import type { Option } from "../../settings/option.ts";
 import { DEFAULT_TIMEOUTS } from "../../settings/timeouts.ts";
 import { UsageError } from "../../text/usage_error.ts";
+import { anyOf } from "../../text/word_list.ts";
 import { KEY_FILES } from "./key_files.ts";
-
-const PROTOCOLS = `${RULE_PROTOCOLS.slice(0, -1).join(", ")} or ${RULE_PROTOCOLS.at(-1)}`;
 
 /** Name → flag, in the order of the help. */
 export const COMMAND_FLAGS = {
@@ -149,7 +148,7 @@ export const COMMAND_FLAGS = {
     ...oneOf(RULE_PROTOCOLS),
     group: "Question",
     value: "PROTOCOL",
-    help: `What the client speaks: ${PROTOCOLS}`,
+    help: `What the client speaks: ${anyOf(RULE_PROTOCOLS)}`,
     unset: "http for a URL, connect otherwise",
     commands: ["explain"],
     environment: false,
