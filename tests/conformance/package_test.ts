@@ -42,6 +42,7 @@ console.log(JSON.stringify([records[0]?.status, proxy.connections, refused insta
 
 /** A program that uses what a library's user sees most, and runs nowhere. */
 const LIBRARY = `
+import { createProxy, type Proxy, type ProxyOptions, type RouteAnswer } from "sluice";
 
 const options: ProxyOptions = {
   listen: ["127.0.0.1:0"],
