@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { bodyReader, bodyWriter } from "../../src/protocols/http1/body.ts";
+import { chunkExtensionsEnd } from "../../src/protocols/http1/chunk_extensions.ts";
 import { Fault } from "../../src/faults.ts";
 import { MAX_FIELDS } from "../../src/protocols/http1/head.ts";
 import { FORWARDED_MODES, type ForwardedMode } from "../../src/settings/http.ts";
@@ -8,7 +9,7 @@ import { Fields } from "../../src/protocols/http/fields.ts";
 import type { Framing } from "../../src/protocols/http/message.ts";
 import { assertFaults, assertReads, assertWaits, transcribe } from "../support/codec.ts";
 import { bodies, fromLatin1, latin1, type Lines, linesOf, visible } from "../support/http1.ts";
-import { Random, SEED } from "../support/random.ts";
+import { FUZZ_ROUNDS, Random, SEED } from "../support/random.ts";
 
 const CHUNKED: Framing = { kind: "chunked" };
 const chunked = bodies(CHUNKED);
@@ -169,6 +170,28 @@ Deno.test("a chunk is of up to 2^53 - 1 bytes, and larger ones are refused with 
   }
 });
 
+/** RFC 9112 section 7.1.1 with its bad white space. */
+const GRAMMAR =
+  /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t \x21\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*"))?)*$/;
+
+Deno.test(`what is right of a chunk's size is taken as its grammar has it, in ${FUZZ_ROUNDS} random cases of seed ${SEED}`, () => {
+  const random = new Random(SEED);
+  let valid = 0;
+  for (let round = 0; round < FUZZ_ROUNDS; round++) {
+    const parts = Array.from(
+      { length: random.below(8) },
+      () => random.pick([...'\t ;;;===""\\ab\x7F\x80\xFF\x01(\r']),
+    );
+    const text = `;a${parts.join("")}`;
+    const isValid = GRAMMAR.test(text);
+    if (isValid) valid++;
+    assertEquals(chunkExtensionsEnd(latin1(text), 0) === text.length, isValid, visible(text));
+    // Where they stand on a line, they end before what ends it.
+    if (isValid) assertEquals(chunkExtensionsEnd(latin1(`1${text}\r\n`), 1), text.length + 1, visible(text));
+  }
+  assert(valid > FUZZ_ROUNDS / 100, `${valid} were valid`);
+});
+
 Deno.test("a chunked body is not at its end before the last line end of its trailers", () => {
   const text = "1\r\na\r\n0;b\r\nX: c\r\n\r\n";
   for (let length = 0; length < text.length; length++) assertWaits(chunked, latin1(text.slice(0, length)));
@@ -244,7 +267,12 @@ Deno.test("small chunks that wait are handed out together, and what is wrong beh
   const large = "x".repeat(20_000);
   const bodies: [text: string, events: string[]][] = [
     ["1\r\na\r\n2\r\nbc\r\n00003\r\ndef\r\n0\r\n\r\n", ["abc", "def", "end"]],
-    ["1\r\na\r\n2;e\r\nbc\r\n0\r\n\r\n", ["a", "bc", "end"]],
+    ['1\r\na\r\n2;e\r\nbc\r\n1 ; f = "\\"" ;g\r\nd\r\n0;h\r\n\r\n', ["abcd", "end"]],
+    ["1\r\na\r\n1;b\r\nb\r\n2;c=\r\ncd\r\n", ["ab", "http_request_error"]],
+    ["1\r\na\r\n1;b\r\nb\r\n2;c \r\ncd\r\n", ["ab", "http_request_error"]],
+    ["1\r\na\r\n1;b\r\nb\r\n2;c\ncd\r\n", ["ab", "http_request_error"]],
+    [`1\r\na\r\n1;${"b".repeat(1020)}\r\nb\r\n1\r\nc\r\n0\r\n\r\n`, ["abc", "end"]],
+    [`1\r\na\r\n1;${"b".repeat(1021)}\r\nb\r\n`, ["a", "http_request_error"]],
     ["1\r\na\r\nA\r\n0123456789\r\n4e20\r\n" + large + "\r\n0\r\n\r\n", ["a0123456789", large, "end"]],
     ["1\r\na\r\n2\r\nbc\r\n5\r\nhe", ["abc", "he"]],
     ["1\r\na\r\n1\r\nb\r\nz\r\n", ["ab", "http_request_error"]],
