@@ -4,7 +4,7 @@ import { environmentName, FLAGS } from "../../src/cli/flags/flags.ts";
 import { parseCommandLine } from "../../src/cli/flags/options.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { givenOptions, LIBRARY_OPTIONS } from "../../src/proxy/checked_options.ts";
-import { configure } from "../../src/proxy/configuration.ts";
+import { configure, reconfigure } from "../../src/proxy/configuration.ts";
 import type { ProxyOptions } from "../../src/proxy/options.ts";
 import { createProxy } from "../../src/proxy/server.ts";
 import type { Option } from "../../src/settings/option.ts";
@@ -129,3 +129,21 @@ Deno.test("options: every row that stands for an option of the library is one th
     if (setting !== undefined) assertEquals(LIBRARY_OPTIONS.get(setting)?.reload, reload, setting);
   }
 });
+
+for (const { setting, reload, value, repeatable, read } of Object.values<Option>(OPTIONS)) {
+  if (setting === undefined) continue;
+  Deno.test(`options: a reload ${reload ? "takes" : "refuses by its name"} another ${setting}`, () => {
+    const text = value === undefined ? "true" : SAMPLES[setting] ?? SAMPLES[value];
+    const changes = libraryOptions(setting, repeatable ? [read(text)] : read(text));
+    // Users can be replaced, and not be asked for where nobody was.
+    const inForce = configure(setting === "users" ? { users: ["bob:secret"] } : {}, "a-proxy");
+    if (!reload) {
+      const message = `The option "${setting}" cannot be changed by a reload: it takes a restart`;
+      assertThrows(() => reconfigure(inForce, changes), UsageError, message);
+      return;
+    }
+    const after = reconfigure(inForce, changes);
+    assertEquals(givenOptions(after.options).get(setting), givenOptions(changes).get(setting));
+    assertEquals(after.settings, configure(after.options, "a-proxy").settings);
+  });
+}

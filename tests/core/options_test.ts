@@ -3,9 +3,7 @@ import { environmentName, FLAGS } from "../../src/cli/flags/flags.ts";
 import { type Environment, type Options, parseCommandLine } from "../../src/cli/flags/options.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { describe, type Rule } from "../../src/policy/rule.ts";
-import { DEFAULT_LIMITS } from "../../src/settings/limits.ts";
 import { commandsOf, type Option } from "../../src/settings/option.ts";
-import { DEFAULT_TIMEOUTS } from "../../src/settings/timeouts.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { SAMPLES } from "../support/option_samples.ts";
 import { Random } from "../support/random.ts";
@@ -23,73 +21,23 @@ function rules(...texts: string[]): Rule[] {
   return texts.map(OPTIONS.rule.read);
 }
 
-const DEFAULTS: Options = {
-  "listen": ["127.0.0.1:8899"],
-  "admin": undefined,
-  "workers": 1,
-  "allow-open": false,
-  "name": undefined,
-  "user": [],
-  "users-file": undefined,
-  "keep-tunnels": false,
-  "max-attempts": DEFAULT_LIMITS.attempts,
-  "allow-client": [],
-  "contact": undefined,
-  "proxy": [],
-  "no-proxy": undefined,
-  "route": undefined,
-  "allow": undefined,
-  "deny": undefined,
-  "rule": [],
-  "rules-file": undefined,
-  "connect-port": [],
-  "dns": [],
-  "hosts-file": undefined,
-  "forwarded": "keep",
-  "allow-private": false,
-  "deny-private": false,
-  "dns-timeout": DEFAULT_TIMEOUTS.dns,
-  "connect-timeout": DEFAULT_TIMEOUTS.connect,
-  "header-timeout": DEFAULT_TIMEOUTS.header,
-  "idle-timeout": DEFAULT_TIMEOUTS.idle,
-  "stall-timeout": DEFAULT_TIMEOUTS.stalled,
-  "drain-timeout": DEFAULT_TIMEOUTS.drain,
-  "max-connections": DEFAULT_LIMITS.connections,
-  "max-per-client": Infinity,
-  "max-header-size": DEFAULT_LIMITS.headerSize,
-  "max-body-size": Infinity,
-  "access-log": "-",
-  "log-format": "text",
-  "log-query": false,
-  "log-pages": false,
-  "log-level": "info",
-  "verbose": undefined,
-  "quiet": undefined,
-  "method": "GET",
-  "header": [],
-  "output": undefined,
-  "ca": undefined,
-  "timeout": DEFAULT_TIMEOUTS.connect,
-  "remote": undefined,
-  "pin": undefined,
-  "token-file": "sluice-token",
-  "cert": undefined,
-  "key": undefined,
-  "client-ca": undefined,
-  "out": ".",
-  "as": undefined,
-  "from": "127.0.0.1",
-  "protocol": undefined,
-  "help": false,
-  "version": false,
-};
+/** What each row says of a flag that is not given. */
+const DEFAULTS = Object.fromEntries(
+  Object.entries<Option>(FLAGS).map(([name, { default: otherwise, repeatable }]) => [
+    name,
+    otherwise ?? (repeatable ? [] : undefined),
+  ]),
+) as Options;
 
 function environmentOf(variables: Record<string, string>): (name: string) => string | undefined {
   return (name) => variables[name];
 }
 
 Deno.test("options: without arguments everything has its default", () => {
-  assertEquals(parseOptions([]), DEFAULTS);
+  const options = parseOptions([]);
+  assertEquals(options, DEFAULTS);
+  assertEquals([options.listen, options.user, options["log-level"]], [["127.0.0.1:8899"], [], "info"]);
+  assertEquals([options["idle-timeout"], options["max-per-client"]], [300_000, Infinity]);
 });
 
 const UNDERSTOOD: [args: string, options: Partial<Options>][] = [

@@ -22,6 +22,7 @@ export const SAMPLES: Record<string, string> = {
   "NAME": "a-name",
   "NAME:PASSWORD": "ann:secret",
   "NAME:VALUE": "a: b",
+  "privateDestinations": "deny",
   "PIN": `sha256/${"A".repeat(43)}=`,
   "PORT": "443",
   "PROTOCOL": "http",
