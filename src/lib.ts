@@ -1,6 +1,17 @@
 /**
  * sluice as a library: a forward proxy for HTTP, CONNECT, SOCKS4, SOCKS4a and SOCKS5 on one port.
  *
+ * Read {@linkcode createProxy} first, then {@linkcode ProxyOptions} and the groups of options that it extends for what a proxy takes, and
+ * {@linkcode Proxy} for what it gives. The other names are the types of those:
+ *
+ * - who is let in: {@linkcode Authenticate}, and {@linkcode parseUsersFile} and {@linkcode hashPassword} for a users file;
+ * - where requests may go, and by which way: {@linkcode parseRules}, {@linkcode Route}, {@linkcode parseHosts};
+ * - what is told: {@linkcode AccessRecord}, {@linkcode Totals}, {@linkcode Fault}, {@linkcode UsageError};
+ * - how long and how much: {@linkcode Timeouts}, {@linkcode Limits};
+ * - {@linkcode Runtime} and what it names: for a program that brings sockets of its own. Others need none of it.
+ *
+ * Times are in milliseconds and sizes in bytes. An unknown option is refused.
+ *
  * @example A proxy that logs what it serves
  * ```ts
  * import { createProxy } from "sluice";
@@ -40,8 +51,8 @@ export { hashPassword, type PasswordHash } from "./policy/password_hash.ts";
 export { parseRules } from "./policy/rules_file.ts";
 export type { UserEntry } from "./policy/users.ts";
 export { parseUsersFile } from "./policy/users_file.ts";
-export type { AccessRule, RouteRule, Rule, WrittenRule } from "./policy/rule.ts";
-export type { Answer, Condition, Match, RuleProtocol, Subject } from "./policy/rule_request.ts";
+export type { Rule } from "./policy/rule.ts";
+export type { RuleProtocol } from "./policy/rule_request.ts";
 export type { Route, RouteAnswer, RouteHead, RouteRequest } from "./dialing/router.ts";
 export { parseHosts } from "./dialing/hosts_file.ts";
 export type { Clock } from "./runtime/clock.ts";

@@ -81,6 +81,8 @@ export interface AccessRecord {
 
 /** How the access log shows a field. */
 export interface RecordField {
+  /** What it tells, for the help. */
+  readonly help: string;
   /** Its key in JSON. The rows stand in the order in which JSON has them. */
   readonly json: string;
   /**
@@ -112,19 +114,78 @@ const MAX_TEXT = 320;
 
 /** Field → how the access log shows it. */
 export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
-  time: { json: "time", place: 1, value: ({ time }) => time.toISOString() },
-  id: { json: "id", place: 2, value: ({ id }) => id },
-  client: { json: "client", place: 3, value: ({ client }) => client },
-  user: { json: "user", place: 4, limit: MAX_TEXT, value: ({ user }) => user },
-  triedUser: { json: "tried_user", text: "tried_user", place: 22, value: ({ triedUser }) => triedUser },
-  protocol: { json: "protocol", place: 5, value: ({ protocol }) => protocol },
-  method: { json: "method", place: 6, limit: MAX_TEXT, value: ({ method }) => method },
-  target: { json: "target", place: 7, limit: MAX_TARGET, value: ({ target }) => target },
-  route: { json: "route", text: "route", place: 20, limit: MAX_TEXT, value: ({ route }) => route },
-  dialed: { json: "dialed", text: "dialed", place: 21, value: ({ dialed }) => dialed },
-  status: { json: "status", place: 8, value: ({ status }) => status },
-  fault: { json: "fault", text: "fault", place: 23, value: ({ fault }) => fault },
+  time: {
+    help: "When the request arrived (UTC)",
+    json: "time",
+    place: 1,
+    value: ({ time }) => time.toISOString(),
+  },
+  id: { help: "The connection; its requests share it", json: "id", place: 2, value: ({ id }) => id },
+  client: {
+    help: "The client's address; unix: for a Unix socket",
+    json: "client",
+    place: 3,
+    value: ({ client }) => client,
+  },
+  user: {
+    help: "The user who was let in",
+    json: "user",
+    place: 4,
+    limit: MAX_TEXT,
+    value: ({ user }) => user,
+  },
+  triedUser: {
+    help: "The name of a failed login, cut to 64 characters",
+    json: "tried_user",
+    text: "tried_user",
+    place: 22,
+    value: ({ triedUser }) => triedUser,
+  },
+  protocol: { help: "What the client speaks", json: "protocol", place: 5, value: ({ protocol }) => protocol },
+  method: {
+    help: "The HTTP method; CONNECT for every tunnel, UDP for an association",
+    json: "method",
+    place: 6,
+    limit: MAX_TEXT,
+    value: ({ method }) => method,
+  },
+  target: {
+    help: "The URI, or HOST:PORT of a tunnel or of the first datagram",
+    json: "target",
+    place: 7,
+    limit: MAX_TARGET,
+    value: ({ target }) => target,
+  },
+  route: {
+    help: "direct, or the upstream without its password",
+    json: "route",
+    text: "route",
+    place: 20,
+    limit: MAX_TEXT,
+    value: ({ route }) => route,
+  },
+  dialed: {
+    help: "The address that was dialed",
+    json: "dialed",
+    text: "dialed",
+    place: 21,
+    value: ({ dialed }) => dialed,
+  },
+  status: {
+    help: "The HTTP status or the SOCKS reply",
+    json: "status",
+    place: 8,
+    value: ({ status }) => status,
+  },
+  fault: {
+    help: 'What went wrong: see "sluice help faults"',
+    json: "fault",
+    text: "fault",
+    place: 23,
+    value: ({ fault }) => fault,
+  },
   reason: {
+    help: "The same in words",
     json: "reason",
     text: "reason",
     place: 24,
@@ -132,33 +193,50 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     limit: MAX_TEXT,
     value: ({ reason }) => reason,
   },
-  sent: { json: "bytes_sent", text: "sent", place: 10, value: ({ sent }) => sent },
-  received: { json: "bytes_received", text: "received", place: 11, value: ({ received }) => received },
+  sent: {
+    help: "Bytes of bodies, tunnels and datagrams to the target",
+    json: "bytes_sent",
+    text: "sent",
+    place: 10,
+    value: ({ sent }) => sent,
+  },
+  received: {
+    help: "The same from the target",
+    json: "bytes_received",
+    text: "received",
+    place: 11,
+    value: ({ received }) => received,
+  },
   "datagrams.targets": {
+    help: "Of an association: how many targets it had",
     json: "targets",
     text: "targets",
     place: 12,
     value: ({ datagrams }) => datagrams?.targets,
   },
   "datagrams.sent": {
+    help: "Of an association: datagrams to targets",
     json: "datagrams_sent",
     text: "datagrams_sent",
     place: 13,
     value: ({ datagrams }) => datagrams?.sent,
   },
   "datagrams.received": {
+    help: "Of an association: datagrams to the client",
     json: "datagrams_received",
     text: "datagrams_received",
     place: 14,
     value: ({ datagrams }) => datagrams?.received,
   },
   "datagrams.dropped": {
+    help: "Of an association: datagrams that were passed on to nobody",
     json: "datagrams_dropped",
     text: "datagrams_dropped",
     place: 15,
     value: ({ datagrams }) => datagrams?.dropped,
   },
   dnsTime: {
+    help: "Until the name was resolved",
     json: "dns_ms",
     text: "dns",
     place: 17,
@@ -166,6 +244,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     value: ({ dnsTime }) => thousandths(dnsTime),
   },
   dialTime: {
+    help: "Until the target was connected",
     json: "dial_ms",
     text: "dial",
     place: 18,
@@ -173,6 +252,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     value: ({ dialTime }) => thousandths(dialTime),
   },
   firstByteTime: {
+    help: "Until the first byte of the answer",
     json: "first_byte_ms",
     text: "first_byte",
     place: 19,
@@ -180,13 +260,19 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     value: ({ firstByteTime }) => thousandths(firstByteTime),
   },
   duration: {
+    help: "Until the end",
     json: "duration_ms",
     text: "duration",
     place: 16,
     unit: "ms",
     value: ({ duration }) => thousandths(duration),
   },
-  ending: { json: "ending", place: 9, value: ({ ending }) => ending.replace(" ", "_") },
+  ending: {
+    help: "completed, refused, timed_out or aborted",
+    json: "ending",
+    place: 9,
+    value: ({ ending }) => ending.replace(" ", "_"),
+  },
 };
 
 /** With at most three decimals. */

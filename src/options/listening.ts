@@ -15,14 +15,18 @@ const ENDPOINT = { ...TEXT, value: "ENDPOINT", read: readEndpoint };
 
 /** Where a proxy listens, and what that takes. */
 export interface ListeningOptions {
-  /** Endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 picks a free one. */
+  /**
+   * Where to listen: endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 takes a free
+   * one. `127.0.0.1:8899` by default; with an empty list there is no listener, and `Proxy.handle` alone serves.
+   */
   readonly listen?: string | readonly string[];
   /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
   readonly admin?: string;
   /**
-   * Lets everybody in who gets to an exposed listener, without `authenticate`. A listener is exposed where others than
-   * the user of this machine get there: it listens beyond loopback, it trusts a load balancer to pass clients on
-   * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. Streams for `Proxy.handle` do not count.
+   * Lets everybody use an exposed listener; false by default. A listener is exposed where others than the user of this
+   * machine can come: it listens beyond loopback, it trusts a load balancer to pass clients on (`proxy-protocol=`), or its
+   * `mode` lets others connect to a Unix socket. An exposed listener wants this option, or one that says who may use the
+   * proxy: `authenticate`, `users`, `tokens` or `allowClients`. Streams for `Proxy.handle` do not count.
    */
   readonly allowOpen?: boolean;
 }

@@ -24,12 +24,13 @@ const RULE = {
 export interface RuleOptions {
   /**
    * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
-   * The first that matches decides; where one allows something, what none of them matches is denied.
+   * The first rule that matches decides. Where none matches, a request is allowed, unless there is any `allow` rule. No
+   * rules by default. `sluice help rules` tells all words.
    */
   readonly rules?: readonly (string | Rule)[];
   /** Ports, or ranges such as `8000-8999`, that tunnels may lead to; all by default. */
   readonly connectPorts?: readonly (number | string)[];
-  /** Name servers to ask in place of the system's, `IP`, `IP:PORT` or `[IPV6]:PORT` each. */
+  /** Name servers to ask, `IP`, `IP:PORT` or `[IPV6]:PORT` each. The system's by default. */
   readonly nameServers?: readonly string[];
 }
 

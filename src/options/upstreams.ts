@@ -16,12 +16,11 @@ const SCHEMES = UPSTREAM_PROTOCOLS.filter(({ connect }) => connect).map(({ name 
 /** By which proxies targets are reached. */
 export interface UpstreamOptions {
   /**
-   * Upstreams by which targets are reached: endpoints such as `http://USER:PASSWORD@HOST:PORT` or
-   * `socks5h://127.0.0.1:1080`, with commas between those of a chain; of several, the first that works. Directly by
-   * default.
+   * The upstreams that lead to targets, such as `http://USER:PASSWORD@HOST:PORT` or `socks5h://127.0.0.1:1080`. Commas stand
+   * between those of a chain. Of several in a list, the first that works is taken. By default targets are dialed directly.
    */
   readonly proxy?: string | readonly string[];
-  /** Targets that go past the upstreams, as in the environment variable NO_PROXY. */
+  /** Targets that are dialed directly, past the upstreams, as in the environment variable NO_PROXY. None by default. */
   readonly noProxy?: string;
 }
 

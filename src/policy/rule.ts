@@ -21,32 +21,51 @@ import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_blo
 import { type Condition, type Match, RULE_PROTOCOLS, type RuleProtocol } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
 
-/** What all rules have. */
-export interface WrittenRule {
-  /** What must hold. */
-  readonly match: Match;
+/**
+ * A rule that was read, by `parseRules` or from a line of text. What it matches is for the proxy alone: a rule that was made in
+ * another way is refused.
+ */
+export interface Rule {
+  /** The verdict on what matches; `route` gives none, and chooses the way that a request takes. */
+  readonly kind: "allow" | "deny" | "route";
   /** The rule in one line, from its kind on; passwords are left out. */
   readonly text: string;
   /** Where it was written: `--deny`, or `rules.txt:12`. */
   readonly origin: string;
 }
 
+/** What rules have that were read. */
+interface Matching extends Rule {
+  /** What must hold. */
+  readonly match: Match;
+}
+
 /** A rule about what may be asked for. */
-export interface AccessRule extends WrittenRule {
-  /** The verdict on what matches. */
+export interface AccessRule extends Matching {
   readonly kind: "allow" | "deny";
 }
 
 /** A rule about the way that a request takes. */
-export interface RouteRule extends WrittenRule {
-  /** No verdict. */
+export interface RouteRule extends Matching {
   readonly kind: "route";
   /** The endpoints as written, not checked; may have passwords. */
   readonly via: string;
 }
 
-/** A rule of any kind. */
-export type Rule = AccessRule | RouteRule;
+/** A rule of any kind, with all that was read. */
+export type ReadRule = AccessRule | RouteRule;
+
+/**
+ * What was read of a rule.
+ *
+ * @throws {UsageError} If it was not read but made in another way.
+ */
+export function needRead(rule: Rule): ReadRule {
+  if (typeof rule === "object" && rule !== null && "match" in rule) return rule as ReadRule;
+  throw new UsageError(
+    'Invalid rule: give a line such as "deny *.example.com", or what parseRules() returns',
+  );
+}
 
 /** The words that a rule may begin with. */
 export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly Rule["kind"][];
@@ -66,8 +85,8 @@ export function parseRule(kind: AccessRule["kind"], text: string, origin: string
 /** Reads a rule about the way that a request takes. */
 export function parseRule(kind: RouteRule["kind"], text: string, origin: string): RouteRule;
 /** Reads a rule of any kind. */
-export function parseRule(kind: Rule["kind"], text: string, origin: string): Rule;
-export function parseRule(kind: Rule["kind"], text: string, origin: string): Rule {
+export function parseRule(kind: Rule["kind"], text: string, origin: string): ReadRule;
+export function parseRule(kind: Rule["kind"], text: string, origin: string): ReadRule {
   const line = redact(`${kind} ${text}`.trim().replace(/\s+/g, " "));
   try {
     if (kind !== "route") return { kind, match: parseMatch(text), text: line, origin };

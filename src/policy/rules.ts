@@ -8,7 +8,7 @@
  */
 
 import { Fault } from "../faults.ts";
-import { type AccessRule, parseRule, type RouteRule, type Rule } from "./rule.ts";
+import { type AccessRule, needRead, parseRule, type RouteRule, type Rule } from "./rule.ts";
 import { holds, type RuleRequest, subjectOf, TUNNEL_PROTOCOLS } from "./rule_request.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
 
@@ -47,13 +47,14 @@ export class Rules {
   /**
    * Takes rules of every kind.
    *
-   * @throws {UsageError} If one of the ports is none.
+   * @throws {UsageError} If one of the ports is none, or a rule was not read.
    */
   constructor(rules: readonly Rule[], { connectPorts = [] }: RulesOptions = {}) {
-    const access = rules.filter((rule) => rule.kind !== "route");
+    const read = rules.map(needRead);
+    const access = read.filter((rule) => rule.kind !== "route");
     this.#otherwise = { verdict: access.some(({ kind }) => kind === "allow") ? "deny" : "allow" };
     this.#access = [...connectRules(connectPorts), ...access];
-    this.#routes = rules.filter((rule) => rule.kind === "route");
+    this.#routes = read.filter((rule) => rule.kind === "route");
   }
 
   /** Whether requests are judged at all. */

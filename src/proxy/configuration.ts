@@ -7,7 +7,7 @@
 import { Router } from "../dialing/router.ts";
 import { parseChain } from "../dialing/upstream.ts";
 import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
-import type { Rule } from "../policy/rule.ts";
+import { needRead, type ReadRule } from "../policy/rule.ts";
 import { Rules } from "../policy/rules.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
 import { Tokens } from "../policy/tokens.ts";
@@ -106,8 +106,10 @@ function isSame(one: unknown, other: unknown): boolean {
   return ones.length === others.length && ones.every((value, i) => isSame(value, others[i]));
 }
 
-function readRules({ rules = [] }: ProxyOptions): readonly Rule[] {
-  const read = [rules].flat().map((rule) => typeof rule === "string" ? parseRuleLine(rule, "rules") : rule);
+function readRules({ rules = [] }: ProxyOptions): readonly ReadRule[] {
+  const read = [rules].flat().map((rule) =>
+    needRead(typeof rule === "string" ? parseRuleLine(rule, "rules") : rule)
+  );
   for (const rule of read) if (rule.kind === "route") parseChain(rule.via);
   return read;
 }

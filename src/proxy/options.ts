@@ -27,7 +27,7 @@ import type { Timeouts } from "../settings/timeouts.ts";
 import type { ReadText } from "../text/text_file.ts";
 import type { Route } from "../dialing/router.ts";
 
-/** How a proxy is to be. Everything has a safe default. */
+/** What a proxy is to do. Every option has a safe default. `undefined` is the same as leaving an option out. */
 export interface ProxyOptions
   extends
     ListeningOptions,
@@ -38,20 +38,20 @@ export interface ProxyOptions
     Partial<HttpSettings>,
     Partial<DestinationSettings> {
   /**
-   * How many proxies listen on the same TCP addresses, in processes or threads of which this one is one; 1 by default.
-   * `limits.connections` and `limits.attempts` are meant for all of them: each takes its part. See `Runtime.sharing`,
-   * and `places` for `limits.perClient`.
+   * How many proxies listen on the same TCP addresses, this one included, each in a process or thread of its own; 1 by
+   * default. They share `limits.connections` and `limits.attempts` equally. See `Runtime.sharing`, and `places` for
+   * `limits.perClient`.
    */
   readonly workers?: number;
-  /** What the others of these have done, which the pages tell together with what this one has. */
+  /** What the other workers have done: the proxy's pages tell the sum. None by default. */
   readonly others?: () => Totals | undefined;
   /** Reads what endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
   readonly places?: Places;
-  /** Chooses the way of each request; what it leaves open goes as `rules`, `noProxy` and `proxy` have it. */
+  /** Chooses the way of each request. Where it answers `undefined`, and by default, `rules`, `noProxy` and `proxy` decide. */
   readonly route?: Route;
-  /** Names, in lower case and without a last dot, with their IP addresses: for these nobody is asked. See `parseHosts`. */
+  /** Names, in lower case and without a last dot, with their IP addresses: no name server is asked for these. See `parseHosts`. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
   /** Decides who may use the proxy. Without it, `users` and `tokens`, everybody who can reach a listener. */
   readonly authenticate?: Authenticate;
@@ -62,15 +62,15 @@ export interface ProxyOptions
   readonly tokens?: readonly string[];
   /** Called once for each request and each tunnel, when it has ended. */
   readonly onRecord?: (record: AccessRecord) => void;
-  /** Sees every transition of every connection. */
+  /** Sees every transition of every connection and of every request, for metrics and tests. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */
   readonly timeouts?: Partial<Timeouts>;
   /** How much a stranger may make grow. */
   readonly limits?: Partial<Limits>;
-  /** Diagnostics; silent by default. */
+  /** Takes the diagnostics, such as `console`. Silent by default. */
   readonly log?: Log;
-  /** The runtime to listen and dial with; the one that we are in by default. */
+  /** What listens and dials. By default the runtime that the program is running in. */
   readonly runtime?: Runtime;
   /** Time; tests bring their own. */
   readonly clock?: Clock;
@@ -97,7 +97,10 @@ export interface Proxy extends AsyncDisposable {
   readonly connections: number;
   /** What it has done since it started. */
   readonly totals: Totals;
-  /** Serves a client on a stream that comes from elsewhere; settles when the connection is over. */
+  /**
+   * Serves a client on a stream that comes from elsewhere, such as a pair in memory; settles when the connection is over. It
+   * rejects for a bug alone, or where `onTransition` has thrown.
+   */
   handle(stream: ByteStream): Promise<void>;
   /**
    * Takes these options in place of those in force, and reads the certificates of listeners and the files that upstreams
@@ -121,6 +124,9 @@ export interface Proxy extends AsyncDisposable {
    * many connections that were. Their records say why. New requests are a matter of `authenticate`.
    */
   cutUsers(isGone: (user: string) => boolean): number;
-  /** Stops accepting, lets what is under way finish for a while, and settles when nothing is left. */
+  /**
+   * Stops accepting, lets what is under way finish for a while, breaks off what is left then, and settles when nothing is left.
+   * Called again with `drain: 0`, it breaks the rest off at once.
+   */
   close(options?: CloseOptions): Promise<void>;
 }

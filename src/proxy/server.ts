@@ -21,10 +21,12 @@ import { type Configuration, configure, reconfigure } from "./configuration.ts";
 import type { CloseOptions, Proxy, ProxyOptions } from "./options.ts";
 
 /**
- * Starts a proxy; settles once every listener accepts.
+ * Starts a proxy; settles once every listener accepts. Without options it serves the programs of this machine on
+ * 127.0.0.1:8899.
  *
- * Rejects with a `UsageError` for an option that is unknown or cannot be used, or an endpoint that is not safe, and with a
- * `SocketError` (see its `code`) where one cannot be bound; nothing is left listening then.
+ * Rejects with a {@linkcode UsageError} for an option that is unknown or cannot be used, and where others could use the proxy
+ * by accident (see `allowOpen`); with a {@linkcode SocketError} (see its `code`) where a listener cannot be bound. Nothing is
+ * left listening then.
  *
  * @example
  * ```ts

@@ -5,6 +5,7 @@ import { parseCommandLine } from "../../src/cli/flags/options.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { givenOptions, LIBRARY_OPTIONS } from "../../src/proxy/checked_options.ts";
 import { configure, reconfigure } from "../../src/proxy/configuration.ts";
+import { parseRules } from "../../src/policy/rules_file.ts";
 import type { ProxyOptions } from "../../src/proxy/options.ts";
 import { createProxy } from "../../src/proxy/server.ts";
 import type { Option } from "../../src/settings/option.ts";
@@ -147,3 +148,9 @@ for (const { setting, reload, value, repeatable, read } of Object.values<Option>
     assertEquals(after.settings, configure(after.options, "a-proxy").settings);
   });
 }
+
+Deno.test("options: a rule is a line of text, or what parseRules() returns", () => {
+  assertEquals(configure({ rules: parseRules("deny a.test\n", "rules") }).rules.judges, true);
+  const made = careless({ rules: [{ kind: "deny", text: "deny a.test", origin: "here" }] });
+  assertThrows(() => configure(made), UsageError, "Invalid rule: give a line");
+});

@@ -5,7 +5,7 @@
  */
 
 import { parseRules } from "../../policy/rules_file.ts";
-import type { Rule } from "../../policy/rule.ts";
+import { needRead, type Rule } from "../../policy/rule.ts";
 import { parseUsersFile } from "../../policy/users_file.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import { parseChain } from "../../dialing/upstream.ts";
@@ -55,7 +55,7 @@ export async function readRules(options: Options, readText: ReadText): Promise<R
   const file = options["rules-file"];
   const more = file === undefined ? [] : parseRules(await readText(file, "the rules file"), file);
   const rules = [...options.rule, ...more];
-  for (const rule of rules) if (rule.kind === "route") parseChain(rule.via);
+  for (const rule of rules.map(needRead)) if (rule.kind === "route") parseChain(rule.via);
   return rules;
 }
 

@@ -4,7 +4,18 @@
  * @module
  */
 
-import type { Page } from "./page.ts";
+import { RECORD_FIELDS, type RecordField } from "../../../observe/record.ts";
+import type { Page, Terms } from "./page.ts";
+
+const ROWS = Object.values<RecordField>(RECORD_FIELDS).sort((a, b) => a.place - b.place);
+
+/** The fields that each line has, in their order. */
+const WORDS: Terms = ROWS.filter(({ text }) => text === undefined).map(({ json, help }) => [json, help]);
+
+/** The fields that have their names before them. */
+const FIELDS: Terms = ROWS.flatMap(({ json, text, help }) =>
+  text === undefined ? [] : [[text === json ? text : `${text} [${json}]`, help] as const]
+);
 
 /** The page. */
 export const page: Page = {
@@ -17,39 +28,9 @@ first_byte=8.7ms route=direct dialed=192.0.2.7:80`,
     },
     "--log-format json writes one object to a line, --access-log FILE writes to a file, and --access-log off writes " +
     'nothing. What is unknown is "-" in text and left out in JSON.',
-    {
-      terms: [
-        ["time", "When the request arrived (UTC)"],
-        ["id", "The connection; its requests share it"],
-        ["client", "The client's address; unix: for a Unix socket"],
-        ["user", "The user who was let in"],
-        ["protocol", "What the client speaks"],
-        ["method", "The HTTP method; CONNECT for every tunnel, UDP for an association"],
-        ["target", "The URI, or HOST:PORT of a tunnel or of the first datagram"],
-        ["status", "The HTTP status or the SOCKS reply"],
-        ["ending", "completed, refused, timed_out or aborted"],
-        [
-          "sent, received",
-          "Bytes of bodies, tunnels and datagrams, to and from the target; in JSON bytes_sent and " +
-          "bytes_received",
-        ],
-        ["targets", "Of an association: how many targets it had"],
-        [
-          "datagrams_sent, datagrams_received, datagrams_dropped",
-          "Of an association: datagrams to targets, to the " +
-          "client, and to nobody",
-        ],
-        [
-          "duration, dns, dial, first_byte",
-          "Milliseconds until the end, for the name, for connecting, until the first " +
-          "byte of the answer; in JSON with _ms",
-        ],
-        ["route, dialed", "direct or the upstream, and the address that was dialed"],
-        ["tried_user", "The name of a failed login, cut to 64 characters"],
-        ["fault, reason", 'What went wrong, by its name (see "sluice help faults") and in words'],
-      ],
-    },
-    "The first nine stand in this order, without names. Up to tried_user a line tells only what there is to tell.",
+    { terms: WORDS },
+    "Then, by name, where there is anything to tell (in brackets: the key in JSON where it is another):",
+    { terms: FIELDS },
     "A line has less than 4,096 bytes, so lines of several workers never mix: 2,000 bytes of the target, and what is cut " +
     'ends in "...". The query of a target is left out behind its ?, since it often holds secrets; --log-query keeps ' +
     "it. The proxy's own pages have lines only with --log-pages.",
