@@ -8,6 +8,7 @@
  */
 
 import type { Address, TcpAddress } from "../runtime/contract.ts";
+import { parsePort, splitHostPort } from "./host_port.ts";
 
 /** RFC 1035 section 2.3.4, which counts octets on the wire; a SOCKS5 name cannot be longer either. */
 const MAX_NAME = 255;
@@ -109,14 +110,19 @@ function longestZeroRun(groups: string[]): { start: number; length: number } {
   return longest;
 }
 
+/** RFC 1035 section 4.2. */
+const DNS_PORT = 53;
+
 /**
  * The address of a name server: `IP`, `IP:PORT` or `[IPV6]:PORT`, the port 53 by default. Undefined for anything else.
  */
 export function parseNameServer(text: string): TcpAddress | undefined {
-  const [, bracketed, bare, port = "53"] = /^(?:\[(.*)\]|([^:]*|.*:.*:.*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const ip = bracketed ?? bare ?? "";
-  if (!parseIp(ip) || Number(port) < 1 || Number(port) > 65535) return undefined;
-  return { host: parseHost(ip)!, port: Number(port) };
+  // Only brackets tell the colons of an IPv6 address from that before the port.
+  if (parseIpv6(text)) return { host: parseHost(text)!, port: DNS_PORT };
+  const { host = "", bracketed, port } = splitHostPort(text) ?? {};
+  if (!parseIp(host) || !bracketed && host.includes(":")) return undefined;
+  const number = port === undefined ? DNS_PORT : parsePort(port);
+  return number ? { host: parseHost(host)!, port: number } : undefined;
 }
 
 /** Host and port as a URI writes them, an IPv6 address in brackets (RFC 3986 section 3.2.2). */

@@ -9,6 +9,7 @@
  */
 
 import { isLoopback, parseIp } from "../addresses/host.ts";
+import { splitHostPort } from "../addresses/host_port.ts";
 import type { Role } from "../listeners/listener_settings.ts";
 import type { Page } from "../protocols/http1/answer.ts";
 import type { Channel } from "../streams/channel.ts";
@@ -46,9 +47,9 @@ function text(status: number, body: string): Page {
 
 /** The host of a Host field, where it is one that cannot be made to lead elsewhere. */
 function hostName(field: string): string | undefined {
-  const host = /^(\[.*\]|[^:]*)(?::\d*)?$/.exec(field.toLowerCase())?.[1];
-  const bare = host?.replace(/^\[(.*)\]$/, "$1");
-  return bare === "" || bare === "localhost" || parseIp(bare ?? "") ? bare : undefined;
+  const { host = "?", bracketed, port = "" } = splitHostPort(field.toLowerCase()) ?? {};
+  if (!bracketed && host.includes(":") || !/^\d*$/.test(port)) return undefined;
+  return host === "" || host === "localhost" || parseIp(host) ? host : undefined;
 }
 
 /**
@@ -66,5 +67,5 @@ export function maySeePages(
   if (role === "admin") return !(isNamed && "host" in local && isLoopback(local.host));
   if ("path" in remote || "path" in local) return !isNamed;
   if (!isLoopback(remote.host) || isNamed) return false;
-  return host === "" || Number(/:(\d+)$/.exec(host)?.[1] ?? HTTP_PORT) === local.port;
+  return host === "" || Number(splitHostPort(host)?.port || HTTP_PORT) === local.port;
 }

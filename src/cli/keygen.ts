@@ -9,6 +9,7 @@ import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SYSTEM_CLOCK } from "../runtime/clock.ts";
 import { UsageError } from "../text/usage_error.ts";
+import { formatAuthority } from "../addresses/host.ts";
 import { selfSigned } from "../tls/certificate.ts";
 import { KEY_FILES } from "./flags/key_files.ts";
 import type { CommandLine } from "./flags/options.ts";
@@ -28,7 +29,6 @@ export async function keygen({ options, words: [host] }: CommandLine, shell: She
   await writeNew(path("key"), key, 0o600);
   await writeNew(path("cert"), cert, 0o644);
   await writeNew(path("token"), `${randomBytes(32).toString("base64url")}\n`, 0o600);
-  const address = host.includes(":") ? `[${host}]` : host;
   shell.print(`Made ${path("cert")}, ${path("key")} and ${path("token")}.
 
 On ${host}, with all three files:
@@ -37,7 +37,7 @@ On ${host}, with all three files:
   }
 
 On your machine, with ${KEY_FILES.token} alone, copied by a safe way:
-  sluice local --remote ${address}:8443 --pin ${pin} --token-file ${KEY_FILES.token}
+  sluice local --remote ${formatAuthority({ host, port: 8443 })} --pin ${pin} --token-file ${KEY_FILES.token}
 
 Then point programs at 127.0.0.1:8899.`);
   return EXIT_CODES.done;

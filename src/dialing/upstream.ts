@@ -6,6 +6,7 @@
 
 import { lowerScheme } from "../text/scheme.ts";
 import { formatAddress, isLoopback, parseHost, parseIpv6 } from "../addresses/host.ts";
+import { splitHostPort } from "../addresses/host_port.ts";
 import { Parameters } from "../text/parameters.ts";
 import type { Credentials } from "../protocols/common/handshake.ts";
 import type { UpstreamProtocol } from "../protocols/common/upstream_protocol.ts";
@@ -156,10 +157,10 @@ function decode(text: string, invalid: Invalid): string {
 
 function readAddress(text: string, defaultPort: number | undefined, invalid: Invalid): Address {
   if (/^unix:/i.test(text)) return readPath(text.slice("unix:".length), invalid);
-  const [, bracketed, bare, port] = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]/]*))(?::([0-9]{1,5}))?\/?$/.exec(text) ??
-    [];
   if (parseIpv6(text)) throw invalid(`an IPv6 address goes into brackets, as in "http://[::1]:8080"`);
-  const host = parseHost(bracketed ?? bare ?? "");
+  const { host: given = "", bracketed, port } = splitHostPort(text.replace(/\/$/, "")) ?? {};
+  const isWhole = given.includes(":") === bracketed && (port === undefined || /^[0-9]{1,5}$/.test(port));
+  const host = isWhole ? parseHost(given) : undefined;
   if (host === undefined) throw invalid(`give a host and a port, as in "http://proxy.example:8080"`);
   const number = port === undefined ? defaultPort : Number(port);
   if (number === undefined) throw invalid(`give a port, as in "proxy.example:8080"`);

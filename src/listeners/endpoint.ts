@@ -8,6 +8,7 @@ import { lowerScheme } from "../text/scheme.ts";
 import { Parameters } from "../text/parameters.ts";
 import { parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { formatIpv6, parseIpv4, parseIpv6 } from "../addresses/host.ts";
+import { parsePort } from "../addresses/host_port.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import { CLIENT_PROTOCOLS } from "../protocols/table.ts";
 import type { Address, Certificate, TlsServerOptions } from "../runtime/contract.ts";
@@ -151,13 +152,15 @@ function isScheme(scheme: string): scheme is ListenerScheme {
 function parseAddress(text: string, whole: string): Address {
   if (text.startsWith("unix:")) return parsePath(text.slice("unix:".length), whole);
   if (text.includes("@")) throw invalid(whole, "users are not part of a listener");
-  const [, host = "", port] = /^(?:(.*):)?(.*)$/s.exec(text) ?? [];
+  // A port may stand alone, and a host keeps its brackets for messages.
+  const colon = text.lastIndexOf(":");
+  const port = parsePort(text.slice(colon + 1));
   // Looked for first, since the last colon of a bare IPv6 address may well have a number behind it.
   if (parseIpv6(text)) throw invalid(whole, `an IPv6 address goes into brackets, as in "[::1]:8899"`);
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
+  if (port === undefined) {
     throw invalid(whole, `give an address and a port from 0 to 65535, such as "${DEFAULT_ENDPOINT}"`);
   }
-  return { host: parseListenHost(host, whole), port: Number(port) };
+  return { host: parseListenHost(text.slice(0, Math.max(colon, 0)), whole), port };
 }
 
 function parseListenHost(host: string, whole: string): string {

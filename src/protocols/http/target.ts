@@ -7,6 +7,7 @@
 import { malformed } from "../../faults.ts";
 import type { TcpAddress } from "../../runtime/contract.ts";
 import { parseHost } from "../../addresses/host.ts";
+import { splitHostPort } from "../../addresses/host_port.ts";
 
 /** The port of `http` where none is given (RFC 9110 section 4.2.1). */
 const HTTP_PORT = 80;
@@ -72,11 +73,11 @@ function originForm(rest: string, method: string): string {
  * The port is undefined when there is none, or an empty one.
  */
 export function parseAuthority(authority: string): { host: string; port: number | undefined } {
-  const [, bracketed, name, port] = /^(?:\[([^\]]*)\]|([^:@[\]]*))(?::([0-9]*))?$/.exec(authority) ?? [];
-  if (bracketed !== undefined && !bracketed.includes(":")) {
-    throw malformed("The address in brackets is not IPv6");
-  }
-  const host = parseHost(bracketed ?? name ?? "");
+  const { host: given = "", bracketed, port } = splitHostPort(authority) ?? {};
+  const isPort = port === undefined || /^[0-9]*$/.test(port);
+  if (isPort && bracketed && !given.includes(":")) throw malformed("The address in brackets is not IPv6");
+  // Only brackets tell the colons of an IPv6 address from that before the port.
+  const host = isPort && (bracketed || !given.includes(":")) ? parseHost(given) : undefined;
   if (host === undefined) throw malformed("The target's host is not valid");
   if (port === undefined || port === "") return { host, port: undefined };
   const number = Number(port);

@@ -14,6 +14,7 @@ import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { ClientProtocol } from "../common/client_protocol.ts";
 import type { Refusal, TunnelRequest } from "../common/handshake.ts";
 import { parseHost } from "../../addresses/host.ts";
+import { parsePort, splitHostPort } from "../../addresses/host_port.ts";
 import { takeLine } from "../http1/head.ts";
 import { fromOctets } from "../http/syntax.ts";
 import { NamelessHandshake } from "../common/nameless_handshake.ts";
@@ -60,10 +61,9 @@ export const LINE: ClientProtocol<"line", "line"> = {
 
 /** The last colon is the one before the port, so an IPv6 address is understood without brackets too. */
 function targetIn(line: string): TcpAddress {
-  const [, bracketed, bare, port] = /^(?:\[([^\]]*:[^\]]*)\]|([^[\]]*)):([0-9]{1,5})$/.exec(line) ?? [];
-  const host = parseHost(bracketed ?? bare ?? "");
-  if (host === undefined || Number(port) < 1 || Number(port) > 65535) {
-    throw malformed(`The line is no host and port: ${JSON.stringify(line)}`);
-  }
-  return { host, port: Number(port) };
+  const { host: given = "", bracketed, port: behind = "" } = splitHostPort(line) ?? {};
+  const host = bracketed && !given.includes(":") ? undefined : parseHost(given);
+  const port = parsePort(behind);
+  if (host === undefined || !port) throw malformed(`The line is no host and port: ${JSON.stringify(line)}`);
+  return { host, port };
 }
