@@ -12,8 +12,8 @@ import { stripVTControlCharacters } from "node:util";
 import { failures } from "./failures.ts";
 import { ROOT } from "./toolchain.ts";
 
-/** Files at a time. Most of them wait for something now and then, so there is one more than cores. */
-const JOBS = Deno.env.get("DENO_JOBS") ?? String(navigator.hardwareConcurrency + 1);
+/** Files at a time: as many as cores. Each starts the program on all runtimes at once, and more would only wait for cores. */
+const JOBS = Deno.env.get("DENO_JOBS") ?? String(navigator.hardwareConcurrency);
 
 const run = new Deno.Command(Deno.execPath(), {
   args: ["test", "-A", "--no-check", "--parallel", ...Deno.args],
