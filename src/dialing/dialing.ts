@@ -119,9 +119,8 @@ export function takeKept(
   const { pool, failover } = services;
   if (!("alternatives" in way)) return undefined;
   for (const chain of way.alternatives) {
-    const key = routeKey(chain, request.target);
-    const kept = key === undefined ? undefined : pool.take(caller, key);
-    if (key === undefined || !kept) {
+    const kept = pool.take(caller, routeKey(chain, request.target));
+    if (!kept) {
       // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
       if (failover.pauses(chain)) continue;
       return undefined;

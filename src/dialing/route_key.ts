@@ -20,12 +20,11 @@ export function chainKey(chain: Chain): string {
 }
 
 /**
- * Names the other end of a connection: the target, or the HTTP proxy that is asked for whatever target. Undefined where
- * an upstream has been told whose connection it is (PROXY protocol), since that holds for all of it.
+ * Names the other end of a client's connection: the target, or the HTTP proxy that is asked for whatever target. An
+ * upstream may have been told whose connection it is (PROXY protocol), so what is kept by this key is for one client.
  */
-export function routeKey(chain: Chain, target: TcpAddress): string | undefined {
+export function routeKey(chain: Chain, target: TcpAddress): string {
   if (chain.length === 0) return formatAuthority(target);
-  if (chain.some(({ proxyProtocol }) => proxyProtocol !== undefined)) return undefined;
   const key = chainKey(chain);
   return takesRequests(chain[chain.length - 1]) ? key : `${key} ${formatAuthority(target)}`;
 }

@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
+import type { TcpAddress } from "../../src/runtime/contract.ts";
 import type { HttpMessage } from "../support/http_message.ts";
 import { Origin, response } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
@@ -80,6 +81,27 @@ suite.test("a client that an origin has let in stays so, with every method, and 
     }
   }
 });
+
+testRows(
+  "an origin behind an upstream that is told of the client lets that client in, and nobody else",
+  async (row) => {
+    await using origin = await guarded("NTLM");
+    await using next = await ProxyProcess.start(row, [
+      ...["--listen", "127.0.0.1:0?proxy-protocol=127.0.0.0/8", "--allow-open", "--allow-private"],
+    ]);
+    const { port } = next.addresses.at(-1) as TcpAddress;
+    for (const scheme of ["http", "socks5h"]) {
+      await using proxy = await ProxyProcess.start(row, [
+        ...["--proxy", `${scheme}://127.0.0.1:${port}?proxy-protocol=v2`],
+      ]);
+      using client = await proxy.connect();
+      await logIn(client, origin, "NTLM");
+      using stranger = await proxy.connect();
+      assertEquals((await ask(stranger, origin)).status, 401);
+      assertEquals((await ask(client, origin)).text, "GET as ann");
+    }
+  },
+);
 
 suite.test("where an origin that has let a client in ends its connection, the client's ends, and the other way round", async (proxy) => {
   for (const first of ["origin", "client"]) {
