@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { Page } from "./page.ts";
+import { type Metric, METRICS } from "../../../observe/metrics.ts";
+import type { Page, Terms } from "./page.ts";
+
+/** The metrics that Prometheus reads. */
+const FAMILIES: Terms = Object.values<Metric>(METRICS).flatMap(({ family }) =>
+  family === undefined
+    ? []
+    : [[family.label ? `${family.name}{${family.label}}` : family.name, family.help] as const]
+);
 
 /** The page. */
 export const page: Page = {
@@ -21,25 +29,7 @@ export const page: Page = {
     },
     { lines: `sluice --admin 127.0.0.1:9100` },
     { heading: "Metrics" },
-    {
-      terms: [
-        ["sluice_uptime_seconds", "Seconds since the start"],
-        [
-          "sluice_connections_open, sluice_connections_total",
-          "Connections of clients, now and since the start",
-        ],
-        [
-          "sluice_requests_total{protocol}",
-          "Requests, tunnels and associations that have ended, by what the client spoke",
-        ],
-        [
-          "sluice_endings_total{ending}",
-          "The same, by how they ended: completed, refused, timed_out, aborted",
-        ],
-        ["sluice_faults_total{fault}", 'The same, by what went wrong: see "sluice help faults"'],
-        ["sluice_sent_bytes_total, sluice_received_bytes_total", "The bytes of all records"],
-      ],
-    },
+    { terms: FAMILIES },
     "Several workers are counted together. The proxy's own pages are never counted.",
   ],
 };
