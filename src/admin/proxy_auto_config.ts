@@ -14,7 +14,7 @@ import type { PageFacts } from "./facts.ts";
  * it when it is down: a browser that then went directly would tell more than its user wants.
  */
 export function proxyAutoConfig(host: string, { listeners }: PageFacts): string {
-  const roads = listeners.flatMap(({ address, tls, scheme }) => {
+  const proxies = listeners.flatMap(({ address, tls, scheme }) => {
     if ("path" in address) return [];
     const to = formatAuthority(reachableBy(host, address));
     // A listener for all that can be told apart is an HTTP proxy to browsers.
@@ -23,7 +23,7 @@ export function proxyAutoConfig(host: string, { listeners }: PageFacts): string 
   });
   return `function FindProxyForURL(url, host) {
   if (/^(?:(?:.*\\.)?localhost|\\[?::1\\]?|127(?:\\.[0-9]{1,3}){3})\\.?$/i.test(host)) return "DIRECT";
-  return ${JSON.stringify(roads.join("; ") || "DIRECT")};
+  return ${JSON.stringify(proxies.join("; ") || "DIRECT")};
 }
 `;
 }

@@ -34,7 +34,7 @@ export async function explain(
   const request = readRequest(words[0], options);
   const guarded = privateDestinations(options) === "deny";
   const decision = rules.decide(request);
-  const route = rules.road(request);
+  const route = rules.route(request);
   if (route !== undefined) shell.print(`route   ${formatRoute(parseChain(route))}`);
   if (decision.verdict !== "unresolved" && !(guarded && decision.verdict === "allow")) {
     shell.print(verdict(decision, formatAuthority(request)));

@@ -18,37 +18,37 @@ import { proxyOptions } from "./config/proxy_options.ts";
 import { onReload } from "./config/reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./program/shell.ts";
 import { STOP_SIGNALS, watchSignals } from "./program/signals.ts";
-import { findPost } from "./workers/worker.ts";
+import { findWorkerLink } from "./workers/worker.ts";
 import type { Control } from "./program/control.ts";
 import { countWorkers, serveByWorkers } from "./workers/workers.ts";
 
 /** Runs the command: as the only proxy, as one of several workers, or as the process that has started these. */
 export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {
   const { options } = line;
-  const post = findPost(runtime);
+  const link = findWorkerLink(runtime);
   // The process that has started the workers tells it.
-  if (post) shell.note = undefined;
-  const control = post ?? signalControl(shell);
-  const { settings, files } = await load(line, new TextFiles(await post?.texts()), runtime);
+  if (link) shell.note = undefined;
+  const control = link ?? signalControl(shell);
+  const { settings, files } = await load(line, new TextFiles(await link?.texts()), runtime);
   const reread = (texts = textsForever(options, files)) => load(line, new TextFiles(texts), runtime);
   const file = options["access-log"];
   // A worker that is started later serves although the file cannot be opened by then.
-  if (file !== "off") await shell.openAccessLog(file, { required: !post });
+  if (file !== "off") await shell.openAccessLog(file, { required: !link });
   const drain = options["drain-timeout"];
   const workers = countWorkers(options);
-  if (!post && workers > 1) {
+  if (!link && workers > 1) {
     return await serveByWorkers({ settings, workers, drain, files, reread }, { control, shell, runtime });
   }
   // What a worker is told of its listeners goes before what the command line says.
   const inForce = ({ settings, files }: Loaded): ProxyOptions => ({
     ...settings,
-    ...post?.settings,
+    ...link?.settings,
     readText: files.read,
   });
   const proxy = await listen({
     ...inForce({ settings, files }),
-    others: () => post?.others,
-    places: options["max-per-client"] === Infinity ? undefined : post?.places,
+    others: () => link?.others,
+    places: options["max-per-client"] === Infinity ? undefined : link?.places,
     onRecord: file === "off"
       ? undefined
       : (record) =>
@@ -57,7 +57,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     runtime,
   });
   control.listening(proxy.addresses);
-  post?.tell(() => proxy.totals);
+  link?.tell(() => proxy.totals);
   control.onReopen(async () => {
     if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
   });

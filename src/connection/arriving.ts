@@ -18,7 +18,7 @@ import type { Connection } from "./connection.ts";
 /** From the first byte to the protocol. */
 export const ARRIVING = {
   async introducing(connection) {
-    const { client, entrance: { trusts = [] } } = connection;
+    const { client, listener: { trusts = [] } } = connection;
     const { reader } = client;
     connection.waitForRequest("header");
     try {
@@ -41,7 +41,7 @@ export const ARRIVING = {
   },
 
   async securing(connection) {
-    const { tls } = connection.entrance;
+    const { tls } = connection.listener;
     if (!tls) return { event: "secured", payload: {} };
     if (!await speaks(connection)) return { event: "unsecured", payload: GRACEFUL };
     try {
@@ -54,7 +54,7 @@ export const ARRIVING = {
   },
 
   async detecting(connection) {
-    const { client, entrance: { accepts }, services, id } = connection;
+    const { client, listener: { accepts }, services, id } = connection;
     connection.waitForRequest("header");
     try {
       do {

@@ -28,7 +28,7 @@ export interface ConnectionOptions {
   readonly stream: ByteStream;
   readonly services: Services;
   /** What the listener is told of its clients. */
-  readonly entrance: ListenerSettings;
+  readonly listener: ListenerSettings;
   /** Counts it among all connections and among those of its client. */
   readonly entry: Entry;
   /** Called when it is over. */
@@ -39,7 +39,7 @@ export interface ConnectionOptions {
 export class Connection extends Watch implements Requester {
   readonly id: string;
   readonly services: Services;
-  readonly entrance: ListenerSettings;
+  readonly listener: ListenerSettings;
   readonly handshakeOptions: HandshakeOptions;
   client: Channel;
   /** See `Requester`. */
@@ -54,12 +54,12 @@ export class Connection extends Watch implements Requester {
   readonly #onEnd: () => void;
 
   /** Takes the stream over. */
-  constructor({ id, stream, services, entrance, entry, onEnd }: ConnectionOptions) {
+  constructor({ id, stream, services, listener, entry, onEnd }: ConnectionOptions) {
     super();
     this.id = id;
     this.client = new Channel(stream, "client");
     this.services = services;
-    this.entrance = entrance;
+    this.listener = listener;
     this.handshakeOptions = new RequesterHandshakeOptions(this);
     this.#entry = entry;
     this.#onEnd = onEnd;
@@ -67,7 +67,7 @@ export class Connection extends Watch implements Requester {
 
   /** Where it begins. */
   get firstState(): ConnectionState {
-    return this.entrance.trusts ? "introducing" : this.entrance.tls ? "securing" : "detecting";
+    return this.listener.trusts ? "introducing" : this.listener.tls ? "securing" : "detecting";
   }
 
   /** See `Requester`. */
@@ -78,12 +78,12 @@ export class Connection extends Watch implements Requester {
 
   /** See `Requester`. */
   get role(): Role {
-    return this.entrance.role;
+    return this.listener.role;
   }
 
   /** See `Requester`. */
   get passedOn(): boolean {
-    return this.entrance.trusts !== undefined;
+    return this.listener.trusts !== undefined;
   }
 
   /** See `Requester`. */

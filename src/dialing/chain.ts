@@ -1,5 +1,5 @@
 /**
- * The way to a target through other proxies, one behind the other.
+ * Connecting to a target through a chain: other proxies, one behind the other.
  *
  * Where this proxy resolves (`socks4`, `socks5`), each address is judged here before the last upstream is asked for it.
  * Where the last upstream resolves, a host is judged before anything is dialed, by the addresses that it spells; what
@@ -20,13 +20,13 @@ import type { HopOptions } from "../protocols/common/upstream_protocol.ts";
 import { basicAuthorization, type KnownProxy } from "../protocols/http1/connector.ts";
 import { writeProxyHeader } from "../protocols/proxy_protocol.ts";
 import type { Address, Runtime, TcpAddress, TlsClientOptions } from "../runtime/contract.ts";
-import { dialDirect, type Dialed, type DirectOptions } from "./direct.ts";
+import { dialDirect, type DirectConnection, type DirectOptions } from "./direct.ts";
 import type { Reserve, Spare } from "./reserve.ts";
 import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
 import { isTarget, protocolOf, takesRequests } from "./upstream_schemes.ts";
 
 /** What is to be reached. */
-export interface RouteRequest {
+export interface ChainRequest {
   /** A tunnel, or a channel on which one HTTP request is sent. */
   readonly kind: Exclude<ProxyRequest["kind"], "own">;
   /** A name or an IP address, and a port. */
@@ -57,7 +57,7 @@ export interface ChainOptions extends DirectOptions {
 }
 
 /** A connection to the target, or to the proxy that is to be asked for it. */
-export interface Routed extends Omit<Dialed, "address"> {
+export interface ChainConnection extends Omit<DirectConnection, "address"> {
   /** What was dialed: the first upstream, or the target itself. */
   readonly address: Address;
   /**
@@ -85,19 +85,23 @@ export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: Tc
  * target is refused or cannot be reached; the message says by which upstream. Once the signal is aborted it
  * throws its reason. The first bytes of the target may wait in the channel's buffer.
  */
-export async function dialChain(chain: Chain, request: RouteRequest, options: ChainOptions): Promise<Routed> {
+export async function dialChain(
+  chain: Chain,
+  request: ChainRequest,
+  options: ChainOptions,
+): Promise<ChainConnection> {
   const { target } = request;
   if (chain.length === 0) return await dialDirect(target, options);
   judgeNamed(chain, target, options.judge);
   const spare = spareFor(chain[0], request, options);
   try {
-    return await new Passage(request, options, spare).go(chain);
+    return await new ChainDial(request, options, spare).go(chain);
   } catch (error) {
     // What has waited may have died unnoticed, and nothing has gone to the target yet.
     const isStale = spare !== undefined && error instanceof UpstreamFault &&
       error.code === "connection_terminated";
     if (!isStale || options.signal.aborted) throw error;
-    return await new Passage(request, options).go(chain);
+    return await new ChainDial(request, options).go(chain);
   }
 }
 
@@ -107,10 +111,10 @@ export async function dialChain(chain: Chain, request: RouteRequest, options: Ch
  */
 export async function greetChain(
   chain: Chain,
-  client: RouteRequest["client"],
+  client: ChainRequest["client"],
   options: ChainOptions,
 ): Promise<void> {
-  const { channel } = await new Passage({ kind: "greeting", target: NOWHERE, client }, options).go(chain);
+  const { channel } = await new ChainDial({ kind: "greeting", target: NOWHERE, client }, options).go(chain);
   channel.drop(GREETED);
 }
 
@@ -122,13 +126,13 @@ const GREETED = new Fault("connection_terminated", "The upstream has answered");
 /** The TLS handshakes of tunnels are made in advance; requests share connections anyway. */
 function spareFor(
   hop: Upstream,
-  request: RouteRequest,
+  request: ChainRequest,
   { reserve, ...options }: ChainOptions,
 ): Spare | undefined {
   if (!reserve || !hop.tls || hop.proxyProtocol || request.kind !== "tunnel") return undefined;
   return reserve.take(hop, () => {
     const signal = AbortSignal.timeout(MAX_OPENING);
-    return new Passage(request, { ...options, signal }).open(hop);
+    return new ChainDial(request, { ...options, signal }).open(hop);
   });
 }
 
@@ -136,17 +140,17 @@ function spareFor(
 const MAX_OPENING = 10_000;
 
 /** What leads through a chain: a request, or the question whether its last upstream is there. */
-type PassageRequest = Omit<RouteRequest, "kind"> & { readonly kind: RouteRequest["kind"] | "greeting" };
+type ChainDialRequest = Omit<ChainRequest, "kind"> & { readonly kind: ChainRequest["kind"] | "greeting" };
 
-/** One way through a chain. */
-class Passage {
-  readonly #request: PassageRequest;
+/** One dial through a chain. */
+class ChainDial {
+  readonly #request: ChainDialRequest;
   readonly #options: ChainOptions;
   readonly #spare: Spare | undefined;
   #channel: Channel | undefined;
   #resolved: TcpAddress | undefined;
 
-  constructor(request: PassageRequest, options: ChainOptions, spare?: Spare) {
+  constructor(request: ChainDialRequest, options: ChainOptions, spare?: Spare) {
     this.#request = request;
     this.#options = options;
     this.#spare = spare;
@@ -165,7 +169,7 @@ class Passage {
     }
   }
 
-  async go(chain: Chain): Promise<Routed> {
+  async go(chain: Chain): Promise<ChainConnection> {
     const { clock, signal } = this.#options;
     const start = clock.now();
     let [hop] = chain;
@@ -176,7 +180,7 @@ class Passage {
       const { dnsTime, address } = this.#spare
         ? { dnsTime: 0, address: this.#spare.address }
         : await this.#reach(hop);
-      let proxy: Routed["proxy"];
+      let proxy: ChainConnection["proxy"];
       for (const [i, next] of chain.entries()) {
         hop = next;
         if (i > 0 || !this.#spare) await this.#enter(hop);
@@ -208,7 +212,7 @@ class Passage {
     }
   }
 
-  async #reach({ address }: Upstream): Promise<Pick<Routed, "address" | "dnsTime">> {
+  async #reach({ address }: Upstream): Promise<Pick<ChainConnection, "address" | "dnsTime">> {
     const { runtime, signal, judgeUpstream } = this.#options;
     if ("path" in address) {
       this.#channel = new Channel(await runtime.dial(address, { signal }), "target");

@@ -1,5 +1,5 @@
 /**
- * How a request gets to its target: which way it takes, whether a kept connection will do, and who connects.
+ * How a request gets to its target: which route it takes, whether a kept connection will do, and who connects.
  *
  * @module
  */
@@ -22,14 +22,14 @@ import { Channel } from "../streams/channel.ts";
 import { streamPair } from "../streams/stream_pair.ts";
 import type { SecretFiles } from "../text/secret_files.ts";
 import type { Cuttable } from "../traffic/watch.ts";
-import { type ChainOptions, judgeNamed, type Routed } from "./chain.ts";
+import { type ChainConnection, type ChainOptions, judgeNamed } from "./chain.ts";
 import type { Failover } from "./failover.ts";
-import type { Road } from "./lifeline.ts";
+import type { TakenRoute } from "./lifeline.ts";
 import type { OriginPool } from "./pool.ts";
 import type { Reserve } from "./reserve.ts";
 import type { Resolver } from "./resolver.ts";
 import { resolvesRemotely, routeKey } from "./route_key.ts";
-import type { Router, Way } from "./router.ts";
+import type { ChosenRoute, Router } from "./router.ts";
 import { isTarget } from "./upstream_schemes.ts";
 
 /** What dialing works with. */
@@ -57,7 +57,7 @@ export interface Caller {
 }
 
 /** A connection that leads to the target, and how. */
-export interface TargetConnection extends Pick<Routed, "proxy" | "resolved">, Road {
+export interface TargetConnection extends Pick<ChainConnection, "proxy" | "resolved">, TakenRoute {
   readonly channel: Channel;
   /** What is behind the connection: the client's requests with the same one may share it. Undefined where none may. */
   readonly key: string | undefined;
@@ -65,9 +65,9 @@ export interface TargetConnection extends Pick<Routed, "proxy" | "resolved">, Ro
   readonly user: string | undefined;
   /** Ends the client's connection with this one, which the origin has let in for that client. Undefined on others. */
   readonly lost?: () => void;
-  /** What the record says of the way. */
+  /** What the record says of the route. */
   readonly route: string;
-  /** Whether requests have another way where this one fails. */
+  /** Whether requests have another chain where this one fails. */
   readonly replaceable: boolean;
 }
 
@@ -79,46 +79,46 @@ export interface DialRequest {
 }
 
 /**
- * The way that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve the host
+ * The route that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve the host
  * and the client must not reach what the host spells. Told at once where no function has to be asked.
  */
-export function chooseWay(caller: Caller, dialRequest: DialRequest): Way | Promise<Way> {
+export function chooseRoute(caller: Caller, dialRequest: DialRequest): ChosenRoute | Promise<ChosenRoute> {
   const { request, question } = dialRequest;
-  const way = caller.services.router.choose(
+  const chosen = caller.services.router.choose(
     question,
     request.kind === "exchange" ? request.http.head : undefined,
   );
-  return way instanceof Promise
-    ? way.then((way) => allowed(caller, question, way))
-    : allowed(caller, question, way);
+  return chosen instanceof Promise
+    ? chosen.then((chosen) => allowed(caller, question, chosen))
+    : allowed(caller, question, chosen);
 }
 
-function allowed({ services }: Caller, question: RuleRequest, way: Way): Way {
-  if ("alternatives" in way && way.alternatives.some(resolvesRemotely)) {
+function allowed({ services }: Caller, question: RuleRequest, chosen: ChosenRoute): ChosenRoute {
+  if ("alternatives" in chosen && chosen.alternatives.some(resolvesRemotely)) {
     judgeUnresolved(services, question, {
-      guarded: way.alternatives.some((chain) => !chain[0] || !isTarget(chain[0])),
+      guarded: chosen.alternatives.some((chain) => !chain[0] || !isTarget(chain[0])),
     });
   }
-  return way;
+  return chosen;
 }
 
 /** Datagrams go directly or not at all: throws a `Fault` where a route would have them go through an upstream. */
-export async function refuseDetour({ services }: Caller, question: RuleRequest): Promise<void> {
-  const way = await services.router.choose(question);
-  if ("alternatives" in way && way.alternatives.some((chain) => chain.length === 0)) return;
+export async function requireDirectRoute({ services }: Caller, question: RuleRequest): Promise<void> {
+  const chosen = await services.router.choose(question);
+  if ("alternatives" in chosen && chosen.alternatives.some((chain) => chain.length === 0)) return;
   throw new Fault("http_request_denied", "Datagrams do not go through an upstream", { socks5: 7 });
 }
 
-/** A connection that waits for another request on one of these ways. */
+/** A connection that waits for another request by one of these chains. */
 export function takeKept(
   caller: Caller,
-  way: Way,
+  chosen: ChosenRoute,
   { request, question }: DialRequest,
 ): TargetConnection | undefined {
   const { services } = caller;
   const { pool, failover } = services;
-  if (!("alternatives" in way)) return undefined;
-  for (const chain of way.alternatives) {
+  if (!("alternatives" in chosen)) return undefined;
+  for (const chain of chosen.alternatives) {
     const kept = pool.take(caller, routeKey(chain, request.target));
     if (!kept) {
       // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
@@ -160,13 +160,13 @@ function judgeKept(
 /** Connects to the target of a request. */
 export async function dial(
   caller: Caller,
-  way: Way,
+  chosen: ChosenRoute,
   { request, question, recording }: DialRequest,
 ): Promise<TargetConnection> {
   const { services } = caller;
   const { failover } = services;
-  if ("handle" in way) {
-    const channel = handled(way.handle, services);
+  if ("handle" in chosen) {
+    const channel = handled(chosen.handle, services);
     return {
       channel,
       chain: [],
@@ -179,7 +179,7 @@ export async function dial(
   }
   const controller = new AbortController();
   caller.cuttable = { cut: (fault) => controller.abort(fault) };
-  const routed = await failover.dial(way.alternatives, {
+  const routed = await failover.dial(chosen.alternatives, {
     kind: request.kind,
     target: request.target,
     client: caller.client,
@@ -200,7 +200,7 @@ export async function dial(
   recording.dialed = formatAddress(address);
   recording.dnsTime = dnsTime;
   recording.dialTime = dialTime;
-  const replaceable = way.alternatives.length > 1;
+  const replaceable = chosen.alternatives.length > 1;
   return {
     channel,
     proxy,

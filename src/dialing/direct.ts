@@ -1,5 +1,5 @@
 /**
- * The direct way to a target: resolve the name once, race the addresses that it resolved to.
+ * Connecting to a target directly: resolve the name once, race the addresses that it resolved to.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface DirectOptions {
 }
 
 /** A connection, and what it took. */
-export interface Dialed {
+export interface DirectConnection {
   readonly channel: Channel;
   readonly address: TcpAddress;
   /** Milliseconds spent on the name. */
@@ -34,7 +34,7 @@ export interface Dialed {
 }
 
 /** Connects to a target; its addresses race. Throws a `Fault` that lists the attempts. */
-export async function dialDirect(target: TcpAddress, options: DirectOptions): Promise<Dialed> {
+export async function dialDirect(target: TcpAddress, options: DirectOptions): Promise<DirectConnection> {
   const { runtime, resolver, clock, signal, judge } = options;
   const start = clock.now();
   const hosts = parseIp(target.host) ? [target.host] : await resolver.resolve(target.host, signal);

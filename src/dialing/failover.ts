@@ -8,7 +8,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { type Fault, toFault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
 import { UpstreamFault } from "../protocols/common/connector.ts";
-import { type ChainOptions, dialChain, greetChain, type Routed, type RouteRequest } from "./chain.ts";
+import {
+  type ChainConnection,
+  type ChainOptions,
+  type ChainRequest,
+  dialChain,
+  greetChain,
+} from "./chain.ts";
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
 import { chainKey } from "./route_key.ts";
@@ -68,9 +74,9 @@ export class Failover {
    */
   async dial(
     alternatives: readonly Chain[],
-    request: RouteRequest,
+    request: ChainRequest,
     options: FailoverOptions,
-  ): Promise<Routed & { readonly chain: Chain; readonly route: string }> {
+  ): Promise<ChainConnection & { readonly chain: Chain; readonly route: string }> {
     const chains = alternatives.length > 0 ? alternatives : [[]];
     const [first] = chains;
     if (chains.length === 1 && first.length === 0) {
@@ -118,14 +124,14 @@ export class Failover {
    * An alternative has brought no answer to a request, which may be the origin's doing: it is left alone only if it has
    * no word of its own either. Never rejects.
    */
-  async suspect(chain: Chain, request: Pick<RouteRequest, "client">, options: ChainOptions): Promise<void> {
+  async suspect(chain: Chain, request: Pick<ChainRequest, "client">, options: ChainOptions): Promise<void> {
     if (!await this.#lives(chain, request, options)) this.failed(chain);
   }
 
   /** Asks it once for all who want to know. */
   #lives(
     chain: Chain,
-    { client }: Pick<RouteRequest, "client">,
+    { client }: Pick<ChainRequest, "client">,
     options: ChainOptions,
     limit: number = MAX_GREETING,
   ): Promise<boolean> {
@@ -163,10 +169,10 @@ export class Failover {
   /** Has few connections wait for an answer at once: see `unanswered.ts`. A request in absolute-form is told by its Via. */
   async #inPlace(
     chain: Chain,
-    request: RouteRequest,
+    request: ChainRequest,
     options: FailoverOptions,
     limit: number | undefined,
-  ): Promise<Routed> {
+  ): Promise<ChainConnection> {
     const last = chain.at(-1);
     if (!last || isTarget(last) || request.kind === "exchange" && takesRequests(last)) {
       return await this.#attempt(chain, request, options, limit);
@@ -189,10 +195,10 @@ export class Failover {
 
   async #attempt(
     chain: Chain,
-    request: RouteRequest,
+    request: ChainRequest,
     options: FailoverOptions,
     limit: number | undefined,
-  ): Promise<Routed> {
+  ): Promise<ChainConnection> {
     if (limit === undefined || chain.length === 0) return await dialChain(chain, request, options);
     const { signal, clock } = options;
     const controller = new AbortController();

@@ -48,8 +48,8 @@ export interface LifelineOptions {
   readonly deadlines: Deadlines;
 }
 
-/** A way through upstreams: the first of them is looked after, at the address that was dialed. */
-export interface Road {
+/** The chain that a connection was made through, and the address of its first upstream, which is looked after. */
+export interface TakenRoute {
   readonly chain: Chain;
   readonly address: Address;
 }
@@ -80,7 +80,7 @@ export class Lifelines {
    * Looks after a tunnel until it is released: it is cut with `connection_read_timeout` once the upstream cannot be
    * reached any more. Undefined for a direct tunnel and for a Unix socket, whose other end cannot vanish unnoticed.
    */
-  hold({ chain, address }: Road, tunnel: Tunnel, carried: Carried): Held | undefined {
+  hold({ chain, address }: TakenRoute, tunnel: Tunnel, carried: Carried): Held | undefined {
     if (chain.length === 0 || "path" in address) return undefined;
     const key = formatAuthority(address);
     let line = this.#byAddress.get(key);

@@ -1,5 +1,5 @@
 /**
- * Which way a request takes: directly, through upstreams, or into the hands of a function.
+ * Which route a request takes: directly, through upstreams, or into the hands of a function.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export interface RouteHead {
 }
 
 /**
- * The way that a request takes:
+ * The route of a request:
  *
  * - endpoints of upstreams, such as `"socks5h://127.0.0.1:1080"`, `"http://a:3128,http://b:3128"` for a chain, or
  *   `"direct"`; of several, the first that works;
@@ -53,7 +53,7 @@ export type RouteAnswer =
   | { readonly handle: (stream: ByteStream) => void | Promise<void> }
   | undefined;
 
-/** Chooses the way of each request. A message that it throws is for the log; the client is told of a failure. */
+/** Chooses the route of each request. A message that it throws is for the log; the client is told of a failure. */
 export type Route = (request: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
 
 /** What a router chooses from. */
@@ -66,22 +66,22 @@ export interface RouterOptions {
   readonly rules: () => Rules;
 }
 
-/** A way: alternatives in their order, or a function in place of the target. */
-export type Way =
+/** The route that was chosen for a request: chains in the order in which they are tried, or a function in place of the target. */
+export type ChosenRoute =
   | { readonly alternatives: readonly Chain[] }
   | { readonly handle: (stream: ByteStream) => void | Promise<void> };
 
 /** How many endpoints are remembered as parsed. */
 const MAX_PARSED = 1_000;
 
-const DIRECT: Way = { alternatives: [[]] };
+const DIRECT: ChosenRoute = { alternatives: [[]] };
 
 /** Asks the library's route first, then the rules, then what goes past the upstreams; the upstreams take the rest. */
 export class Router {
   readonly #route: Route | undefined;
   readonly #rules: () => Rules;
   readonly #isPast: (target: TcpAddress) => boolean;
-  readonly #default: Way;
+  readonly #default: ChosenRoute;
   readonly #parsed = new Map<string, Chain>();
 
   /** @throws {UsageError} If an endpoint cannot be used. */
@@ -92,18 +92,18 @@ export class Router {
     this.#default = proxies.length === 0 ? DIRECT : { alternatives: proxies.map(parseChain) };
   }
 
-  /** The way of a request, told at once where no function has to be asked. Throws a `Fault` where it has none. */
-  choose(question: RuleRequest, head?: RequestHead): Way | Promise<Way> {
+  /** The route of a request, told at once where no function has to be asked. Throws a `Fault` where it is refused. */
+  choose(question: RuleRequest, head?: RequestHead): ChosenRoute | Promise<ChosenRoute> {
     return this.#route ? this.#ask(this.#route, question, head) : this.#usual(question);
   }
 
-  #usual(question: RuleRequest): Way {
-    const via = this.#rules().road(question);
+  #usual(question: RuleRequest): ChosenRoute {
+    const via = this.#rules().route(question);
     if (via !== undefined) return { alternatives: [this.#parse(via)] };
     return this.#default !== DIRECT && this.#isPast(question) ? DIRECT : this.#default;
   }
 
-  async #ask(route: Route, question: RuleRequest, head?: RequestHead): Promise<Way> {
+  async #ask(route: Route, question: RuleRequest, head?: RequestHead): Promise<ChosenRoute> {
     const { host, port, client, user, protocol } = question;
     const told = head && {
       head: { method: head.method, uri: head.target, field: (name: string) => head.fields.get(name) },

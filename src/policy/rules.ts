@@ -83,10 +83,10 @@ export class Rules {
   /**
    * The endpoints of the first route that matches, as written; undefined where none does.
    *
-   * The way is chosen by what the client named, since the next proxy may be the one to resolve it: a name lies in a
+   * The route is chosen by what the client named, since the next proxy may be the one to resolve it: a name lies in a
    * block of addresses only where it spells an address, as `127.1` does, and `address` is ignored.
    */
-  road(request: RuleRequest): string | undefined {
+  route(request: RuleRequest): string | undefined {
     if (this.#routes.length === 0) return undefined;
     const [address] = spelledAddresses(request.host);
     const subject = subjectOf({ ...request, address }, false);

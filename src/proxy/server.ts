@@ -54,7 +54,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 interface OpenListener {
   readonly listener: Listener;
   readonly endpoint: Endpoint;
-  readonly entrance: ListenerSettings;
+  readonly settings: ListenerSettings;
 }
 
 class Server implements Proxy {
@@ -94,13 +94,13 @@ class Server implements Proxy {
   }
 
   #first(): OpenListener | undefined {
-    return this.#listeners.find(({ entrance }) => entrance.role === "proxy");
+    return this.#listeners.find(({ settings }) => settings.role === "proxy");
   }
 
   async reload(changes: ProxyOptions = {}): Promise<void> {
     const before = this.#assembly.configuration;
     const after = reconfigure(before, changes);
-    const loaded = await Promise.all(this.#listeners.map(({ entrance }) => entrance.load(after.readText)));
+    const loaded = await Promise.all(this.#listeners.map(({ settings }) => settings.load(after.readText)));
     // Another reload was faster: this one comes behind it.
     if (this.#assembly.configuration !== before) return await this.reload(changes);
     for (const use of loaded) use();
@@ -134,7 +134,7 @@ class Server implements Proxy {
       totals: others ? sumTotals(this.totals, others) : this.totals,
       draining: this.#closed !== undefined,
       listeners: this.#listeners
-        .filter(({ entrance }) => entrance.role === "proxy")
+        .filter(({ settings }) => settings.role === "proxy")
         .map(({ listener: { address }, endpoint: { scheme, tls } }) => ({
           address,
           scheme,
@@ -144,22 +144,22 @@ class Server implements Proxy {
   }
 
   async listen(endpoint: Endpoint, role?: Role): Promise<void> {
-    const entrance = new ListenerSettings(endpoint, role);
+    const settings = new ListenerSettings(endpoint, role);
     const { options: { workers = 1 }, readText } = this.#assembly.configuration;
-    (await entrance.load(readText))();
+    (await settings.load(readText))();
     const { address, mode } = endpoint;
     const listener = "path" in address
       ? await listenUnix(this.#runtime, { address, mode })
       : await this.#runtime.listen({ address, shared: workers > 1 });
-    this.#listeners.push({ listener, endpoint, entrance });
-    this.#accept(listener, entrance).catch((error) => {
+    this.#listeners.push({ listener, endpoint, settings });
+    this.#accept(listener, settings).catch((error) => {
       this.#assembly.services.log.error("A listener failed", error);
     });
   }
 
-  async #accept(listener: Listener, entrance: ListenerSettings): Promise<void> {
+  async #accept(listener: Listener, settings: ListenerSettings): Promise<void> {
     for await (const stream of listener) {
-      if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, entrance).catch(this.#failed);
+      if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, settings).catch(this.#failed);
       else stream.readable.cancel().catch(() => {});
     }
   }
@@ -171,10 +171,10 @@ class Server implements Proxy {
   readonly #failed = (error: unknown): void =>
     this.#assembly.services.log.error("A connection failed", error);
 
-  #serve(stream: ByteStream, entrance: ListenerSettings): Promise<void> {
+  #serve(stream: ByteStream, settings: ListenerSettings): Promise<void> {
     // A load balancer is not a client, but says later whose connection it passes on.
-    const entry = this.#assembly.admission.enter(entrance.trusts ? undefined : stream.remote);
-    const isClient = entrance.role === "proxy";
+    const entry = this.#assembly.admission.enter(settings.trusts ? undefined : stream.remote);
+    const isClient = settings.role === "proxy";
     if (isClient) this.#assembly.metrics.connected();
     const id = `${this.#prefix}-${(++this.#accepted).toString(36)}`;
     const onEnd = (): void => {
@@ -187,7 +187,7 @@ class Server implements Proxy {
       id,
       stream,
       services: this.#assembly.services,
-      entrance,
+      listener: settings,
       entry,
       onEnd,
     });

@@ -59,7 +59,7 @@ export async function openAssociation(
     authorize: (target) => {
       const asked = question(target);
       refuseDenied(services.rules().decide(asked));
-      if ((services.rules().road(asked) ?? "direct") !== "direct") {
+      if ((services.rules().route(asked) ?? "direct") !== "direct") {
         throw new Fault("http_request_denied", "Datagrams do not go through an upstream");
       }
     },

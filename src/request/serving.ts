@@ -6,16 +6,16 @@
 
 import { pageAt } from "../admin/pages.ts";
 import {
-  chooseWay,
+  chooseRoute,
   dial,
   type DialRequest,
   partyFault,
-  refuseDetour,
+  requireDirectRoute,
   suspectProxy,
   takeKept,
   type TargetConnection,
 } from "../dialing/dialing.ts";
-import type { Way } from "../dialing/router.ts";
+import type { ChosenRoute } from "../dialing/router.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import type { Recording } from "../observe/recording.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
@@ -54,9 +54,11 @@ export const SERVING = {
   dialing(requester, here) {
     if (!leadsToTarget(here)) return associate(requester, here);
     try {
-      const way = chooseWay(requester, here);
-      if (!(way instanceof Promise)) return reach(requester, here, way);
-      return way.then((way) => reach(requester, here, way)).catch((error) => unreachable(here, error));
+      const chosen = chooseRoute(requester, here);
+      if (!(chosen instanceof Promise)) return reach(requester, here, chosen);
+      return chosen.then((chosen) => reach(requester, here, chosen)).catch((error) =>
+        unreachable(here, error)
+      );
     } catch (error) {
       return unreachable(here, error);
     }
@@ -133,7 +135,7 @@ function leadsToTarget(here: Dialing): here is DialingTarget {
 async function associate(requester: Requester, here: Dialing): Promise<Outcome<"dialing">> {
   const { handshake, recording, question, request } = here;
   try {
-    await refuseDetour(requester, question);
+    await requireDirectRoute(requester, question);
     recording.route = "direct";
     const open = await openAssociation(requester, request.target, recording);
     recording.status = PROTOCOLS[handshake.protocol].established;
@@ -147,11 +149,11 @@ async function associate(requester: Requester, here: Dialing): Promise<Outcome<"
 function reach(
   requester: Requester,
   here: DialingTarget,
-  way: Way,
+  chosen: ChosenRoute,
 ): Outcome<"dialing"> | Promise<Outcome<"dialing">> {
-  const kept = keptFor(requester, here, way);
+  const kept = keptFor(requester, here, chosen);
   if (kept) return reached(here, kept, true);
-  return dial(requester, way, here)
+  return dial(requester, chosen, here)
     .then((target) => reached(here, target, false), (error) => unreachable(here, error));
 }
 
@@ -159,11 +161,15 @@ function reach(
  * A kept connection may have died unnoticed: only what can safely be sent again goes over one. A connection that the
  * origin has let in for this client takes everything, as no other is let in.
  */
-function keptFor(requester: Requester, here: DialingTarget, way: Way): TargetConnection | undefined {
+function keptFor(
+  requester: Requester,
+  here: DialingTarget,
+  chosen: ChosenRoute,
+): TargetConnection | undefined {
   const { request, attempt } = here;
   if (request.kind !== "exchange" || attempt !== "first") return undefined;
   const repeatable = isRepeatable(request.http);
-  const kept = repeatable || requester.bound ? takeKept(requester, way, here) : undefined;
+  const kept = repeatable || requester.bound ? takeKept(requester, chosen, here) : undefined;
   if (!kept || repeatable || kept.lost) return kept;
   requester.services.pool.put(requester, kept);
   return undefined;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertNotInstanceOf, assertReje
 import type { Channel } from "../../src/streams/channel.ts";
 import { Fault, type FaultCode } from "../../src/faults.ts";
 import { UpstreamFault } from "../../src/protocols/common/connector.ts";
-import { type ChainOptions, dialChain, type RouteRequest } from "../../src/dialing/chain.ts";
+import { type ChainOptions, type ChainRequest, dialChain } from "../../src/dialing/chain.ts";
 import { parseChain } from "../../src/dialing/upstream.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
 import { hear, hearAll, say, until } from "../support/virtual_network.ts";
@@ -14,7 +14,7 @@ const CLIENT = {
 
 const ORIGIN = "203.0.113.9:80";
 
-function request(options: Partial<RouteRequest> = {}): RouteRequest {
+function request(options: Partial<ChainRequest> = {}): ChainRequest {
   return { kind: "tunnel", target: { host: "203.0.113.9", port: 80 }, client: CLIENT, ...options };
 }
 
@@ -82,7 +82,7 @@ Deno.test("chain: without upstreams the target is dialed", async () => {
 async function fails(
   network: MemoryNetwork,
   chain: string,
-  options: Partial<ChainOptions> & { request?: RouteRequest } = {},
+  options: Partial<ChainOptions> & { request?: ChainRequest } = {},
 ): Promise<Fault> {
   const { request: wanted = request(), ...rest } = options;
   const dialing = dialChain(parseChain(chain), wanted, network.options(rest));

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { detectRuntime } from "../../src/detect_runtime.ts";
 import { Fault } from "../../src/faults.ts";
 import { OwnAddresses } from "../../src/policy/own_addresses.ts";
-import { dialDirect, type Dialed } from "../../src/dialing/direct.ts";
+import { dialDirect, type DirectConnection } from "../../src/dialing/direct.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { hear, say, VirtualNetwork } from "../support/virtual_network.ts";
 
@@ -15,7 +15,7 @@ function dialing(
   Object.assign(net.slow, network.slow);
   Object.assign(net.unreachable, network.unreachable);
   const controller = new AbortController();
-  const dialed: Promise<Dialed> = dialDirect({ host: "a.test", port: 80 }, {
+  const dialed: Promise<DirectConnection> = dialDirect({ host: "a.test", port: 80 }, {
     runtime: net.runtime,
     resolver: { resolve: () => Promise.resolve(addresses) },
     clock: net.clock,

@@ -6,11 +6,11 @@ import type { RuleRequest } from "../../src/policy/rule_request.ts";
 import { Rules } from "../../src/policy/rules.ts";
 import { parseRuleLine } from "../../src/policy/rules_file.ts";
 import {
+  type ChosenRoute,
   type Route,
   Router,
   type RouteRequest,
   type RouterOptions,
-  type Way,
 } from "../../src/dialing/router.ts";
 import { formatRoute } from "../../src/dialing/upstream.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
@@ -25,7 +25,7 @@ function question(host: string, options: Partial<RuleRequest> = {}): RuleRequest
   return { host, port: 80, protocol: "connect", user: undefined, client: "192.0.2.1", ...options };
 }
 
-function written(way: Way): string[] {
+function written(way: ChosenRoute): string[] {
   assert("alternatives" in way);
   return way.alternatives.map(formatRoute);
 }

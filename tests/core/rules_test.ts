@@ -125,7 +125,7 @@ Deno.test("refuseDenied() throws a fault that names the rule, and lets everythin
   refuseDenied({ verdict: "unresolved" });
 });
 
-Deno.test("Rules.road() is the first route that matches what the client named", () => {
+Deno.test("Rules.route() is the first route that matches what the client named", () => {
   const rules = new Rules(parseRules(
     [
       "deny *",
@@ -146,9 +146,9 @@ Deno.test("Rules.road() is the first route that matches what the client named", 
     [{ host: "192.0.2.1", user: "ann" }, undefined],
   ];
   for (const [request, expected] of cases) {
-    assertEquals(rules.road({ ...REQUEST, ...request }), expected, JSON.stringify(request));
+    assertEquals(rules.route({ ...REQUEST, ...request }), expected, JSON.stringify(request));
   }
-  assertEquals(new Rules([]).road(REQUEST), undefined);
+  assertEquals(new Rules([]).route(REQUEST), undefined);
 });
 
 /** Words of rules, each with its meaning spelled out over a small world. */

@@ -18,7 +18,7 @@ import { bodyReader } from "../../protocols/http1/body.ts";
 import { responseFraming } from "../../protocols/http1/framing.ts";
 import type { Framing, ResponseHead } from "../../protocols/http/message.ts";
 import type { Runtime } from "../../runtime/contract.ts";
-import { type ChainOptions, dialChain, type Routed } from "../../dialing/chain.ts";
+import { type ChainConnection, type ChainOptions, dialChain } from "../../dialing/chain.ts";
 import { type Chain, formatUpstream } from "../../dialing/upstream.ts";
 import { isTarget, takesRequests } from "../../dialing/upstream_schemes.ts";
 import { type ClientRequest, requestHead, requestTarget } from "./request.ts";
@@ -171,7 +171,7 @@ class Probe implements Timed {
   // --- the way ---
 
   /** By the first alternative whose upstreams do not fail. */
-  async #reach(): Promise<Routed & { readonly by?: string }> {
+  async #reach(): Promise<ChainConnection & { readonly by?: string }> {
     const { alternatives } = this.#request;
     const chains = alternatives.length > 0 ? alternatives : [[]];
     for (const [i, chain] of chains.entries()) {
@@ -191,7 +191,7 @@ class Probe implements Timed {
     throw new TypeError("There is one chain at least");
   }
 
-  async #dial(chain: Chain): Promise<Routed> {
+  async #dial(chain: Chain): Promise<ChainConnection> {
     const { url } = this.#request;
     this.#dialing = chain;
     this.#missed = stepsOf(chain, url.secure);
@@ -258,7 +258,7 @@ class Probe implements Timed {
 
   // --- the request ---
 
-  async #ask(proxy: Routed["proxy"], by: string | undefined): Promise<Fault | undefined> {
+  async #ask(proxy: ChainConnection["proxy"], by: string | undefined): Promise<Fault | undefined> {
     const { method, url } = this.#request;
     const { reader, writer } = this.#channel!;
     const asking = this.#timeline.begin("request", `${method} ${requestTarget(url, proxy !== undefined)}`);

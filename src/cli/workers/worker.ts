@@ -58,8 +58,8 @@ export type Report =
 /** How often a worker tells what it has done, in milliseconds. */
 const TELLING = 1_000;
 
-/** A worker's end of the wire. */
-export interface Post extends Control {
+/** What a worker has of the process that started it: its orders, and where it reports to. */
+export interface WorkerLink extends Control {
   readonly settings: Assignment;
   /** The texts of the files to begin with: of the configuration that is in force. */
   texts(): Promise<Texts>;
@@ -75,18 +75,18 @@ export interface Post extends Control {
  * Undefined where this is no worker. A worker needs not look after itself: node:cluster ends a process when the one that
  * has forked it is gone, and threads end with their process.
  */
-export function findPost(runtime: Runtime): Post | undefined {
-  return isMainThread ? processPost(runtime) : threadPost();
+export function findWorkerLink(runtime: Runtime): WorkerLink | undefined {
+  return isMainThread ? processLink(runtime) : threadLink();
 }
 
-function processPost(runtime: Runtime): Post | undefined {
+function processLink(runtime: Runtime): WorkerLink | undefined {
   if (!process.connected) return undefined;
   const text = runtime.environment(ASSIGNMENT_VARIABLE);
   if (text === undefined) return undefined;
   // A terminal sends its signals to all processes; what counts is the order of the one that has forked them.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
   // JSON has no undefined, which takes the listener for the pages away.
-  return new WirePost({ admin: undefined, ...JSON.parse(text) }, {
+  return new MessageLink({ admin: undefined, ...JSON.parse(text) }, {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
     send(report) {
       if (process.connected) process.send!(report);
@@ -94,10 +94,10 @@ function processPost(runtime: Runtime): Post | undefined {
   });
 }
 
-function threadPost(): Post | undefined {
+function threadLink(): WorkerLink | undefined {
   const assignment = (workerData as { assignment?: Assignment } | null)?.assignment;
   if (!assignment) return undefined;
-  return new WirePost(assignment, {
+  return new MessageLink(assignment, {
     onOrder: (callback) => parentPort!.on("message", callback),
     send: (report) => parentPort!.postMessage(report),
   });
@@ -135,7 +135,7 @@ class DistantPlaces implements Places {
   }
 }
 
-class WirePost implements Post {
+class MessageLink implements WorkerLink {
   readonly settings: Assignment;
   readonly stop: Promise<StopSignal>;
   readonly stopNow: Promise<StopSignal>;

@@ -13,7 +13,7 @@ import { ListenerSettings } from "../../listeners/listener_settings.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import { Crew, StartError } from "./crew.ts";
+import { StartError, WorkerPool } from "./worker_pool.ts";
 import type { Options } from "../flags/options.ts";
 import { onReload } from "../config/reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "../program/shell.ts";
@@ -52,7 +52,7 @@ export async function serveByWorkers(
   const { settings: { name, privateDestinations } } = configure(settings);
   await checkPorts(endpointsOf(settings), runtime);
   await readCertificates(settings, files);
-  const crew = new Crew({
+  const pool = new WorkerPool({
     workers,
     start: workerStarter(sharing),
     assign: (number, addresses) => ({
@@ -65,20 +65,20 @@ export async function serveByWorkers(
     perClient: settings.limits?.perClient ?? Infinity,
     log: shell.log,
   });
-  process.on("exit", () => crew.kill());
+  process.on("exit", () => pool.kill());
   control.onReopen(() => {
     // Held open here, a file that was deleted would keep its room on the disk.
     void shell.reopenAccessLog();
-    crew.reopenLogs();
+    pool.reopenLogs();
   });
   onReload(control, async () => {
     const next = await reread();
     configure(next.settings);
     await readCertificates(next.settings, next.files);
-    crew.reload(next.files.texts);
+    pool.reload(next.files.texts);
   }, shell.log);
   try {
-    control.listening(await crew.start());
+    control.listening(await pool.start());
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     if (typeof error.ending === "number" && error.ending > 0) {
@@ -92,9 +92,9 @@ export async function serveByWorkers(
   let cut: number | undefined;
   control.stopNow.then((signal) => {
     cut = STOP_SIGNALS[signal];
-    crew.stopNow(signal);
+    pool.stopNow(signal);
   });
-  const well = await crew.stop(signal, drain);
+  const well = await pool.stop(signal, drain);
   return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
 }
 

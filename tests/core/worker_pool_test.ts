@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Crew, StartError } from "../../src/cli/workers/crew.ts";
+import { StartError, WorkerPool } from "../../src/cli/workers/worker_pool.ts";
 import type { Assignment, Order } from "../../src/cli/workers/worker.ts";
 import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
 import { formatAddress } from "../../src/addresses/host.ts";
@@ -36,12 +36,12 @@ class FakeWorker {
 const OLD = [["rules", "allow *"]] as const;
 const NEW = [["rules", "deny *"]] as const;
 
-/** A crew of three whose workers the test plays, in the order in which they were started. */
+/** A pool of three whose workers the test plays, in the order in which they were started. */
 class Stage {
   readonly clock = new VirtualClock();
   readonly workers: FakeWorker[] = [];
   readonly lines: string[] = [];
-  readonly crew: Crew = new Crew({
+  readonly pool: WorkerPool = new WorkerPool({
     workers: 3,
     start: (assignment, events) => {
       const worker = new FakeWorker(assignment, events);
@@ -65,7 +65,7 @@ class Stage {
   /** A stage on which all workers listen. */
   static async start(): Promise<Stage> {
     const stage = new Stage();
-    const started = stage.crew.start();
+    const started = stage.pool.start();
     stage.workers[0].listen();
     await Promise.resolve();
     for (const worker of stage.workers.slice(1)) worker.listen();
@@ -76,7 +76,7 @@ class Stage {
 
 Deno.test("the first worker goes ahead, and the others are told where it listens", async () => {
   const stage = new Stage();
-  const started = stage.crew.start();
+  const started = stage.pool.start();
   assertEquals(stage.workers.map(({ assignment }) => assignment), [{ name: "1", listen: undefined }]);
   stage.workers[0].listen();
   await Promise.resolve();
@@ -90,11 +90,11 @@ Deno.test("the first worker goes ahead, and the others are told where it listens
 
 Deno.test("a worker that ends before it listens makes the start fail, and the others are ended", async () => {
   const first = new Stage();
-  const failed = first.crew.start();
+  const failed = first.pool.start();
   first.workers[0].end(2);
   assertEquals((await assertRejects(() => failed, StartError)).ending, 2);
   const second = new Stage();
-  const started = second.crew.start();
+  const started = second.pool.start();
   second.workers[0].listen();
   await Promise.resolve();
   second.workers[2].end("SIGKILL");
@@ -129,7 +129,7 @@ Deno.test("a worker that dies is replaced at once, and later and later if that g
 Deno.test("a worker gets the texts that are in force when it asks, and new ones from then on", async () => {
   const stage = await Stage.start();
   stage.workers[0].ask();
-  stage.crew.reload(NEW);
+  stage.pool.reload(NEW);
   stage.workers[1].ask();
   stage.workers[2].end("SIGSEGV");
   stage.clock.advance(0);
@@ -167,7 +167,7 @@ Deno.test("the signal to stop reaches every worker that listens", async () => {
   const stage = await Stage.start();
   stage.workers[1].end(1);
   stage.clock.advance(0);
-  const stopped = stage.crew.stop("SIGTERM", 30_000);
+  const stopped = stage.pool.stop("SIGTERM", 30_000);
   const orders: Order[] = [{ stop: "SIGTERM" }];
   assertEquals(stage.workers.map(({ orders }) => orders), [orders, [], orders, ["kill"]]);
   stage.workers[3].end("SIGKILL");
@@ -176,10 +176,10 @@ Deno.test("the signal to stop reaches every worker that listens", async () => {
   assertEquals([await stopped, stage.clock.pending, stage.workers.length], [true, 0, 4]);
 });
 
-Deno.test("nobody is replaced once the crew stops, and one that does not end in time is ended", async () => {
+Deno.test("nobody is replaced once the pool stops, and one that does not end in time is ended", async () => {
   const stage = await Stage.start();
   stage.workers[0].end("SIGSEGV");
-  const stopped = stage.crew.stop("SIGINT", 1_000);
+  const stopped = stage.pool.stop("SIGINT", 1_000);
   stage.clock.advance(1_000);
   stage.workers[1].end(0);
   assertEquals(stage.workers.length, 3);

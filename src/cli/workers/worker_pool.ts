@@ -14,13 +14,13 @@ import type { Assignment, Order, Report } from "./worker.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
-/** What a {@link Crew} needs. */
-export interface CrewOptions {
+/** What a {@link WorkerPool} needs. */
+export interface WorkerPoolOptions {
   readonly workers: number;
   readonly start: StartWorker;
   /** What a worker is told; `addresses` are those of the first, undefined until it listens. */
   readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
-  /** The texts of the files that workers begin with; see {@linkcode Crew.reload}. */
+  /** The texts of the files that workers begin with; see {@linkcode WorkerPool.reload}. */
   readonly texts: Texts;
   /** The most connections of one client, with all workers together. */
   readonly perClient: number;
@@ -67,8 +67,8 @@ interface Member {
 }
 
 /** Workers that are started together, replaced when they die, and stopped together. */
-export class Crew {
-  readonly #options: CrewOptions;
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
   readonly #clock: Clock;
   readonly #members = new Map<number, Member>();
   /** How many have died in a row, by number. */
@@ -83,7 +83,7 @@ export class Crew {
   #onEmpty = (): void => {};
 
   /** Starts nothing yet. */
-  constructor(options: CrewOptions) {
+  constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#texts = options.texts;
