@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Nested } from "../driver.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { ConnectionOutcome, ConnectionState } from "../states.ts";
 import type { Connection } from "./connection.ts";
@@ -23,10 +24,13 @@ type Nothing = Record<never, never>;
 /** The outcome of a state's step. */
 export type Outcome<S extends ConnectionState> = ConnectionOutcome<S, ConnectionPayloads>;
 
-/** A step for every state but the last. It may have its outcome at once; an illegal event does not compile. */
+/**
+ * A step for every state but the last. It may have its outcome at once; an illegal event does not compile. That of
+ * `serving` is the last state of a request.
+ */
 export type ConnectionSteps = {
   readonly [S in Exclude<ConnectionState, "closed">]: (
     connection: Connection,
     here: ConnectionPayloads[S],
-  ) => Outcome<S> | Promise<Outcome<S>>;
+  ) => (S extends "serving" ? Nested : Outcome<S>) | Promise<Outcome<S>>;
 };

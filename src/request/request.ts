@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type At, drive, type Machine, type Moved } from "../driver.ts";
+import type { Machine, Moved, Nested } from "../driver.ts";
 import { type FaultCode, toFault } from "../faults.ts";
 import type { Ending } from "../observe/record.ts";
 import type { Recording } from "../observe/recording.ts";
@@ -50,19 +50,13 @@ const ENDINGS: Partial<Record<RequestEvent, Ending>> = {
 const REQUESTS: Machine<Requester, RequestState> = {
   isLast,
 
-  enter(requester, state) {
-    requester.enter(REQUEST_DEADLINES[state] ?? "none", LATE[state as keyof RequestSteps]);
+  step({ subject: requester, state, payload }) {
+    const name = state as keyof RequestSteps;
+    requester.enter(REQUEST_DEADLINES[name], LATE[name]);
+    return (STEPS[name] as Step)(requester, payload);
   },
 
-  step(requester, state, payload) {
-    const step = STEPS[state as keyof RequestSteps] as (
-      requester: Requester,
-      here: unknown,
-    ) => Moved | Promise<Moved>;
-    return step(requester, payload);
-  },
-
-  interrupted({ services: { log }, id }, error, { state, payload }) {
+  interrupted({ subject: { services: { log }, id }, state, payload }, error) {
     const fault = toFault(error, "client");
     const recording = recordingOf(payload);
     if (recording) recording.fault ??= fault;
@@ -71,7 +65,7 @@ const REQUESTS: Machine<Requester, RequestState> = {
     return { event: eventOf(fault), payload: RESET };
   },
 
-  next({ services, id }, { state, payload: before }: At<RequestState>, { event, payload }) {
+  next({ subject: { services, id }, state, payload: before }, { event, payload }) {
     const to = nextOfRequest(state, event);
     const recording = recordingOf(before);
     // Nothing more comes of a request whose record does not travel on.
@@ -83,12 +77,15 @@ const REQUESTS: Machine<Requester, RequestState> = {
   },
 };
 
+/** Any of the steps. The table has seen to it that the payload is the state's. */
+type Step = (requester: Requester, here: unknown) => Moved | Promise<Moved>;
+
 function recordingOf(here: unknown): Recording | undefined {
   return (here as { readonly recording?: Recording }).recording;
 }
 
-/** Serves the next request of a protocol whose requests come one after another. Gives its last state as an event. */
-export function serveNext(requester: Requester, protocol: Protocol): Moved | Promise<Moved> {
+/** The next request of a protocol whose requests come one after another: it begins with what its codec reads. */
+export function nextRequest(requester: Requester, protocol: Protocol): Nested {
   const handshake = new PROTOCOLS[protocol].Handshake(requester.handshakeOptions);
-  return drive(REQUESTS, requester, { state: "reading", payload: { handshake, user: undefined } });
+  return { machine: REQUESTS, subject: requester, state: "reading", payload: { handshake, user: undefined } };
 }
