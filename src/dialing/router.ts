@@ -53,7 +53,23 @@ export type RouteAnswer =
   | { readonly handle: (stream: ByteStream) => void | Promise<void> }
   | undefined;
 
-/** Chooses the route of each request. A message that it throws is for the log; the client is told of a failure. */
+/**
+ * Chooses the route of each request. A message that it throws is for the log, and the client is told of a failure (500); a `Fault`
+ * that it throws is told as that.
+ *
+ * @example
+ * ```ts
+ * import { createProxy, type Route } from "sluice";
+ *
+ * const route: Route = ({ target, head }) => {
+ *   if (head?.method === "PUT") return { deny: "This proxy only reads" };
+ *   if (target.host === "echo.test") return { handle: (stream) => stream.readable.pipeTo(stream.writable) };
+ *   return target.host.endsWith(".onion") ? "socks5h://127.0.0.1:9050" : undefined;
+ * };
+ * const proxy = await createProxy({ listen: "127.0.0.1:0", route });
+ * await proxy.close();
+ * ```
+ */
 export type Route = (request: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
 
 /** What a router chooses from. */

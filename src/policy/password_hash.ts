@@ -55,7 +55,15 @@ const FOREIGN: readonly (readonly [pattern: RegExp, name: string])[] = [
 
 const ADVICE = 'make the entry with "sluice passwd NAME"';
 
-/** Hashes a password for a users file, with a new salt. */
+/**
+ * Hashes a password for a users file by scrypt, with a new salt. What it gives stands behind `NAME:` in a line of the file.
+ *
+ * @example
+ * ```ts
+ * const entry = `ann:${await hashPassword("secret")}`;
+ * entry.startsWith("ann:$scrypt$"); // true
+ * ```
+ */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const hash = await derive(password, { ...PARAMETERS, salt }, HASH_BYTES);
