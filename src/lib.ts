@@ -5,7 +5,7 @@
  * {@linkcode Proxy} for what it gives. The other names are the types of those:
  *
  * - who is let in: {@linkcode Authenticate}, and {@linkcode parseUsersFile} and {@linkcode hashPassword} for a users file;
- * - where requests may go, and by which way: {@linkcode parseRules}, {@linkcode Route}, {@linkcode parseHosts};
+ * - where requests may go, and by which route: {@linkcode parseRules}, {@linkcode Route}, {@linkcode parseHosts};
  * - what is told: {@linkcode AccessRecord}, {@linkcode Totals}, {@linkcode Fault}, {@linkcode UsageError};
  * - how long and how much: {@linkcode Timeouts}, {@linkcode Limits};
  * - {@linkcode Runtime} and what it names: for a program that brings sockets of its own. Others need none of it.

@@ -1,5 +1,5 @@
 /**
- * The options that say where clients may go, and which way.
+ * The options that say where clients may go, and by which route.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const RULE = {
   accepts: isTextOrObject,
 };
 
-/** Where clients may go, and which way. */
+/** Where clients may go, and by which route. */
 export interface RuleOptions {
   /**
    * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.

@@ -26,7 +26,7 @@ import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
  * another way is refused.
  */
 export interface Rule {
-  /** The verdict on what matches; `route` gives none, and chooses the way that a request takes. */
+  /** The verdict on what matches; `route` gives none, and chooses the route that a request takes. */
   readonly kind: "allow" | "deny" | "route";
   /** The rule in one line, from its kind on; passwords are left out. */
   readonly text: string;

@@ -49,7 +49,7 @@ export interface ProxyOptions
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
   readonly places?: Places;
-  /** Chooses the way of each request. Where it answers `undefined`, and by default, `rules`, `noProxy` and `proxy` decide. */
+  /** Chooses the route of each request. Where it answers `undefined`, and by default, `rules`, `noProxy` and `proxy` decide. */
   readonly route?: Route;
   /** Names, in lower case and without a last dot, with their IP addresses: no name server is asked for these. See `parseHosts`. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;

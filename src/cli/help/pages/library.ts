@@ -28,7 +28,7 @@ const proxy = await createProxy({
 console.log(proxy.addresses);
 await proxy.close();`,
     },
-    'A route chooses the way of each request. It may name upstreams, refuse ({ deny: "why" }), or take the target\'s ' +
+    'The option route is a function that chooses for each request. It may name upstreams, refuse ({ deny: "why" }), or take the target\'s ' +
     "place ({ handle: (stream) => ... }): a server that exists only in your test. What it leaves open goes as rules, " +
     "noProxy and proxy say.",
     {
