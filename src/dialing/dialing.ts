@@ -8,7 +8,7 @@ import { formatAddress } from "../addresses/host.ts";
 import { FAULTS } from "../fault_table.ts";
 import { Fault, toFault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import type { Recording } from "../observe/recording.ts";
+import type { Recording } from "../observe/record.ts";
 import { judge, type JudgementServices, judgeUnresolved } from "../policy/judgement.ts";
 import { refuseOwnListeners } from "../policy/own_listeners.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";

@@ -6,7 +6,7 @@
 
 import { formatAuthority } from "../addresses/host.ts";
 import { Fault } from "../faults.ts";
-import type { Recording } from "../observe/recording.ts";
+import type { Recording } from "../observe/record.ts";
 import { judge, questionOf } from "../policy/judgement.ts";
 import { refuseDenied } from "../policy/rules.ts";
 import type { TcpAddress } from "../runtime/contract.ts";

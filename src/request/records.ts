@@ -5,8 +5,7 @@
  */
 
 import { formatAuthority } from "../addresses/host.ts";
-import type { AccessRecord, Ending } from "../observe/record.ts";
-import { Recording } from "../observe/recording.ts";
+import { type AccessRecord, type Ending, Recording } from "../observe/record.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Handshake, ProxyRequest } from "../protocols/common/handshake.ts";
 import type { ExchangeObserver } from "../traffic/exchange.ts";

@@ -11,8 +11,7 @@
 
 import type { Machine, Moved, Nested } from "../driver.ts";
 import { type FaultCode, toFault } from "../faults.ts";
-import type { Ending } from "../observe/record.ts";
-import type { Recording } from "../observe/recording.ts";
+import type { Ending, Recording } from "../observe/record.ts";
 import { type Protocol, PROTOCOLS } from "../protocols/client_protocols.ts";
 import { isLast, nextOfRequest, REQUEST_DEADLINES, type RequestEvent, type RequestState } from "../states.ts";
 import { ASKING } from "./asking.ts";

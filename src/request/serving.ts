@@ -17,7 +17,7 @@ import {
 } from "../dialing/dialing.ts";
 import type { ChosenRoute } from "../dialing/router.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
-import type { Recording } from "../observe/recording.ts";
+import type { Recording } from "../observe/record.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
 import type { OwnRequest } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";

@@ -8,7 +8,7 @@
 import type { TargetConnection } from "../dialing/dialing.ts";
 import type { Fault } from "../faults.ts";
 import { FAULTS } from "../fault_table.ts";
-import type { Recording } from "../observe/recording.ts";
+import type { Recording } from "../observe/record.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import type { RuleProtocol, RuleRequest } from "../../src/policy/rule_request.ts";
+import { type RuleProtocol, type RuleRequest, TUNNEL_PROTOCOLS } from "../../src/policy/rule_request.ts";
 import { type Decision, refuseDenied, Rules } from "../../src/policy/rules.ts";
 import { parseRules } from "../../src/policy/rules_file.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
@@ -103,7 +103,9 @@ Deno.test("connectPorts restrict tunnels, before all rules, and nothing else", (
   assertThrows(
     () => refuseDenied(rules.decide({ ...REQUEST, port: 25 })),
     Fault,
-    'Denied by the rule "deny protocol=connect,socks4,socks5,line !port=443,8000-8999,22,23" (--connect-port)',
+    `Denied by the rule "deny protocol=${
+      TUNNEL_PROTOCOLS.join(",")
+    } !port=443,8000-8999,22,23" (--connect-port)`,
   );
   assertEquals(new Rules([], { connectPorts: [443] }).decide(REQUEST).verdict, "allow");
   assertEquals(new Rules([], { connectPorts: [] }).decide({ ...REQUEST, port: 25 }).verdict, "allow");
