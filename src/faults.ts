@@ -6,7 +6,7 @@
 
 import { type Blame, type FaultName, FAULTS, TELL_PROXY } from "./fault_table.ts";
 
-/** The name of a fault; logs, metrics and events use the same one. */
+/** The name of a fault, such as `dns_error`: logs and metrics use the same one. `sluice help faults` tells all of them. */
 export type FaultCode = FaultName;
 
 /** Who is at the other end of the connection that failed. */

@@ -14,7 +14,7 @@ export const LEVELS = ["error", "warn", "info", "debug"] as const;
 /** How grave a message is; a log set to a level also takes the graver ones. */
 export type Level = typeof LEVELS[number];
 
-/** Takes diagnostics. `cause` is the error behind the message, if there is one. */
+/** Takes diagnostics, as `console` can. `cause` is the error behind the message, if there is one. */
 export interface Log {
   /** Something failed that should not have. */
   error(message: string, cause?: unknown): void;

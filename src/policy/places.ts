@@ -4,11 +4,14 @@
  * @module
  */
 
-/** Hands out the places of each source: an IPv4 address, or the /64 of an IPv6 address. */
+/**
+ * Counts the connections of each source: an IPv4 address, or the /64 of an IPv6 address. Several proxies that share one count
+ * together.
+ */
 export interface Places {
-  /** Whether there was one left, which is taken then; told later where somebody else counts. */
+  /** Takes a place; false where none is left. The answer may come later, such as from another process. */
   take(source: string): boolean | Promise<boolean>;
-  /** Gives one back that was taken. */
+  /** Gives a place back. Called once for each place that was taken. */
   give(source: string): void;
 }
 

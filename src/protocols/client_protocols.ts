@@ -7,7 +7,7 @@
 import type { ClientProtocol, RuleWords } from "./common/client_protocol.ts";
 import { CLIENT_PROTOCOLS, type ClientProtocolName, type ClientProtocolRow } from "./table.ts";
 
-/** The protocols that a listener can speak. */
+/** The protocols that a listener can speak: `"http"`, `"socks4"`, `"socks5"` or `"line"`. */
 export type Protocol = ClientProtocolName;
 
 /** What rules call the ways in which clients ask. */
