@@ -36,8 +36,13 @@ interface Pending {
   reject(error: SocketError): void;
 }
 
-/** Told of the first write that has failed. */
-interface WriteWatcher {
+/** Told of what happens to a socket: one object, as functions of each socket's own cost memory while it idles. */
+interface SocketWatcher {
+  /** The peer has sent FIN. */
+  ended(): void;
+  /** The connection is broken. */
+  failed(cause: Error): void;
+  /** The first write has failed. */
   unwritable(cause: Error): void;
 }
 
@@ -46,7 +51,7 @@ interface WriteWatcher {
  * stream everything is written from then on.
  */
 class HalfSocket extends Socket {
-  watcher: WriteWatcher | undefined;
+  watcher: SocketWatcher | undefined;
   #failed = false;
   #done: (error?: Error | null) => void = () => {};
   /** All writes share it, since there is only one at a time. */
@@ -66,6 +71,14 @@ class HalfSocket extends Socket {
       },
     );
   }
+}
+
+function ended(this: Socket): void {
+  (this as HalfSocket).watcher?.ended();
+}
+
+function failed(this: Socket, cause: Error): void {
+  (this as HalfSocket).watcher?.failed(cause);
 }
 
 const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
@@ -129,8 +142,7 @@ export class SocketStream extends PortStream {
     this.socket.watcher = this;
     // Node heeds those options where it connects, not where it adopts.
     if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
-    this.socket.on("end", () => this.#end());
-    this.socket.on("error", (cause) => this.#fail(cause));
+    this.socket.on("end", ended).on("error", failed);
   }
 
   /** Notes the addresses of a TCP connection; one that is already gone has none, is destroyed, and answers false. */
@@ -219,7 +231,8 @@ export class SocketStream extends PortStream {
     this.socket.pause();
   }
 
-  #end(): void {
+  /** See `SocketWatcher`. */
+  ended(): void {
     if (this.socket.destroyed) return;
     // Behind the last bytes libuv takes a hang-up for a FIN, be it a reset (Node 20 to 24): a write of nothing tells.
     const asks = "port" in this.remote && this.socket.writableLength === 0 && !this.socket.writableEnded;
@@ -258,7 +271,7 @@ export class SocketStream extends PortStream {
     return this.#handle?.writeQueueSize ?? 0;
   }
 
-  /** See `WriteWatcher`. */
+  /** See `SocketWatcher`. */
   unwritable(cause: Error): void {
     this.#unwritable = cause;
     this.#pending?.reject(this.#failure());
@@ -289,10 +302,11 @@ export class SocketStream extends PortStream {
     // libuv cannot reset while the FIN is on its way.
     if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
     else this.socket.destroy();
-    this.#fail();
+    this.failed();
   }
 
-  #fail(cause?: Error): void {
+  /** See `SocketWatcher`. */
+  failed(cause?: Error): void {
     if (this.#over) return;
     this.#over = true;
     this.#cause = cause;
