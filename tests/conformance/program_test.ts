@@ -101,7 +101,8 @@ testRows("what cannot be used is told in one line on standard error, with exit c
     ["--listen", "0.0.0.0:0"],
     ["serv"],
   ];
-  await Promise.all(wrong.map(async (args) => {
+  // One after the other: all rows at once are many programs already.
+  for (const args of wrong) {
     const { exit, output, diagnostics } = await run(row, ...args);
     assertEquals(
       [exit, output, diagnostics.length],
@@ -109,7 +110,7 @@ testRows("what cannot be used is told in one line on standard error, with exit c
       `${args.join(" ")}: ${diagnostics.join("\n")}`,
     );
     assertMatch(diagnostics[0], /^sluice: (?:--[a-z-]+: )?[A-Z].*[^.]$/);
-  }));
+  }
 });
 
 testRows("an address in use is told in one line on standard error, with exit code 1", async (row) => {
@@ -440,11 +441,8 @@ testRows("no spelling of a flag outside the table is taken", async (row) => {
     "--listen.a=127.0.0.1:0",
     "--__proto__=1",
   ];
-  for (
-    const [arg, { exit, diagnostics }] of await Promise.all(
-      wrong.map(async (arg) => [arg, await run(row, "--listen", "127.0.0.1:0", arg)] as const),
-    )
-  ) {
+  for (const arg of wrong) {
+    const { exit, diagnostics } = await run(row, "--listen", "127.0.0.1:0", arg);
     assertEquals([exit, diagnostics.length], [2, 1], arg);
     assertMatch(diagnostics[0], /^sluice: Unknown flag "/);
   }
