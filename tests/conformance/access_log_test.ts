@@ -6,18 +6,25 @@
 
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { type Folder, folder } from "../support/folder.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { childrenOf, ProxyProcess } from "../support/proxy.ts";
 import type { Row } from "../support/toolchain.ts";
 
 const FILES = { needs: "files", permissions: ["-R", "-W"] } as const;
+
+/** A named pipe in a folder. */
+function namedPipe({ path }: Folder): string {
+  const pipe = join(path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  return pipe;
+}
 
 async function get(proxy: ProxyProcess, uri: string): Promise<number> {
   using client = await proxy.connect();
@@ -58,19 +65,14 @@ testRows("access log: queries of targets are left out unless --log-query is give
 testRows(
   "access log: a named pipe without a reader does not hold the start up, and loses nothing",
   async (row) => {
-    const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-    try {
-      const pipe = join(folder, "pipe");
-      execFileSync("mkfifo", [pipe]);
-      await using origin = await httpOrigin();
-      await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
-      await get(proxy, `http://${origin.authority}/early`);
-      const read = readFile(pipe, "utf8");
-      assertEquals(await proxy.stop(), 0);
-      assertStringIncludes(await read, `${origin.authority}/early`);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    using place = folder();
+    const pipe = namedPipe(place);
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
+    await get(proxy, `http://${origin.authority}/early`);
+    const read = readFile(pipe, "utf8");
+    assertEquals(await proxy.stop(), 0);
+    assertStringIncludes(await read, `${origin.authority}/early`);
   },
   FILES,
 );
@@ -100,27 +102,23 @@ testRows("access log: SIGHUP opens the file anew for each of several workers", a
 }, { needs: "workers", permissions: ["-R", "-W"] });
 
 async function rotates(row: Row, flags: string[]): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-  try {
-    const [log, rules] = [join(folder, "access.log"), join(folder, "rules")];
-    await writeFile(rules, "allow *\n");
-    await using origin = await httpOrigin();
-    const files = ["--access-log", log, "--rules-file", rules];
-    await using proxy = await ProxyProcess.start(row, [...flags, ...files]);
-    await get(proxy, `http://${origin.authority}/before`);
-    await writeFile(rules, "neither allow nor deny\n");
-    await rename(log, `${log}.1`);
-    proxy.kill("SIGHUP");
-    await proxy.said(/Everything stays as it was/);
-    await proxy.said(/Opened the access log anew/, flags.length === 0 ? 1 : 2);
-    for (let left = 32; left > 0; left--) await get(proxy, `http://${origin.authority}/after`);
-    assertEquals(await proxy.stop(), 0);
-    const [old, renewed] = await Promise.all([readFile(`${log}.1`, "utf8"), readFile(log, "utf8")]);
-    assertEquals([old.match(/\/before/g)?.length, old.includes("/after")], [1, false]);
-    assertEquals([renewed.match(/\/after/g)?.length, renewed.includes("/before")], [32, false]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using place = folder();
+  const [log, rules] = [join(place.path, "access.log"), join(place.path, "rules")];
+  await writeFile(rules, "allow *\n");
+  await using origin = await httpOrigin();
+  const files = ["--access-log", log, "--rules-file", rules];
+  await using proxy = await ProxyProcess.start(row, [...flags, ...files]);
+  await get(proxy, `http://${origin.authority}/before`);
+  await writeFile(rules, "neither allow nor deny\n");
+  await rename(log, `${log}.1`);
+  proxy.kill("SIGHUP");
+  await proxy.said(/Everything stays as it was/);
+  await proxy.said(/Opened the access log anew/, flags.length === 0 ? 1 : 2);
+  for (let left = 32; left > 0; left--) await get(proxy, `http://${origin.authority}/after`);
+  assertEquals(await proxy.stop(), 0);
+  const [old, renewed] = await Promise.all([readFile(`${log}.1`, "utf8"), readFile(log, "utf8")]);
+  assertEquals([old.match(/\/before/g)?.length, old.includes("/after")], [1, false]);
+  assertEquals([renewed.match(/\/after/g)?.length, renewed.includes("/before")], [32, false]);
 }
 
 for (
@@ -150,40 +148,31 @@ for (
 }
 
 testRows("access log: records that a pipe does not take before the end are counted and told", async (row) => {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-  try {
-    const pipe = join(folder, "pipe");
-    execFileSync("mkfifo", [pipe]);
-    await using origin = await httpOrigin();
-    await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
-    // A pipe holds 64 KiB, and nobody reads this one.
-    const path = "x".repeat(1_900);
-    for (let i = 0; i < 40; i++) await get(proxy, `http://${origin.authority}/${path}`);
-    assertEquals(await proxy.stop(), 0);
-    const told = proxy.diagnostics.all.map((line) => /(\d+) records are missing/.exec(line)?.[1]);
-    const lost = told.reduce((sum, count) => sum + Number(count ?? 0), 0);
-    assert(lost > 0 && lost < 40, proxy.diagnostics.all.join("\n"));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using place = folder();
+  const pipe = namedPipe(place);
+  await using origin = await httpOrigin();
+  await using proxy = await ProxyProcess.start(row, ["--access-log", pipe]);
+  // A pipe holds 64 KiB, and nobody reads this one.
+  const path = "x".repeat(1_900);
+  for (let i = 0; i < 40; i++) await get(proxy, `http://${origin.authority}/${path}`);
+  assertEquals(await proxy.stop(), 0);
+  const told = proxy.diagnostics.all.map((line) => /(\d+) records are missing/.exec(line)?.[1]);
+  const lost = told.reduce((sum, count) => sum + Number(count ?? 0), 0);
+  assert(lost > 0 && lost < 40, proxy.diagnostics.all.join("\n"));
 }, FILES);
 
 testRows("access log: a worker that is replaced serves although the file cannot be opened", async (row) => {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-  try {
-    const logs = join(folder, "logs");
-    mkdirSync(logs);
-    await using origin = await httpOrigin();
-    const flags = ["--workers", "2", "--access-log", join(logs, "access.log")];
-    await using proxy = await ProxyProcess.start(row, flags);
-    renameSync(logs, join(folder, "moved"));
-    process.kill(childrenOf(proxy.pid)[0], "SIGKILL");
-    await proxy.said(/was killed by SIGKILL: starting another/);
-    await proxy.said(/Cannot open the access log/);
-    for (let i = 0; i < 20; i++) assertEquals(await get(proxy, `http://${origin.authority}/`), 200);
-    assertEquals(await proxy.stop(), 0);
-    assertEquals(proxy.diagnostics.all.filter((line) => /exit code/.test(line)), []);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using place = folder();
+  const logs = join(place.path, "logs");
+  mkdirSync(logs);
+  await using origin = await httpOrigin();
+  const flags = ["--workers", "2", "--access-log", join(logs, "access.log")];
+  await using proxy = await ProxyProcess.start(row, flags);
+  renameSync(logs, join(place.path, "moved"));
+  process.kill(childrenOf(proxy.pid)[0], "SIGKILL");
+  await proxy.said(/was killed by SIGKILL: starting another/);
+  await proxy.said(/Cannot open the access log/);
+  for (let i = 0; i < 20; i++) assertEquals(await get(proxy, `http://${origin.authority}/`), 200);
+  assertEquals(await proxy.stop(), 0);
+  assertEquals(proxy.diagnostics.all.filter((line) => /exit code/.test(line)), []);
 }, { needs: "worker processes", permissions: ["-R", "-W"] });

@@ -6,12 +6,12 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { request } from "./exchanges.ts";
 import { run } from "./real_clients.ts";
 import { testRows } from "./suite.ts";
+import { folder } from "../support/folder.ts";
 import { addressRecords, NameServer } from "../support/name_server.ts";
 import { httpOrigin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
@@ -167,14 +167,8 @@ testRows("explain: the verdict, the rule that decides, and an exit code for scri
   assertMatch(unknown.errors, /^sluice: Cannot resolve "none\.test": [^\n]*\n$/);
 }, { permissions: ["-E"] });
 
-/** A folder that goes with the test. */
-async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "sluice-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}
-
 testRows("explain: rules of a file are named by their line", async (row) => {
-  await using place = await folder();
+  using place = folder();
   const file = join(place.path, "rules");
   await writeFile(file, "# mail\n\ndeny *:25\n");
   assertEquals(await sluice(row, ["explain", "--rules-file", file, "a.test:25"]), {
@@ -185,7 +179,7 @@ testRows("explain: rules of a file are named by their line", async (row) => {
 }, { needs: "files", permissions: ["-E", "-R", "-W"] });
 
 testRows("passwd: its line lets the user in, and the password is nowhere to be seen", async (row) => {
-  await using place = await folder();
+  using place = folder();
   const file = join(place.path, "users");
   const password = "pässwörd: # 1 ";
   const [ann, bob] = await Promise.all([

@@ -5,11 +5,11 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { folder } from "../support/folder.ts";
 import { addressRecords, NameServer } from "../support/name_server.ts";
 import { Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
@@ -152,12 +152,6 @@ testRows("a request that has been here is refused by its Via, whatever else is i
   assertEquals(await origin.isUntouched(), true);
 });
 
-/** A folder that goes with the test. */
-async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "sluice-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}
-
 const FEW = ["--max-connections", "40"];
 
 /** Two proxies, each of which has the other for its upstream. */
@@ -191,7 +185,7 @@ const ROUND: readonly (readonly [way: string, bytes: string | Uint8Array])[] = [
 ];
 
 testRows("what two proxies send to each other by HTTP goes round once", async (row) => {
-  await using place = await folder();
+  using place = folder();
   for (const [way, bytes] of ROUND) {
     const [first, second] = await facing(row, { scheme: "http", path: place.path, flags: FEW });
     await using _first = first;
@@ -209,7 +203,7 @@ testRows("what two proxies send to each other by HTTP goes round once", async (r
 }, { needs: "files", permissions: ["-R", "-W"] });
 
 testRows("an upstream that is the proxy itself is never connected to", async (row) => {
-  await using place = await folder();
+  using place = folder();
   const rules = join(place.path, "rules");
   await writeFile(rules, "");
   await using proxy = await ProxyProcess.start(row, ["--rules-file", rules]);
@@ -260,7 +254,7 @@ testRows("a parent of another make that points back is found out at the first re
 
 for (const scheme of ["socks5h", "line"]) {
   testRows(`two proxies that send to each other by ${scheme} come to an end`, async (row) => {
-    await using place = await folder();
+    using place = folder();
     const flags = ["--connect-timeout", "6s"];
     const [first, second] = await facing(row, { scheme, path: place.path, flags });
     await using _first = first;
@@ -303,7 +297,7 @@ testRows("an upstream that takes its time refuses none of 200 clients of one tar
 });
 
 testRows("by SOCKS, where nothing tells of a loop, the limit of connections ends it", async (row) => {
-  await using place = await folder();
+  using place = folder();
   const [first, second] = await facing(row, { scheme: "socks5h", path: place.path, flags: FEW });
   await using _first = first;
   await using _second = second;

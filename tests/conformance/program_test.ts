@@ -5,11 +5,11 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { request, SOCKS5_GREETING, socks5Request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { folder } from "../support/folder.ts";
 import { echoOrigin, httpOrigin, Origin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { Row } from "../support/toolchain.ts";
@@ -26,12 +26,6 @@ async function run(row: Row, ...args: string[]): Promise<Outcome> {
   await using program = new ProgramRun(row, args);
   const exit = await program.exit();
   return { exit, output: program.output.all.join("\n"), diagnostics: program.diagnostics.all };
-}
-
-/** A folder that goes with the test. */
-function folder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), "sluice-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
 }
 
 /**

@@ -6,11 +6,11 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
+import { folder } from "../support/folder.ts";
 import { addressRecords, type NameScript, NameServer } from "../support/name_server.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
@@ -326,16 +326,10 @@ testRows("a refusal tells the client whom to ask and a reference, and the operat
   assertEquals(await origin.isUntouched(), true);
 });
 
-/** A folder that goes with the test. */
-async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "sluice-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}
-
 testRows(
   "--rules-file: comments, blank lines and line ends of every kind; it comes behind the flags",
   async (row) => {
-    await using place = await folder();
+    using place = folder();
     const file = join(place.path, "rules");
     await writeFile(
       file,
@@ -360,7 +354,7 @@ testRows(
 );
 
 testRows("--rules-file: each bad line has a line on standard error, with exit code 2", async (row) => {
-  await using place = await folder();
+  using place = folder();
   const file = join(place.path, "rules");
   await writeFile(
     file,
@@ -399,7 +393,7 @@ testRows("--rules-file: each bad line has a line on standard error, with exit co
 testRows(
   "SIGHUP: rules and users are read anew, and a file that cannot be used leaves everything as it was",
   async (row) => {
-    await using place = await folder();
+    using place = folder();
     const [file, users] = [join(place.path, "rules"), join(place.path, "users")];
     const ways: Way[] = ["http", "connect", "socks5"];
     const [ann, bob] = ["ann", "bob"].map((user): Who => ({ user, password: PASSWORD }));
