@@ -5,7 +5,7 @@
  */
 
 import { formatAuthority } from "../addresses/host.ts";
-import { PROTOCOLS } from "../protocols/client_protocols.ts";
+import { protocolFor } from "../protocols/client_protocols.ts";
 import type { TcpAddress } from "../runtime/contract.ts";
 import type { PageFacts } from "./facts.ts";
 
@@ -17,8 +17,7 @@ export function proxyAutoConfig(host: string, { listeners }: PageFacts): string 
   const proxies = listeners.flatMap(({ address, tls, scheme }) => {
     if ("path" in address) return [];
     const to = formatAuthority(reachableBy(host, address));
-    // A listener for all that can be told apart is an HTTP proxy to browsers.
-    const words = PROTOCOLS[scheme === "auto" ? "http" : scheme].browserWords;
+    const words = protocolFor(scheme).browserWords;
     return words ? [`${tls ? words.tls : words.plain} ${to}`] : [];
   });
   return `function FindProxyForURL(url, host) {

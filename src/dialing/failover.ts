@@ -18,7 +18,7 @@ import {
 import { dialDirect } from "./direct.ts";
 import { Health } from "./health.ts";
 import { chainKey } from "./route_key.ts";
-import { isTarget, takesRequests } from "./upstream_schemes.ts";
+import { isTarget, protocolOf, takesRequests } from "./upstream_schemes.ts";
 import { Unanswered } from "./unanswered.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
@@ -184,8 +184,8 @@ export class Failover {
     if (entering instanceof Promise) caller?.setDeadline("connect");
     try {
       const routed = await this.#attempt(chain, request, options, limit);
-      if (last.scheme === "line") place.follow(routed.channel.reader);
-      else place.answered();
+      if (protocolOf(last).confirms) place.answered();
+      else place.follow(routed.channel.reader);
       return routed;
     } catch (error) {
       place.ended();

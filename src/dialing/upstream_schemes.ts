@@ -19,6 +19,7 @@ const UNIX_TARGET: UpstreamProtocol<"unix"> = {
   token: false,
   tls: false,
   takesRequests: false,
+  confirms: false,
   connect: undefined,
   greet: undefined,
 };

@@ -21,6 +21,11 @@ export const PROTOCOLS = Object.fromEntries(CLIENT_PROTOCOLS.map((row) => [row.n
   Record<Protocol, ProtocolRow>
 >;
 
+/** The protocol by which programs are pointed at a listener: one for all that can be told apart is an HTTP proxy to them. */
+export function protocolFor(scheme: Protocol | "auto"): ProtocolRow {
+  return PROTOCOLS[scheme === "auto" ? "http" : scheme];
+}
+
 /** The words of rules, in the order of the kinds of requests and then of the rows. */
 export function ruleWords(...kinds: readonly (keyof RuleWords)[]): readonly RuleWord[] {
   return kinds.flatMap((kind) => Object.values(PROTOCOLS).flatMap(({ ruleWords }) => ruleWords[kind] ?? []));

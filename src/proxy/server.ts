@@ -11,6 +11,7 @@ import { runConnection } from "../connection/run.ts";
 import { detectRuntime } from "../detect_runtime.ts";
 import { Fault } from "../faults.ts";
 import { type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
+import { protocolFor } from "../protocols/client_protocols.ts";
 import { ListenerSettings, PLAIN_LISTENER, type Role } from "../listeners/listener_settings.ts";
 import { listenUnix } from "../listeners/unix_socket.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
@@ -229,8 +230,6 @@ function urlOf({ listener: { address }, endpoint: { scheme, tls } }: OpenListene
   if ("path" in address) return formatAddress(address);
   const { host, port } = address;
   const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  const protocol = scheme === "auto" || scheme === "http"
-    ? `http${tls ? "s" : ""}`
-    : `${scheme}${tls ? "+tls" : ""}`;
-  return `${protocol}://${formatAddress({ host: own, port })}`;
+  const { urlSchemes } = protocolFor(scheme);
+  return `${tls ? urlSchemes.tls : urlSchemes.plain}://${formatAddress({ host: own, port })}`;
 }

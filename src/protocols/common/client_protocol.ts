@@ -26,6 +26,8 @@ export interface ClientProtocol<Name extends string = string, Word extends strin
   readonly established: number | undefined;
   /** The number in the answer that tells of a fault, for the record; undefined where the client is told nothing. */
   readonly refused: (fault: Fault) => number | undefined;
+  /** The scheme of URLs by which programs are pointed at such a proxy. */
+  readonly urlSchemes: { readonly plain: string; readonly tls: string };
   /** What a proxy auto-config file calls such a proxy; undefined where browsers do not speak the protocol. */
   readonly browserWords?: { readonly plain: string; readonly tls: string };
 }

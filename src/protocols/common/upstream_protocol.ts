@@ -24,6 +24,8 @@ export interface UpstreamProtocol<Name extends string = string> {
   readonly tls: boolean;
   /** Whether it takes HTTP requests in absolute-form, and not tunnels alone. */
   readonly takesRequests: boolean;
+  /** Whether it says when a tunnel stands. Where it does not, the first bytes of the target say so. */
+  readonly confirms: boolean;
   /** Makes the codec that asks for a tunnel; undefined where the target itself is at the other end, and no proxy. */
   readonly connect: ((options: HopOptions) => Connector) | undefined;
   /**

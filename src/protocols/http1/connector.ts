@@ -213,6 +213,7 @@ export const HTTP_UPSTREAM: UpstreamProtocol<"http"> = {
   token: true,
   tls: false,
   takesRequests: true,
+  confirms: true,
   connect: (options) => new HttpConnector(options),
   greet: (options) => new HttpGreeter(options),
 };

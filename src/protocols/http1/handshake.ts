@@ -142,6 +142,7 @@ export const HTTP: ClientProtocol<"http", "http" | "connect"> = {
   ruleWords: { tunnel: "connect", exchange: "http" },
   established: 200,
   refused: (fault) => fault.status,
+  urlSchemes: { plain: "http", tls: "https" },
   browserWords: { plain: "PROXY", tls: "HTTPS" },
 };
 

@@ -57,6 +57,7 @@ export const LINE: ClientProtocol<"line", "line"> = {
   ruleWords: { tunnel: "line" },
   established: undefined,
   refused: () => undefined,
+  urlSchemes: { plain: "line", tls: "line+tls" },
 };
 
 /** The last colon is the one before the port, so an IPv6 address is understood without brackets too. */

@@ -49,6 +49,7 @@ export const LINE_UPSTREAM: UpstreamProtocol<"line"> = {
   token: false,
   tls: false,
   takesRequests: false,
+  confirms: false,
   connect: (options) => new LineConnector(options),
   greet: undefined,
 };

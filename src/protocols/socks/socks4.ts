@@ -87,6 +87,7 @@ export const SOCKS4: ClientProtocol<"socks4", "socks4"> = {
   ruleWords: { tunnel: "socks4" },
   established: CD_GRANTED,
   refused: () => CD_REJECTED,
+  urlSchemes: { plain: "socks4", tls: "socks4+tls" },
   browserWords: { plain: "SOCKS", tls: "SOCKS" },
 };
 

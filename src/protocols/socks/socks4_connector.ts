@@ -93,6 +93,7 @@ export const SOCKS4_UPSTREAM: UpstreamProtocol<"socks4"> = {
   token: false,
   tls: false,
   takesRequests: false,
+  confirms: true,
   connect: (options) => new Socks4Connector(options),
   greet: undefined,
 };

@@ -231,6 +231,7 @@ export const SOCKS5: ClientProtocol<"socks5", "socks5" | "udp"> = {
   ruleWords: { tunnel: "socks5", association: "udp" },
   established: REP.SUCCEEDED,
   refused: (fault) => fault.socks5,
+  urlSchemes: { plain: "socks5", tls: "socks5+tls" },
   browserWords: { plain: "SOCKS5", tls: "SOCKS5" },
 };
 

@@ -192,6 +192,7 @@ export const SOCKS5_UPSTREAM: UpstreamProtocol<"socks5"> = {
   token: false,
   tls: false,
   takesRequests: false,
+  confirms: true,
   connect: (options) => new Socks5Connector(options),
   greet: (options) => new Socks5Connector(options),
 };
