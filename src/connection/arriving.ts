@@ -15,7 +15,7 @@ import type { Address } from "../runtime/contract.ts";
 import type { ConnectionSteps } from "./step.ts";
 import type { Connection } from "./connection.ts";
 
-/** From the first byte to the protocol. */
+/** The steps from the first byte to the detected protocol. */
 export const ARRIVING = {
   async introducing(connection) {
     const { client, listener: { trusts = [] } } = connection;
@@ -59,7 +59,7 @@ export const ARRIVING = {
     try {
       do {
         const detected = detect(client.reader.buffer, accepts);
-        // A web server answers to whatever it is sent.
+        // A web server answers whatever a client sends, so a disguised proxy does too.
         if (services.settings.disguised && (detected === "tls" || detected === "unknown")) {
           return { event: "recognized", payload: { protocol: "http" } };
         }
@@ -79,8 +79,9 @@ export const ARRIVING = {
 } satisfies Partial<ConnectionSteps>;
 
 /**
- * Waits for the first byte. Who leaves without one, as load balancers do that look whether somebody is there, leaves no
- * record either.
+ * Waits for the first byte. A client that leaves before its first byte leaves no record: health checks of load
+ * balancers
+ * do that.
  */
 async function speaks(connection: Connection): Promise<boolean> {
   try {
@@ -91,7 +92,7 @@ async function speaks(connection: Connection): Promise<boolean> {
   }
 }
 
-/** Whether a load balancer at an address speaks for others. */
+/** Whether the listener trusts the sender to name another client in a PROXY header. */
 function mayIntroduce(sender: Address, trusts: readonly IpBlock[]): boolean {
   if ("path" in sender) return true;
   const octets = parseIp(sender.host);

@@ -7,10 +7,10 @@
 import { Fault, toFault } from "../faults.ts";
 import type { ConnectionSteps } from "./step.ts";
 
-/** The most that is read and thrown away while the client takes in the last answer (RFC 9112 section 9.6). */
+/** How many bytes to read and throw away, at most, while the client takes in the last answer (RFC 9112 section 9.6). */
 const MAX_LINGER_BYTES = 1024 * 1024;
 
-/** One for all, as a stack trace for each would cost more than the close. */
+/** Shared by all connections: a stack trace for each would cost more than the close. */
 const DONE = new Fault("client_disconnected", "The connection is over");
 
 /** Lets the last bytes arrive, or resets. */
@@ -20,7 +20,7 @@ export const CLOSING = {
       if (manner === "reset") client.cut(DONE);
       else {
         await client.writer.close();
-        // A close with bytes unread would reset the connection, and the client might lose the last answer.
+        // Closing with unread bytes would reset the connection, and the client might lose the last answer.
         for (let left = MAX_LINGER_BYTES; left > 0;) {
           const bytes = await client.reader.read();
           if (!bytes) break;

@@ -23,19 +23,19 @@ import type { Services } from "./services.ts";
 
 /** What a connection starts from. */
 export interface ConnectionOptions {
-  /** Unique among the proxy's connections; in every log line of this one. */
+  /** Unique among the proxy's connections, and part of each log line about this one. */
   readonly id: string;
   readonly stream: ByteStream;
   readonly services: Services;
-  /** What the listener is told of its clients. */
+  /** The settings of the listener that accepted it. */
   readonly listener: ListenerSettings;
-  /** Counts it among all connections and among those of its client. */
+  /** Counts the connection, in total and for its client. */
   readonly entry: Entry;
-  /** Called when it is over. */
+  /** Called when the connection is over. */
   readonly onEnd: () => void;
 }
 
-/** One connection. It is the requester of its requests, where these come one after another. */
+/** One connection. Where requests come one after another, it is also their requester. */
 export class Connection extends Watch implements Requester {
   readonly id: string;
   readonly services: Services;
@@ -65,7 +65,7 @@ export class Connection extends Watch implements Requester {
     this.#onEnd = onEnd;
   }
 
-  /** Where it begins. */
+  /** The state in which it begins. */
   get firstState(): ConnectionState {
     return this.listener.trusts ? "introducing" : this.listener.tls ? "securing" : "detecting";
   }
@@ -104,13 +104,13 @@ export class Connection extends Watch implements Requester {
     return this.client.writer.write(bytes);
   }
 
-  /** A load balancer has said whose connection it is, and where that led to. */
+  /** Takes the addresses that a load balancer has told: the client's own, and the one that the client connected to. */
   introduce(ends: { readonly source: Address; readonly destination: Address }): void {
     this.client.introduce(ends);
     this.#entry.claim(ends.source);
   }
 
-  /** It is over: nothing is watched or kept for it any more. */
+  /** The connection is over: stops its deadlines, and closes what was kept for it. */
   end(): void {
     this.cleanUp?.();
     this.services.pool.release(this);
@@ -118,7 +118,7 @@ export class Connection extends Watch implements Requester {
     this.#onEnd();
   }
 
-  /** Answers the client's TLS handshake; what it says inside is the client's channel from then on. */
+  /** Answers the client's TLS handshake. From then on, `client` is the channel inside TLS. */
   async secure(tls: Omit<TlsServerOptions, "signal">): Promise<void> {
     const controller = new AbortController();
     this.cuttable = { cut: (fault) => controller.abort(fault) };

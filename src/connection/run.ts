@@ -1,5 +1,5 @@
 /**
- * Runs a connection from accept to close: the steps of its table in `states.ts`, and what surrounds them.
+ * Runs a connection from accept to close: the steps of its table in `states.ts`, with their deadlines, faults and hook.
  *
  * @module
  */
@@ -19,18 +19,19 @@ const STEPS: ConnectionSteps = {
   ...CLOSING,
 
   /**
-   * Every protocol so far sends its requests one after another. One that sends many at once would drive them side by
-   * side here, each with a requester of its own, and come to an event when the last is over.
+   * All protocols so far send their requests one after another. A protocol that sends many at once would drive them
+   * side
+   * by side here, each with its own requester, and return an event when the last is over.
    */
   serving(connection, { protocol }) {
     return nextRequest(connection, protocol);
   },
 };
 
-/** What it means when a state's deadline passes. */
+/** The fault when a state's deadline passes. */
 const LATE: FaultCode = "client_timeout";
 
-/** Any of the steps. The table has seen to it that the payload is the state's. */
+/** Any of the steps. The table guarantees that the payload fits the state. */
 type Step = (connection: Connection, here: unknown) => Moved | Nested | Promise<Moved>;
 
 const CONNECTIONS: Machine<Connection, ConnectionState> = {
@@ -56,7 +57,7 @@ const CONNECTIONS: Machine<Connection, ConnectionState> = {
   },
 };
 
-/** Drives the table until the connection is closed. Rejects for a bug alone, of ours or in `onTransition`. */
+/** Drives the table until the connection is closed. Rejects only for a bug: ours, or one in `onTransition`. */
 export function runConnection(connection: Connection): Promise<void> {
   return new Promise((resolve, reject) => {
     drive(CONNECTIONS, { subject: connection, state: connection.firstState, payload: {} }, {

@@ -1,5 +1,5 @@
 /**
- * What the steps of a connection are: the payload that each state is entered with.
+ * The types of a connection's steps, and the payload of each state.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Protocol } from "../protocols/client_protocols.ts";
 import type { ConnectionOutcome, ConnectionState } from "../states.ts";
 import type { Connection } from "./connection.ts";
 
-/** What each state is entered with. */
+/** The payload of each state. */
 export interface ConnectionPayloads extends Record<ConnectionState, unknown> {
   introducing: Nothing;
   securing: Nothing;
@@ -25,8 +25,8 @@ type Nothing = Record<never, never>;
 export type Outcome<S extends ConnectionState> = ConnectionOutcome<S, ConnectionPayloads>;
 
 /**
- * A step for every state but the last. It may have its outcome at once; an illegal event does not compile. That of
- * `serving` is the last state of a request.
+ * A step for every state but the last. A step may return its outcome at once, or a promise. An illegal event does not
+ * compile. The step of `serving` returns requests to drive; the last state of a request is the event.
  */
 export type ConnectionSteps = {
   readonly [S in Exclude<ConnectionState, "closed">]: (

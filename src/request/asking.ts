@@ -1,5 +1,5 @@
 /**
- * The steps by which a client asks: its request, its credentials, and whether it may.
+ * The steps in which a client asks: reading its request, checking its credentials, judging the request.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { beginRecord } from "./records.ts";
 import type { Requester } from "./requester.ts";
 import { GRACEFUL, type Outcome, type RequestPayloads, type RequestSteps } from "./step.ts";
 
-/** From the protocol to a request that may be served. */
+/** The steps from the detected protocol to a request that is allowed. */
 export const ASKING = {
   reading(requester, here) {
     return read(requester, here);
@@ -34,7 +34,7 @@ export const ASKING = {
         await (credentials &&
           services.authenticate?.({ ...credentials, client: clientName, protocol }, over.signal)))();
       if (await requester.interruptible(asked)) {
-        // Before anything else is waited for: from now on a reload may withdraw what was right.
+        // Set before the next wait, so that a reload that happens meanwhile can withdraw this user.
         requester.user = credentials?.user || undefined;
         await requester.reply(handshake.accepted());
         return { event: "accepted", payload: { handshake, user: requester.user } };
@@ -65,7 +65,9 @@ type Reading = RequestPayloads["reading"];
 
 const ENDED: Outcome<"reading"> = { event: "ended", payload: GRACEFUL };
 
-/** Reads what is there. A client that has not begun is waited for, and the wait is all that an idle connection costs. */
+/**
+ * Reads what has arrived. If that is nothing, it waits for the client; an idle connection costs no more than this wait.
+ */
 function read(requester: Requester, here: Reading): Outcome<"reading"> | Promise<Outcome<"reading">> {
   try {
     const event = here.handshake.read(requester.client.reader.buffer);
@@ -81,11 +83,11 @@ function read(requester: Requester, here: Reading): Outcome<"reading"> | Promise
   }
 }
 
-/** What came before {@linkcode readOn}. */
+/** What has happened before {@linkcode readOn}. */
 interface Before {
-  /** What was understood and is not answered yet. */
+  /** An event that the codec has read and that is not handled yet. */
   readonly event?: HandshakeEvent;
-  /** Whether the client was waited for: its header deadline begins with its first byte. */
+  /** Whether the client was waited for. Then the header deadline begins with the first byte. */
   readonly waited?: boolean;
 }
 
@@ -96,7 +98,7 @@ async function readOn(
   { event: first, waited = false }: Before,
 ): Promise<Outcome<"reading">> {
   const { client: { reader }, services: { unfinishedHeads } } = requester;
-  /** Whether the client owes nothing: empty lines are some clients' old bug, and begin nothing. */
+  /** Whether the client is between requests. Empty lines do not begin a request: some old clients send them. */
   let idle = false;
   let held = false;
   try {
@@ -124,7 +126,7 @@ async function readOn(
   }
 }
 
-/** Whether the client has said something of a request. SOCKS clients have, once their protocol was detected. */
+/** Whether the client has begun a request. SOCKS clients have as soon as their protocol is detected. */
 function hasBegun({ client }: Requester, { handshake, user }: Reading): boolean {
   return user !== undefined || !PROTOCOLS[handshake.protocol].persistent || client.reader.buffer.length > 0 ||
     handshake.asked !== undefined;
@@ -143,7 +145,7 @@ function understood(
   return { event: "request", payload: { handshake, recording, request } };
 }
 
-/** What no grammar allows, or what did not arrive in time. */
+/** The request breaks the grammar of its protocol, or did not arrive in time. */
 function misunderstood(
   requester: Requester,
   { handshake, user }: Reading,
@@ -156,17 +158,17 @@ function misunderstood(
   return { event, payload: { handshake, fault, recording } };
 }
 
-/** The client leaves, or has to, before it has said anything. */
+/** The client has left, or was cut off, before it began a request. */
 function notBegun(error: unknown): Outcome<"reading"> {
   const fault = toFault(error, "client");
   if (fault.code === "client_disconnected") throw fault;
   return ENDED;
 }
 
-/** What a client is told whose credentials were not judged. Throws the fault where there is nobody to tell. */
+/** What to tell a client whose credentials could not be judged. Throws the fault if the client is gone. */
 function refusalOf(fault: Fault): Fault {
   switch (fault.code) {
-    // What the callback threw is a failure of the proxy, not wrong credentials.
+    // If the callback threw, the proxy has failed; the credentials may be right.
     case "proxy_internal_error":
     case "proxy_authentication_required":
     case "authentication_unavailable":
@@ -178,7 +180,7 @@ function refusalOf(fault: Fault): Fault {
   }
 }
 
-/** Judges a request when all is known of its client. */
+/** Judges a request once the client is known. */
 function authorize(
   requester: Requester,
   { handshake, recording, request }: RequestPayloads["authorizing"],
@@ -204,7 +206,7 @@ function authorize(
       user: recording.user,
       target: request.target,
     });
-    // A datagram says by itself where it goes.
+    // Each datagram names its own target, and is judged by itself.
     if (request.kind !== "association") refuseDenied(requester.services.rules().decide(question));
     requester.known = true;
     return { event: "allowed", payload: { handshake, recording, request, question, attempt: "first" } };

@@ -14,16 +14,16 @@ import { Association } from "../traffic/association.ts";
 import { Meter } from "./records.ts";
 import type { Requester } from "./requester.ts";
 
-/** An association that stands. */
+/** An open association. */
 export interface OpenAssociation {
   readonly association: Association;
-  /** Where it takes the client's datagrams. */
+  /** The address that takes the client's datagrams. */
   readonly bound: TcpAddress;
 }
 
 /**
- * Opens an association, which ends with the requester. `hint` is where the client will send from, as far as it knows. Rejects with a `Fault` where the client may have none, or there is no room for its
- * sockets.
+ * Opens an association, which ends with the requester. `hint` is the address from which the client will send, as far as
+ * it knows. Rejects with a `Fault` if this client may not have one, or if there are too many sockets already.
  */
 export async function openAssociation(
   requester: Requester,
@@ -33,7 +33,7 @@ export async function openAssociation(
   const { services, id } = requester;
   const { runtime, resolver, clock, log, ownAddresses, settings } = services;
   const { local, remote } = requester.client;
-  // Behind a load balancer neither address is one of this machine's connections with the client.
+  // Behind a load balancer, neither address belongs to a connection between this machine and the client.
   if (!("host" in local && "host" in remote) || requester.passedOn) {
     throw new Fault("http_request_denied", "Datagrams are for clients that connect by TCP themselves", {
       socks5: 7,
@@ -63,7 +63,7 @@ export async function openAssociation(
         throw new Fault("http_request_denied", "Datagrams do not go through an upstream");
       }
     },
-    // The other end of a datagram is not known to be this machine, but where the client found us is.
+    // The client's connection shows one address of this machine for certain: the one that the client connected to.
     judge: (address, target) =>
       judge(services, question(target), { address, ends: { local, remote: address } }),
     admit: settings.privateDestinations === "deny"

@@ -1,5 +1,5 @@
 /**
- * What the handshakes of a requester are held to.
+ * The options of a requester's handshakes.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { Fault } from "../faults.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { Requester } from "./requester.ts";
 
-/** See `HandshakeOptions`. It reads from the requester: copies in each idle connection would cost memory. */
+/** See `HandshakeOptions`. It reads from the requester, because a copy for each idle connection would cost memory. */
 export class RequesterHandshakeOptions implements HandshakeOptions {
   readonly #requester: Requester;
 
-  /** The options for that requester. */
+  /** The options for this requester. */
   constructor(requester: Requester) {
     this.#requester = requester;
   }
@@ -22,7 +22,7 @@ export class RequesterHandshakeOptions implements HandshakeOptions {
     return this.#requester.services.settings;
   }
 
-  /** A client that will be refused in any case is not asked for a password. */
+  /** A client that will be refused anyway is not asked for a password. */
   get credentialsRequired(): boolean {
     const { services, refusal, role } = this.#requester;
     return services.authenticate !== undefined && !(refusal instanceof Fault) && role === "proxy";

@@ -1,5 +1,5 @@
 /**
- * The record of a request: how it begins, what moves for it, and who gets it.
+ * The record of a request: its beginning, its byte counts, and the callbacks that get it.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import type { Watch } from "../traffic/watch.ts";
 import type { Requester } from "./requester.ts";
 import type { RequestServices } from "./services.ts";
 
-/** So much of a name that was tried stands in the record, in UTF-16 code units. */
+/** The record shows this much of a user name that was refused, in UTF-16 code units. */
 const MAX_TRIED_NAME = 64;
 
 /** What is known when a record begins. */
 export interface RecordStart {
-  /** Who was let in. */
+  /** The user who was let in. */
   readonly user?: string;
-  /** Who wanted to be. */
+  /** The user name that was tried and refused. */
   readonly triedUser?: string;
-  /** What a client wanted that did not get as far as a request. */
+  /** What a client asked for if it did not get as far as a request. */
   readonly asked?: Handshake["asked"];
   readonly request?: ProxyRequest;
 }
 
-/** Begins the record of a request, or of what was meant to be one. */
+/** Begins the record of a request, or of an attempt that did not become one. */
 export function beginRecord(
   requester: Pick<Requester, "id" | "clientName" | "services" | "user">,
   protocol: Protocol | undefined,
@@ -51,7 +51,7 @@ export function beginRecord(
   return recording;
 }
 
-/** Hands a finished record out. A callback that throws costs nobody else anything. */
+/** Hands a finished record to the callbacks. If one throws, that is logged, and the request goes on. */
 export function finishRecord(
   { onRecord, onPage, log }: Pick<RequestServices, "onRecord" | "onPage" | "log">,
   recording: Recording,
@@ -67,7 +67,7 @@ export function finishRecord(
   }
 }
 
-/** Counts what moves for a record, and keeps the idle deadline away meanwhile. */
+/** Counts the bytes of a record, and restarts the idle deadline with each. */
 export class Meter implements RelayObserver, ExchangeObserver {
   readonly #watch: Watch;
   readonly #recording: Recording;
@@ -98,7 +98,7 @@ export class Meter implements RelayObserver, ExchangeObserver {
     this.#watch.touch();
   }
 
-  /** One side has ended: the other has a deadline of its own. */
+  /** One side has ended, so the half-closed deadline runs for the other. */
   halfClosed(): void {
     this.#watch.setDeadline("halfClosed");
   }

@@ -1,10 +1,13 @@
 /**
- * One request, from its first byte to its end: the steps of its table in `states.ts`, and what surrounds them.
+ * Runs one request, from its first byte to its end: the steps of its table in `states.ts`, with their deadlines, faults
+ * and records.
  *
- * A step does the work of its state and returns an event with the payload of the state that the event leads to;
- * everything that a state needs travels that way, so nothing is half set. Steps end by themselves: whatever one waits
- * for can be cut from outside (a deadline, a shutdown) and then rejects with a `Fault`, so no step is ever left running
- * behind the next.
+ * A step does the work of its state. It returns an event, and the payload of the state that the event leads to.
+ * The payload holds everything that the next state needs, so no field is ever half set. Whatever a step waits for can
+ * be
+ * cut from outside (by a deadline or a shutdown), and then rejects with a `Fault`. So each step ends by itself, and
+ * none
+ * is left running beside the next.
  *
  * @module
  */
@@ -23,7 +26,7 @@ import { eventOf, type RequestSteps, RESET } from "./step.ts";
 
 const STEPS: RequestSteps = { ...ASKING, ...SERVING, ...REFUSING };
 
-/** What it means when a state's deadline passes. */
+/** The fault when a state's deadline passes. */
 const LATE: Readonly<Record<keyof RequestSteps, FaultCode>> = {
   reading: "client_timeout",
   authenticating: "client_timeout",
@@ -35,7 +38,7 @@ const LATE: Readonly<Record<keyof RequestSteps, FaultCode>> = {
   refusing: "client_timeout",
 };
 
-/** How a request is recorded to have ended, by the event behind which nothing more of it comes. */
+/** How a request has ended, by the last event that concerns it. */
 const ENDINGS: Partial<Record<RequestEvent, Ending>> = {
   reusable: "completed",
   finished: "completed",
@@ -67,7 +70,7 @@ const REQUESTS: Machine<Requester, RequestState> = {
   next({ subject: { services, id }, state, payload: before }, { event, payload }) {
     const to = nextOfRequest(state, event);
     const recording = recordingOf(before);
-    // Nothing more comes of a request whose record does not travel on.
+    // If the next state has another record or none, this one is finished.
     if (recording && recording !== recordingOf(payload)) {
       finishRecord(services, recording, ENDINGS[event as RequestEvent] ?? "aborted");
     }
@@ -76,14 +79,14 @@ const REQUESTS: Machine<Requester, RequestState> = {
   },
 };
 
-/** Any of the steps. The table has seen to it that the payload is the state's. */
+/** Any of the steps. The table guarantees that the payload fits the state. */
 type Step = (requester: Requester, here: unknown) => Moved | Promise<Moved>;
 
 function recordingOf(here: unknown): Recording | undefined {
   return (here as { readonly recording?: Recording }).recording;
 }
 
-/** The next request of a protocol whose requests come one after another: it begins with what its codec reads. */
+/** The next request of a protocol whose requests come one after another. It begins with a new codec. */
 export function nextRequest(requester: Requester, protocol: Protocol): Nested {
   const handshake = new PROTOCOLS[protocol].Handshake(requester.handshakeOptions);
   return { machine: REQUESTS, subject: requester, state: "reading", payload: { handshake, user: undefined } };

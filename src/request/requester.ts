@@ -1,8 +1,8 @@
 /**
- * Who makes a request: the client's side of it, as the steps of a request see it.
+ * The requester: the client's side of a request, as the steps of a request see it.
  *
  * Where requests come one after another (HTTP/1, SOCKS), the client's connection is the requester of all of them.
- * Where a connection carries many at once, each of its streams is one.
+ * Where a connection carries many at once, each of its streams is a requester.
  *
  * @module
  */
@@ -18,34 +18,39 @@ import type { RequestServices } from "./services.ts";
 
 /** The client's side of a request. */
 export interface Requester extends Watch {
-  /** Unique among the proxy's connections; in every log line of this one. */
+  /** Unique among the proxy's connections, and part of each log line about this one. */
   readonly id: string;
   readonly services: RequestServices;
-  /** What the client says and is told, once its request is a tunnel; all of it, where requests come one after another. */
+  /**
+   * The client's bytes, both ways. If requests come one after another, it carries all of them; otherwise one tunnel.
+   */
   readonly client: Channel;
-  /** The client's address as logs and callbacks have it. */
+  /** The client's address as logs and callbacks show it. */
   readonly clientName: string;
   /** What the listener is for. */
   readonly role: Role;
-  /** Whether a load balancer has passed the connection on. */
+  /** Whether the client comes through a load balancer that sends the PROXY protocol. */
   readonly passedOn: boolean;
-  /** What its handshakes are held to. */
+  /** The options of its handshakes. */
   readonly handshakeOptions: HandshakeOptions;
-  /** Who asks; undefined where nobody was asked for a password. */
+  /** The user. Undefined: nobody was asked for a password. */
   user: string | undefined;
-  /** Whether one of its requests was let through: by users, rules and limits. A stranger may not idle as long. */
+  /** Whether one of its requests was allowed by users, rules and limits. Other clients get less time to idle. */
   known: boolean;
-  /** Whether an origin has let in a connection for this client: its requests go over that, whatever their method. */
+  /**
+   * Whether an origin has authenticated a connection for this client (NTLM). All its requests go over that connection.
+   */
   bound: boolean;
   /**
-   * Why none of its requests is served: it is one connection too many, or comes from where nobody is served. A promise
-   * while that is being found out.
+   * Why all its requests are refused: there are too many connections, or its address is not served. A promise while
+   * that
+   * is still being found out.
    */
   readonly refusal: Fault | undefined | Promise<Fault | undefined>;
-  /** Closes what a request has opened that lasts longer than a step: called when the requester ends, however it does. */
+  /** Closes what outlives a step, such as an association. Called when the requester ends, for any reason. */
   cleanUp: (() => void) | undefined;
   /** The client's side of an exchange, in the version of HTTP that the client speaks. */
   clientSide(request: HttpRequest): ClientSide;
-  /** Sends the client what a codec has made, before or in place of what its channel carries. */
+  /** Sends the client bytes that a codec has made, before or instead of the bytes of its channel. */
   reply(bytes: Uint8Array): Promise<void>;
 }

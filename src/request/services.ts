@@ -1,5 +1,5 @@
 /**
- * What requests work with, given by the proxy that they belong to. Types and prose; nothing here runs.
+ * What requests use of the proxy that they belong to. Types and prose; nothing here runs.
  *
  * @module
  */
@@ -15,22 +15,24 @@ import type { OnTransition } from "./on_transition.ts";
 import type { WatchServices } from "../traffic/watch.ts";
 import type { UnfinishedHeads } from "./unfinished_heads.ts";
 
-/** The proxy's side of a request. */
+/** What the proxy provides to a request. */
 export interface RequestServices extends DialingServices, WatchServices {
   readonly runtime: Pick<Runtime, "connectTls" | "dial" | "openDatagrams">;
   readonly unfinishedHeads: UnfinishedHeads;
-  /** What is in force: a reload puts another in its place. */
+  /** The settings in force. A reload replaces them. */
   readonly settings: Settings;
   readonly lifelines: Lifelines;
   readonly authenticate: Authenticate | undefined;
-  /** How HTTP clients say who they are. */
+  /** The authentication scheme that HTTP clients use. */
   readonly scheme: "Basic" | "Bearer";
-  /** What the proxy's own pages tell. */
+  /** The data of the proxy's own pages. */
   readonly facts: () => PageFacts;
   readonly onRecord: (record: AccessRecord) => void;
-  /** Told of the proxy's own pages that were shown, which are nothing that a client did through the proxy. */
+  /** Told when a page of the proxy itself was shown. Such a request is not logged as traffic. */
   readonly onPage: ((record: AccessRecord) => void) | undefined;
   readonly onTransition: OnTransition | undefined;
-  /** Makes room for the sockets of an association until it is released; throws a `Fault` where there is none. */
+  /**
+   * Reserves room for the sockets of an association. Returns what releases it. Throws a `Fault` if there is no room.
+   */
   readonly claimAssociation: () => () => void;
 }

@@ -1,5 +1,5 @@
 /**
- * The steps by which a request is served: the way to its target, and what goes over it.
+ * The steps that serve a request: dialing its target, and moving its bytes.
  *
  * @module
  */
@@ -42,14 +42,14 @@ import {
 
 const NOTHING = new Uint8Array(0);
 
-// One for all, as a stack trace for each would cost more than the close.
+// Shared by all requests: a stack trace for each would cost more than the close.
 const EXCHANGE_OVER = new Fault("connection_terminated", "The exchange is over");
 const TUNNEL_OVER = new Fault("connection_terminated", "The tunnel is over");
 
-/** The most that is read and thrown away of a connection whose only use is its end (RFC 1928 section 7). */
+/** How many bytes to read and throw away, at most, on a connection that only has to stay open (RFC 1928 section 7). */
 const MAX_IDLE_BYTES = 64 * 1024;
 
-/** From a request that may be served to its end. */
+/** The steps from an allowed request to its end. */
 export const SERVING = {
   dialing(requester, here) {
     if (!leadsToTarget(here)) return associate(requester, here);
@@ -125,7 +125,7 @@ export const SERVING = {
 
 type Dialing = RequestPayloads["dialing"];
 
-/** A request for one target: datagrams name theirs one by one. */
+/** A request for one target. An association has none: each datagram names its own. */
 type DialingTarget = Dialing & DialRequest;
 
 function leadsToTarget(here: Dialing): here is DialingTarget {
@@ -158,8 +158,8 @@ function reach(
 }
 
 /**
- * A kept connection may have died unnoticed: only what can safely be sent again goes over one. A connection that the
- * origin has let in for this client takes everything, as no other is let in.
+ * A kept connection may have died unnoticed, so it takes only requests that can safely be sent again. If an origin has
+ * authenticated a connection for this client, all requests go over it, because the origin accepts no other.
  */
 function keptFor(
   requester: Requester,
@@ -175,7 +175,7 @@ function keptFor(
   return undefined;
 }
 
-/** The target is reached, by a connection that was kept or a new one. */
+/** Moves on once the target is reached, over a kept connection or a new one. */
 function reached(
   { handshake, recording, request, question }: DialingTarget,
   target: TargetConnection,
@@ -200,7 +200,7 @@ function unreachable(
   return { event: "unreachable", payload: { handshake, recording, fault } };
 }
 
-/** What the proxy says for itself. */
+/** Answers from the proxy itself. */
 async function answer(
   requester: Requester,
   recording: Recording,
@@ -220,7 +220,7 @@ async function answer(
 const AGAIN: Outcome<"exchanging"> = { event: "reusable", payload: HTTP_AGAIN };
 const FINISHED: Outcome<"exchanging"> = { event: "finished", payload: GRACEFUL };
 
-/** What comes of an exchange with a server. */
+/** Turns the end of an exchange into an event. */
 function concluded(
   requester: Requester,
   { handshake, recording }: RequestPayloads["exchanging"],
@@ -248,9 +248,9 @@ function concluded(
       return end.how === "reusable" && !exchange.binds ? AGAIN : FINISHED;
     case "unanswered":
       if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
-      // RFC 9110 section 9.2.2: once more, where the method allows it and the origin had closed before it answered.
+      // RFC 9110 section 9.2.2: try once more if the method allows it and the origin closed before it answered.
       if (kept && end.fault.code === "connection_terminated") {
-        // The client's next connection has to be let in anew, so this one ends as the origin's has.
+        // The client has to authenticate its next connection itself, so this one ends together with the origin's.
         if (target.lost) throw end.fault;
         return { event: "stale", payload: { handshake, recording, request, question, attempt: "second" } };
       }
@@ -265,18 +265,21 @@ function concluded(
   }
 }
 
-/** The same connection, which ends with the client's and the client's with it. */
+/** Binds the client to this connection to the origin: each of the two ends with the other. */
 function boundTo(requester: Requester, target: TargetConnection): TargetConnection {
   requester.bound = true;
   return target.lost ? target : { ...target, lost: () => requester.drain() };
 }
 
-/** RFC 9110 section 10.1.1: a client that waits to be asked for its body, and is answered instead, keeps it. */
+/**
+ * RFC 9110 section 10.1.1: if a client waits for permission to send its body and gets the answer instead, it sends no
+ * body.
+ */
 function isDeclined({ head }: HttpRequest, { sent }: Recording): boolean {
   return sent === 0 && head.fields.has("expect");
 }
 
-/** The one place that knows which version of HTTP an origin speaks. */
+/** The only place that knows which version of HTTP an origin speaks. */
 function originSide(
   { settings }: RequestServices,
   { channel, proxy }: TargetConnection,
@@ -285,12 +288,12 @@ function originSide(
   return new Http1Origin({ channel, proxy, request, settings });
 }
 
-/** Who is at the other end of the connection itself. */
+/** Which party is at the other end of the connection itself. */
 function partyOf({ chain }: TargetConnection): Party {
   return chain.length > 0 ? "next proxy" : "target";
 }
 
-/** RFC 9110 section 9.2.2: idempotent, and with no body that would be gone. */
+/** RFC 9110 section 9.2.2: the method is idempotent, and there is no body that would be lost. */
 function isRepeatable({ head, framing }: HttpRequest): boolean {
   return framing.kind === "none" && ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(head.method);
 }

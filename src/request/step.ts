@@ -1,6 +1,5 @@
 /**
- * What the steps of a request are: the payload that each state is entered with, and what several of them begin or end
- * with.
+ * The types of a request's steps, the payload of each state, and values that several steps share.
  *
  * @module
  */
@@ -24,7 +23,7 @@ import type { Interruption, RequestOutcome, RequestState } from "../states.ts";
 import type { OpenAssociation } from "./datagrams.ts";
 import type { Requester } from "./requester.ts";
 
-/** What each state is entered with. */
+/** The payload of each state. */
 export interface RequestPayloads extends Record<RequestState, unknown> {
   reading: { handshake: Handshake<Protocol>; user: string | undefined };
   authenticating: { handshake: Handshake<Protocol>; credentials: Credentials | undefined };
@@ -43,7 +42,7 @@ export interface RequestPayloads extends Record<RequestState, unknown> {
   broken: { manner: "graceful" | "reset" };
 }
 
-/** A request on its way, and what is recorded of it. */
+/** A request in progress, and its record. */
 export interface Task {
   readonly handshake: Handshake<Protocol>;
   readonly recording: Recording;
@@ -63,7 +62,10 @@ export type Origin =
 /** The outcome of a state's step. */
 export type Outcome<S extends RequestState> = RequestOutcome<S, RequestPayloads>;
 
-/** A step for every state that has one. It may have its outcome at once; an illegal event does not compile. */
+/**
+ * A step for every state that has one. A step may return its outcome at once, or a promise. An illegal event does not
+ * compile.
+ */
 export type RequestSteps = {
   readonly [S in Exclude<RequestState, "served" | "over" | "broken">]: (
     requester: Requester,
@@ -80,13 +82,15 @@ export const RESET = { manner: "reset" } as const;
 /** The payload after which an HTTP client may send another request. */
 export const HTTP_AGAIN = { protocol: "http" } as const;
 
-/** Which of the events that may happen anywhere a fault is. */
+/** The event for a fault that may happen in any state. */
 export function eventOf({ code }: Fault): Interruption {
   if (FAULTS[code].late) return "timedOut";
   return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
 }
 
-/** The event of a request whose answer was delivered although a fault broke it off: the client may take it all in. */
+/**
+ * The event if a fault broke the request off after its answer was delivered: the client may read the answer to the end.
+ */
 export function brokenOff(
   recording: Recording,
   fault: Fault,

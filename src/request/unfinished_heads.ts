@@ -1,8 +1,8 @@
 /**
- * What all clients together hold in heads that are not complete: no more than a budget, whoever they are.
+ * The budget for heads that are not complete, shared by all clients.
  *
- * One client is held to the limit of a head. Thousands of them, each with a head that never ends, would take the memory
- * of everybody before any password is asked for; a head that arrives whole is never looked at here.
+ * Each client is held to the limit of one head. Thousands of clients that never finish their heads would still fill the
+ * memory, before any of them is asked for a password. A head that arrives whole is never counted here.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
 import type { Cuttable } from "../traffic/watch.ts";
 
-/** What the budget works with. */
+/** What the budget uses. */
 export interface UnfinishedHeadsOptions {
   readonly clock: Pick<Clock, "now">;
   readonly log: Pick<Log, "warn">;
-  /** The most octets of buffers. */
+  /** The most octets of buffers that all clients together may hold. */
   readonly budget: number;
 }
 
-/** While heads are let go, the log says so no more often than this, in milliseconds. */
+/** While clients are cut off, the log says so at most once in this time, in milliseconds. */
 const LOG_INTERVAL = 60_000;
 
-/** Who waits for the rest of a head, in the order in which they began, and the memory that each of them has for it. */
+/** The clients whose heads are unfinished, oldest first, and the memory that each of them holds. */
 export class UnfinishedHeads {
   readonly #options: UnfinishedHeadsOptions;
   readonly #held = new Map<Cuttable, number>();
@@ -37,8 +37,8 @@ export class UnfinishedHeads {
   }
 
   /**
-   * Counts what a client holds by now, and lets the oldest go while that is too much for all together. Throws the fault
-   * where the client is the oldest itself.
+   * Counts what a client holds now. While the total is over the budget, cuts the oldest client off. If that is this
+   * client, throws the fault.
    */
   hold(client: Cuttable, octets: number): void {
     this.#total += octets - (this.#held.get(client) ?? 0);
