@@ -1,6 +1,6 @@
 /**
- * Bytes that have arrived and are not yet understood. A codec looks at {@link ByteBuffer.bytes} and
- * {@link ByteBuffer.skip}s what it has used; what is left over stays for whoever reads next, so it is never lost.
+ * Bytes that have arrived and that no codec has used. A codec reads {@link ByteBuffer.bytes} and
+ * {@link ByteBuffer.skip}s what it has used. The rest stays for the next reader, so nothing is lost.
  *
  * @module
  */
@@ -8,20 +8,22 @@
 const CR = 0x0D;
 const LF = 0x0A;
 
-/** Stands in for memory that is lent (a detached block would throw at the mere look at no bytes), and for none. */
+/**
+ * Stands in for memory that is lent, and for no memory. A detached block would throw even when nothing is read from it.
+ */
 const NONE = new Uint8Array(0);
 
-/** A queue of bytes in one block of memory, which the reader beside it hands to the socket to be filled. */
+/** A queue of bytes in one block of memory. The reader hands the block to the socket, which fills it. */
 export class ByteBuffer {
   #block: Uint8Array<ArrayBuffer>;
   #lent: Uint8Array<ArrayBuffer> = NONE;
-  /** Whether the block came with its bytes: it goes with the last of them. */
+  /** Whether the block was adopted with its bytes. It is let go with the last of them. */
   #adopted = false;
   #start = 0;
   #end = 0;
-  /** How far {@link ByteBuffer.lineEnd} has looked, so that a slow drip costs O(n) and not O(n²). */
+  /** How far {@link ByteBuffer.lineEnd} has searched, so that bytes that arrive one by one cost O(n) and not O(n²). */
   #searched = 0;
-  /** How far {@link ByteBuffer.takeSection} has looked, and where the last line that it saw ends. */
+  /** How far {@link ByteBuffer.takeSection} has searched, and where the last line that it saw ends. */
   #scanned = 0;
   #lines = 0;
 
@@ -30,7 +32,7 @@ export class ByteBuffer {
     this.#block = capacity === 0 ? NONE : new Uint8Array(capacity);
   }
 
-  /** A buffer that holds a copy of the given bytes; for tests and for codecs used on their own. */
+  /** A buffer with a copy of the given bytes, for tests and for codecs used on their own. */
   static of(bytes: Uint8Array): ByteBuffer {
     const buffer = new ByteBuffer(bytes.length);
     buffer.append(bytes);
@@ -42,7 +44,7 @@ export class ByteBuffer {
     return this.#end - this.#start;
   }
 
-  /** How many bytes fit in all before the block has to grow. */
+  /** How many bytes fit in all, before the block has to grow. */
   get capacity(): number {
     return this.#block.length;
   }
@@ -52,7 +54,7 @@ export class ByteBuffer {
     return this.#block.subarray(this.#start, this.#end);
   }
 
-  /** The byte at an offset from the first that waits, or -1 beyond the last. */
+  /** The byte at an offset from the first waiting byte, or -1 if there is none. */
   at(offset: number): number {
     return offset < this.length ? this.#block[this.#start + offset] : -1;
   }
@@ -89,8 +91,8 @@ export class ByteBuffer {
   }
 
   /**
-   * Takes the lines up to and with the first empty one: a view, as {@link ByteBuffer.take} gives; undefined, with
-   * nothing taken, until the empty line has arrived. Lines end with LF, and with CR before it or not.
+   * Takes the lines up to the first empty one, and that one: a view, as {@link ByteBuffer.take} returns it. Until the
+   * empty line has arrived, takes nothing and returns undefined. Lines end with LF or CR LF.
    */
   takeSection(): Uint8Array | undefined {
     const block = this.#block;
@@ -105,7 +107,7 @@ export class ByteBuffer {
     return undefined;
   }
 
-  /** How many bytes have the whole lines that {@link ByteBuffer.takeSection} has seen and not taken. */
+  /** How many bytes the whole lines have that {@link ByteBuffer.takeSection} has seen and not taken. */
   get lines(): number {
     return Math.max(0, this.#lines - this.#start);
   }
@@ -117,7 +119,7 @@ export class ByteBuffer {
     this.#end += bytes.length;
   }
 
-  /** Holds these bytes in the memory that they came in, when nothing waits. Nobody else may use it from then on. */
+  /** Uses the given memory as its block, if no bytes wait. Nobody else may use the memory from then on. */
   adopt(bytes: Uint8Array<ArrayBuffer>): void {
     this.#block = bytes;
     this.#adopted = true;
@@ -158,7 +160,7 @@ export class ByteBuffer {
     this.#end += count;
   }
 
-  /** Changes how much fits, when nothing waits. */
+  /** Changes how many bytes fit, if no bytes wait. */
   resize(capacity: number): void {
     if (this.length > 0 || capacity === this.#block.length) return;
     this.#replace(capacity === 0 ? NONE : new Uint8Array(capacity));

@@ -1,5 +1,5 @@
 /**
- * Buffered reading from a connection. What a codec leaves over stays here for whoever reads next: nothing is lost
+ * Buffered reading from a connection. Bytes that a codec leaves stay here for the next reader, so nothing is lost
  * between a handshake and the tunnel behind it.
  *
  * @module
@@ -15,29 +15,40 @@ const FIRST_CAPACITY = 2048;
 /** With reads of 64 KiB a byte was measured to cost a third more CPU on Deno, and twice as much on Node. */
 const BULK_CAPACITY = 256 * 1024;
 
-/** How fast the buffer follows a bulk transfer up and down again: 2, 32, 256 KiB, and 16 on the way down. */
+/** The factor by which the buffer grows and shrinks: 2, 32, 256 KiB on the way up, and 16 KiB on the way down. */
 const GROWTH = 16;
 
 /**
- * So many reads in a row that fill the buffer make it grow, and so many that leave most of it empty make it shrink: one
- * alone may be the beginning or the end of a message, and memory for each message would cost more than its reads.
+ * The buffer grows after this many reads in a row that fill it, and shrinks after this many that leave most of it
+ * empty. A single such read may be the beginning or the end of a message, and changing the memory for each message
+ * would
+ * cost more than its reads.
  */
 const FULL_READS = 2;
 const SCANT_READS = 8;
 
-/** Where drained bytes go. */
+/** Takes the bytes that {@link ByteReader.drain} hands over. */
 export interface Drain {
-  /** Takes bytes in; undefined when it has, otherwise settles when it has, and the bytes are not touched until then. */
+  /**
+   * Takes bytes in. Returns undefined if that is done, and otherwise a promise. The bytes stay unchanged until it
+   * settles.
+   */
   take(bytes: Uint8Array): Promise<void> | undefined;
-  /** There are no more. */
+  /** The peer has sent its last byte. */
   ended(): void;
-  /** The connection is broken, or `take()` has rejected. Perhaps called again, and in the middle of it: no place to destroy anything. */
+  /**
+   * The connection is broken, or `take()` has rejected. May be called more than once, and while the port works: the
+   * callee must not destroy anything.
+   */
   failed(error: unknown): void;
 }
 
-/** Told once of what comes next, without a promise. */
+/** Told once of the next thing that happens, without a promise. */
 export interface Watcher {
-  /** Bytes have come, or the end, or the connection is broken. Called in the middle of it: no place to destroy anything. */
+  /**
+   * Bytes have come, or the end, or the connection is broken. Called while the port works: the callee must not destroy
+   * anything.
+   */
   stirred(fault: Fault | undefined): void;
 }
 
@@ -46,14 +57,14 @@ interface Settle {
   readonly reject: (fault: unknown) => void;
 }
 
-/** Reads bytes into one reused buffer that grows while reads fill it, as hyper's adaptive reading does. */
+/** Reads bytes into one reused buffer, which grows while reads fill it, as in hyper's adaptive reading. */
 export class ByteReader implements PortReceiver {
-  /** The bytes that have arrived and that nobody has used. Not to be touched while a `fill()` is under way. */
+  /** The bytes that have arrived and that nobody has used. Leave it alone while a `fill()` is under way. */
   readonly buffer: ByteBuffer = new ByteBuffer(0);
 
   readonly #port: DirectPort;
   readonly #side: Side;
-  /** Whether the port owes an answer. */
+  /** Whether the port was asked for bytes and has not answered yet. */
   #pulled = false;
   #watcher: Watcher | undefined;
   #filling: Promise<boolean> | undefined;
@@ -61,11 +72,11 @@ export class ByteReader implements PortReceiver {
   #drain: Drain | undefined;
   #fault: Fault | undefined;
   #ended = false;
-  /** How many bytes of the buffer's are lent, and whether the port ever borrows. */
+  /** How many bytes of the buffer are lent to the port, and whether this port borrows memory at all. */
   #lent = 0;
   #lends = false;
   #capacity = FIRST_CAPACITY;
-  /** How many reads in a row have filled the buffer; below zero, how many have left most of it empty. */
+  /** How many reads in a row have filled the buffer. Negative: how many have left most of it empty. */
   #trend = 0;
 
   /** Nobody else may read the port. `side` says whose fault a broken connection is. */
@@ -85,9 +96,9 @@ export class ByteReader implements PortReceiver {
   }
 
   /**
-   * Waits for more bytes behind those in the buffer. False when the peer has sent its last one; throws a `Fault`
-   * on a reset, or the one given to {@link ByteReader.cut}. Called again while it waits, it waits for the same
-   * bytes: a wait that was given up does not lose what arrives.
+   * Waits for more bytes behind those in the buffer. Returns false if the peer has sent its last byte. Throws a `Fault`
+   * on a reset, or the fault given to {@link ByteReader.cut}. If a wait is under way, a second call joins it, so bytes
+   * that arrive after a wait was given up are not lost.
    */
   fill(): Promise<boolean> {
     if (this.#filling) return this.#filling;
@@ -105,21 +116,24 @@ export class ByteReader implements PortReceiver {
     this.#port.pull(this);
   }
 
-  /** Gives the wait for bytes up, which throws the fault. Whoever waits next loses nothing. */
+  /** Ends the wait for bytes, which throws the fault. The next wait gets all bytes that arrive. */
   interrupt(fault: Fault): void {
     const filled = this.#filled;
     this.#filling = this.#filled = undefined;
     filled?.reject(fault);
   }
 
-  /** Has it told of what comes next, also where somebody else waits for it. There is one watcher: the last. */
+  /**
+   * Tells the watcher of the next thing that happens, even if somebody else waits for it. A new watcher replaces the
+   * old.
+   */
   watch(watcher: Watcher): void {
     if (this.#fault || this.#ended) return watcher.stirred(this.#fault);
     this.#watcher = watcher;
     this.#pull();
   }
 
-  /** Tells nobody. */
+  /** Removes the watcher. */
   unwatch(): void {
     this.#watcher = undefined;
   }
@@ -131,8 +145,8 @@ export class ByteReader implements PortReceiver {
   }
 
   /**
-   * The next bytes of a body or a tunnel, up to `limit` of them: those that wait, or else the next that arrive.
-   * Undefined when there are no more. The view is valid until the next call.
+   * The next bytes of a body or a tunnel, at most `limit`: those that wait, or else the next that arrive. Undefined if
+   * there are no more. The view is valid until the next call.
    */
   async read(limit = Infinity): Promise<Uint8Array | undefined> {
     // The memory of a wait that was given up is still lent to the socket.
@@ -142,8 +156,9 @@ export class ByteReader implements PortReceiver {
   }
 
   /**
-   * Hands over what waits and all that arrives, each time when the bytes before have been taken in, and without a
-   * promise where they were at once.
+   * Hands over the bytes that wait and all that arrive. Each time it waits until the bytes before have been taken in;
+   * if
+   * they were taken in at once, it needs no promise.
    */
   drain(drain: Drain): void {
     this.#drain = drain;
@@ -158,7 +173,7 @@ export class ByteReader implements PortReceiver {
     this.#pull();
   }
 
-  /** True when the bytes have been taken in. */
+  /** Returns true if the bytes have been taken in. */
   #give(bytes: Uint8Array): boolean {
     const taken = this.#drain!.take(bytes);
     taken?.then(() => this.#advance(), (error) => this.#drain!.failed(error));
@@ -200,21 +215,21 @@ export class ByteReader implements PortReceiver {
     else if (this.#trend === -SCANT_READS) this.#resize(Math.max(capacity / GROWTH, FIRST_CAPACITY));
   }
 
-  /** From the next read on into an empty buffer. */
+  /** Sets the capacity for reads into an empty buffer. */
   #resize(capacity: number): void {
     this.#capacity = capacity;
     this.#trend = 0;
   }
 
-  /** Bytes that are not in lent memory. */
+  /** Takes bytes that came in the port's own memory. */
   #takeOver(bytes: Uint8Array<ArrayBuffer>): void {
-    // They would have filled it.
+    // They would have filled the buffer.
     if (bytes.length > this.#capacity) this.#resize(BULK_CAPACITY);
     if (!this.#drain || this.buffer.length > 0) this.#append(bytes);
     else this.buffer.resize(0);
   }
 
-  /** What comes in memory for the reader is not copied: a copy would be held beside it while a write waits. */
+  /** Bytes in memory that the port gives away are not copied: the copy would use memory, too, while a write waits. */
   #append(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#port.gives && this.buffer.length === 0) return this.buffer.adopt(bytes);
     if (this.buffer.length === 0 && this.buffer.capacity > FIRST_CAPACITY) this.buffer.resize(0);
@@ -245,7 +260,7 @@ export class ByteReader implements PortReceiver {
     this.#drain?.failed(fault);
   }
 
-  /** Destroys the connection. What waits for bytes, now or later, is told why. */
+  /** Destroys the connection. Every wait for bytes, now or later, throws the fault. */
   cut(fault: Fault): void {
     this.#fault ??= fault;
     this.#port.destroy({ reset: false });

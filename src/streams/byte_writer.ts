@@ -8,7 +8,7 @@ import type { DirectPort } from "../runtime/direct_port.ts";
 import { type Fault, type Side, toFault } from "../faults.ts";
 import { cutBytes } from "./byte_block.ts";
 
-/** Below this, copying pieces together costs less than another write. */
+/** Pieces up to this size together are joined, because copying them costs less than another write. */
 const WORTH_COPYING = 16 * 1024;
 
 const DONE: Promise<void> = Promise.resolve();
@@ -27,17 +27,17 @@ export class ByteWriter {
     this.#side = side;
   }
 
-  /** Whether FIN was sent, or the connection cut. */
+  /** Whether FIN was sent, or the connection was cut. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Why a write has failed, on a connection that was not cut and may still be read. */
+  /** The fault of a failed write, if the connection was not cut and may still be read. */
   get broken(): Fault | undefined {
     return this.#closed ? undefined : this.#fault;
   }
 
-  /** See `DirectPort`: how much of the write under way the kernel has not taken. */
+  /** See `DirectPort`: how many bytes of the current write the kernel has not taken. */
   get unsent(): number {
     return this.#closed || this.#fault ? 0 : this.#port.unsent;
   }
@@ -50,12 +50,15 @@ export class ByteWriter {
     if (bytes.length > 0) this.#pieces.push(bytes);
   }
 
-  /** Forgets what was put and not sent. */
+  /** Forgets the bytes that were put and not sent. */
   withdraw(): void {
     this.#pieces = [];
   }
 
-  /** Sends what was put. Undefined when the kernel has taken it; otherwise settles when it has; throws a `Fault`. */
+  /**
+   * Sends the bytes that were put. Returns undefined if the kernel has taken them, and otherwise a promise. Throws a
+   * `Fault`.
+   */
   flush(): Promise<void> | undefined {
     while (this.#pieces.length > 0) {
       const written = this.send(this.#nextPiece());
@@ -64,14 +67,14 @@ export class ByteWriter {
     return undefined;
   }
 
-  /** Sends bytes behind those that were put. */
+  /** Sends bytes, after those that were put. */
   write(bytes: Uint8Array): Promise<void> {
     if (this.#pieces.length === 0) return this.send(bytes) ?? DONE;
     this.put(bytes);
     return this.flush() ?? DONE;
   }
 
-  /** The first piece, with the small ones behind it. */
+  /** The first piece, joined with the small ones behind it. */
   #nextPiece(): Uint8Array {
     if (this.#pieces.length === 1) return this.#pieces.pop()!;
     let count = 0;
@@ -90,7 +93,10 @@ export class ByteWriter {
     return joined;
   }
 
-  /** Sends bytes when nothing was put. Undefined when the kernel has taken them; otherwise as `write()`. */
+  /**
+   * Sends bytes; none may have been put. Returns undefined if the kernel has taken them, and otherwise a promise, like
+   * `write()`.
+   */
   send(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#fault) return Promise.reject(this.#fault);
     if (bytes.length === 0) return undefined;
@@ -101,14 +107,14 @@ export class ByteWriter {
     throw this.#fault ??= toFault(error, this.#side);
   }
 
-  /** Sends FIN and leaves the other direction open. Harmless when the stream is closed or broken already. */
+  /** Sends FIN and leaves the other direction open. Does nothing if the stream is closed or broken. */
   async close(): Promise<void> {
     if (this.#closed || this.#fault) return;
     this.#closed = true;
     await this.#port.close()?.catch(() => {});
   }
 
-  /** Destroys the connection, with a reset where the runtime can send one. Later writes are told why. */
+  /** Destroys the connection, with a reset where the runtime can send one. Later writes throw the fault. */
   cut(fault: Fault): void {
     this.#fault ??= fault;
     this.#closed = true;

@@ -1,5 +1,5 @@
 /**
- * A connection as the core works with it: a byte stream with a buffered reader and a writer.
+ * A connection as the core uses it: a byte stream with a buffered reader and a writer.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { StreamPort } from "./stream_port.ts";
 export class Channel {
   readonly reader: ByteReader;
   readonly writer: ByteWriter;
-  /** What both use: for who takes over from them (see `channel_stream.ts`). */
+  /** The port under the reader and the writer, for a layer that replaces both (see `channel_stream.ts`). */
   readonly port: DirectPort;
   #local: Address;
   #remote: Address;
@@ -39,21 +39,21 @@ export class Channel {
     return this.#remote;
   }
 
-  /** Takes the addresses of the connection that the peer passes on in place of its own. */
+  /** Replaces the addresses by those that the peer has told, of the connection that it passes on. */
   introduce({ source, destination }: { readonly source: Address; readonly destination: Address }): void {
     this.#remote = source;
     this.#local = destination;
   }
 
-  /** Destroys the connection at once, with a reset where the runtime can send one. Harmless when called again. */
+  /** Destroys the connection at once, with a reset where the runtime can send one. Calling it again does nothing. */
   cut(fault: Fault): void {
-    // First, so that who waits for bytes learns why, and not that the socket is gone.
+    // This goes first, so that waiting readers get this fault and not that of a closed socket.
     this.reader.fail(fault);
     this.writer.cut(fault);
     this.reader.cut(fault);
   }
 
-  /** Gives the connection up when both sides are done with it: what was written before still arrives. */
+  /** Gives the connection up when both sides are done with it. What was written before still arrives. */
   drop(fault: Fault): void {
     this.reader.cut(fault);
     this.writer.cut(fault);

@@ -1,6 +1,5 @@
 /**
- * A channel as a byte stream again: for TLS that begins in the middle of a connection, behind what was said
- * in clear.
+ * A channel as a byte stream again, for TLS that begins in the middle of a connection.
  *
  * @module
  */
@@ -11,8 +10,8 @@ import { Fault } from "../faults.ts";
 import type { ByteStream } from "../runtime/contract.ts";
 
 /**
- * A stream, with all that `runtime/contract.ts` promises of one, over a channel that nobody else uses from then on.
- * Bytes that wait in its buffer come first.
+ * A byte stream over a channel, with all that `runtime/contract.ts` promises. Nobody else may use the channel from then
+ * on. The bytes in its buffer come first.
  */
 export function channelStream(channel: Channel): ByteStream {
   const { local, remote } = channel;
@@ -31,7 +30,7 @@ export function channelStream(channel: Channel): ByteStream {
   };
 }
 
-/** The channel's own port, behind what its reader has read already. */
+/** The channel's own port. The bytes that its reader has already read come first. */
 class ChannelPort implements DirectPort {
   readonly #channel: Channel;
   #begun = false;
@@ -44,7 +43,7 @@ class ChannelPort implements DirectPort {
     const { reader, port } = this.#channel;
     if (this.#begun) return port.pull(receiver);
     this.#begun = true;
-    // Perhaps it still waits for bytes, since a `fill()` was given up.
+    // `read()` waits for a `fill()` that was given up and is still under way.
     reader.read().then((bytes) => {
       if (!bytes) receiver.end();
       else if (receiver.receive(bytes as Uint8Array<ArrayBuffer>)) port.pull(receiver);
@@ -81,7 +80,7 @@ function readableOf(channel: Channel): ReadableStream<Uint8Array> {
         controller.close();
         request?.respond(0);
       } else if (request && room) {
-        // The bytes are the channel's, and valid until its next read only.
+        // The bytes belong to the channel, and are valid only until its next read.
         new Uint8Array(room.buffer, room.byteOffset).set(bytes);
         request.respond(bytes.length);
       } else controller.enqueue(bytes.slice());
@@ -92,7 +91,7 @@ function readableOf(channel: Channel): ReadableStream<Uint8Array> {
 
 function writableOf(channel: Channel): WritableStream<Uint8Array> {
   return new WritableStream({
-    // Not `abort`, which would wait for the write that is under way.
+    // `abort` would not do: it waits for the current write.
     start: ({ signal }) => signal.addEventListener("abort", () => channel.cut(UNWANTED)),
     write: (chunk) => channel.writer.write(chunk),
     close: () => channel.writer.close(),

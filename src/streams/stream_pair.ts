@@ -8,7 +8,7 @@ import type { ByteStream } from "../runtime/contract.ts";
 
 const NOWHERE = { path: "" };
 
-/** What is written to one is read from the other, with backpressure; a failure of one half fails its other end. */
+/** What is written to one is read from the other, with backpressure. If a half fails, its other end fails, too. */
 export function streamPair(): [ByteStream, ByteStream] {
   const [up, down] = [new TransformStream<Uint8Array>(), new TransformStream<Uint8Array>()];
   return [

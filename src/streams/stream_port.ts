@@ -1,7 +1,7 @@
 /**
- * A port over a pair of WHATWG streams, for whatever comes without one: streams in memory, behind a MessagePort.
+ * A port over a pair of WHATWG streams, for streams that come without one: those in memory or behind a MessagePort.
  *
- * This file and nothing else touches a WHATWG reader or writer.
+ * No other file touches a WHATWG reader or writer.
  *
  * @module
  */
@@ -9,11 +9,11 @@
 import type { DirectPort, PortReceiver } from "../runtime/direct_port.ts";
 import type { ByteStream } from "../runtime/contract.ts";
 
-/** Reads byte streams without a copy; others work, with one. */
+/** Byte streams are read without a copy, other streams with one. */
 export class StreamPort implements DirectPort {
   readonly #source: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
-  /** What the sink has room for while no write is under way. */
+  /** The sink's `desiredSize` while no write is under way. */
   readonly #room: number;
 
   /** Locks both streams. */
@@ -41,12 +41,12 @@ export class StreamPort implements DirectPort {
     }
   }
 
-  /** See `DirectPort`. A copy is sent: bytes that came from a port are the stream's only until this returns. */
+  /** See `DirectPort`. It sends a copy: the caller may reuse the bytes as soon as this returns. */
   write(bytes: Uint8Array): Promise<void> {
     return this.#sink.write(bytes.slice());
   }
 
-  /** See `DirectPort`: in chunks, or as the stream's strategy counts them. */
+  /** See `DirectPort`. The unit is chunks, or what the stream's strategy counts. */
   get unsent(): number {
     return this.#room - (this.#sink.desiredSize ?? this.#room);
   }
@@ -56,14 +56,16 @@ export class StreamPort implements DirectPort {
     return this.#sink.close();
   }
 
-  /** See `DirectPort`: aborting resets, cancelling lets arrive what was written; the first of the two counts. */
+  /**
+   * See `DirectPort`. Aborting resets; cancelling lets written bytes arrive. Only the first of the two has an effect.
+   */
   destroy({ reset }: { readonly reset: boolean }): void {
     if (reset) this.#sink.abort().catch(() => {});
     this.#source.cancel().catch(() => {});
     this.#sink.abort().catch(() => {});
   }
 
-  /** Unlocks both streams, for somebody else to take them over. Nothing may be under way. */
+  /** Unlocks both streams, so that somebody else can use them. No read or write may be under way. */
   release(): void {
     this.#source.releaseLock();
     this.#sink.releaseLock();

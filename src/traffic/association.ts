@@ -1,10 +1,11 @@
 /**
  * A SOCKS5 association: datagrams between one client and any number of targets (RFC 1928 section 7).
  *
- * Only datagrams from the client's own IP address are taken, and from one port: that of its request, or else that of
- * its first datagram. A target's answer is passed on where the client has sent to exactly that address and port, as by
- * a NAT with address and port-dependent filtering (RFC 4787 section 5). Whatever cannot be passed on is dropped:
- * datagrams may be lost anywhere, and nobody is told.
+ * It takes datagrams from the client's own IP address only, and from one port: that of the client's request, or else
+ * that of its first datagram. It passes a target's answer on if the client has sent to exactly that address and port,
+ * as
+ * a NAT with address and port-dependent filtering does (RFC 4787 section 5). It drops the rest and tells nobody, since
+ * datagrams may be lost anywhere.
  *
  * @module
  */
@@ -15,28 +16,30 @@ import { formatAuthority, formatIpv4, formatIpv6, parseIp, unmapped } from "../a
 import { readUdpRequest, writeUdpReply } from "../protocols/socks/socks5_udp.ts";
 import type { DatagramOptions, DatagramSocket, Runtime, TcpAddress } from "../runtime/contract.ts";
 
-/** Targets that are remembered, and addresses that may answer; beyond it the one used longest ago is forgotten. */
+/**
+ * The most targets that are remembered, and the most addresses that may answer. The one used longest ago goes first.
+ */
 const MAX_TARGETS = 256;
 
-/** Names that are looked up at once. */
+/** The most names that are looked up at once. */
 const MAX_LOOKUPS = 16;
 
-/** Datagrams that wait for one target's address, and for all of them. */
+/** The most datagrams that wait for the address of one target, and of all targets together. */
 const MAX_WAITING_PER_TARGET = 4;
 const MAX_WAITING = 64;
 
-/** How long a target stays refused before it is looked at again, in milliseconds. */
+/** How long a target stays refused before it is tried again, in milliseconds. */
 const REFUSAL_TIME = 5_000;
 
-/** Told of what moves, and of what does not. */
+/** Told of datagrams that move, and of targets that are refused. */
 export interface AssociationObserver {
   /** The client names a target that is not remembered. */
   addressed(target: TcpAddress): void;
-  /** A datagram with so many bytes was sent to an address. */
+  /** A datagram with `count` bytes was sent to an address. */
   sent(count: number, to: TcpAddress): void;
-  /** A datagram with so many bytes was passed on to the client. */
+  /** A datagram with `count` bytes was passed on to the client. */
   received(count: number): void;
-  /** Datagrams to a target are dropped from now on. Told once while the target is remembered. */
+  /** From now on, datagrams to a target are dropped. Told once while the target is remembered. */
   refused(target: TcpAddress, fault: Fault): void;
 }
 
@@ -44,30 +47,33 @@ export interface AssociationObserver {
 export interface AssociationOptions {
   readonly runtime: Pick<Runtime, "openDatagrams">;
   readonly clock: Pick<Clock, "now">;
-  /** Our IP address as the client knows it: where its datagrams are taken. */
+  /** Our IP address as the client knows it. Its datagrams arrive there. */
   readonly local: string;
   /** The client's IP address. */
   readonly client: string;
-  /** Where the client says that it will send from (RFC 1928 section 4); zeros where it does not know. */
+  /** The address from which the client says it will send (RFC 1928 section 4); zeros if it does not know. */
   readonly hint: TcpAddress;
-  /** Looks a name up; given up when the association ends. */
+  /** Looks a name up. The signal aborts when the association ends. */
   readonly resolve: (host: string, signal: AbortSignal) => Promise<readonly string[]>;
-  /** Throws a `Fault` for a name that must not even be looked up. */
+  /** Throws a `Fault` if a name must not be looked up. */
   readonly authorize: (target: TcpAddress) => void;
-  /** Throws a `Fault` for an address that must not be sent to; `target` is how the client named it. Asked before each datagram. */
+  /**
+   * Throws a `Fault` if nothing may be sent to an address. `target` is how the client named it. Asked before each
+   * datagram.
+   */
   readonly judge: (address: TcpAddress, target: TcpAddress) => void;
-  /** Rejects for an address that takes time to find out about; asked once for each target. */
+  /** Rejects if nothing may be sent to an address, where finding out takes time. Asked once for each target. */
   readonly admit?: (address: TcpAddress) => Promise<void>;
   readonly observer: AssociationObserver;
 }
 
-/** How a target is reached. */
+/** The address of a target, and the socket that sends to it. */
 interface Route {
   readonly address: TcpAddress;
   readonly socket: DatagramSocket;
 }
 
-/** A target as the client names it. A name is looked up once: the address stays the same, whatever the name does. */
+/** A target as the client names it. A name is looked up once, so its address does not change afterwards. */
 interface Target {
   readonly named: TcpAddress;
   route?: Route;
@@ -84,10 +90,10 @@ export class Association {
   readonly #client: string;
   readonly #over = new AbortController();
   readonly #sockets = new Set<DatagramSocket>();
-  /** By the unspecified address that they are bound to: one for each family. */
+  /** The sockets to targets, one for each IP family, by the unspecified address that they are bound to. */
   readonly #outgoing = new Map<string, Promise<DatagramSocket>>();
   readonly #targets = new Map<string, Target>();
-  /** Addresses that may answer, those used last at the end. */
+  /** Addresses that may answer; the most recently used is last. */
   readonly #peers = new Map<string, true>();
   #clientSocket: DatagramSocket | undefined;
   #clientPort: number | undefined;
@@ -95,7 +101,7 @@ export class Association {
   #waiting = 0;
   #dropped = 0;
 
-  /** Nothing happens before it is opened. */
+  /** Opens nothing yet. */
   constructor(options: AssociationOptions) {
     const { local, client, hint } = options;
     this.#options = options;
@@ -106,19 +112,19 @@ export class Association {
     if (own && hint.port !== 0) this.#clientPort = hint.port;
   }
 
-  /** How many datagrams were dropped, for whatever reason. */
+  /** How many datagrams were dropped, for any reason. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Binds the socket for the client, and settles with its address. Rejects with a `SocketError`. */
+  /** Binds the socket for the client, and resolves to its address. Rejects with a `SocketError`. */
   async open(): Promise<TcpAddress> {
     const address = { host: this.#local, port: 0 };
     this.#clientSocket = await this.#open({ address, onDatagram: this.#fromClient });
     return this.#clientSocket.address;
   }
 
-  /** Closes every socket, also those that are just being opened. Calling it again is harmless. */
+  /** Closes every socket, including those that are still being opened. Calling it again does nothing. */
   close(): void {
     this.#over.abort(new Fault("connection_terminated", "The association is over"));
     for (const socket of this.#sockets) socket.close();
@@ -145,7 +151,7 @@ export class Association {
       this.#clientPort = from.port;
       this.#forward(request.target, request.payload);
     } catch {
-      // A callback of the proxy's owner has failed. Nobody would catch it above a socket.
+      // A callback of the library's user has thrown. A socket's callback has no caller that could catch it.
       this.#drop();
     }
   };
@@ -201,8 +207,9 @@ export class Association {
   }
 
   /**
-   * The first of the target's addresses that may be reached, and the socket of its family. Datagrams cannot be raced,
-   * since nobody says that they arrive: the family that the client came by is known to work here, and goes first.
+   * The first of the target's addresses that is allowed, and the socket of its family. Datagrams cannot be raced,
+   * because
+   * no answer proves that one arrived. The family that the client came by works here, so it goes first.
    */
   async #routeTo(named: TcpAddress): Promise<Route> {
     const hosts = parseIp(named.host) ? [named.host] : await this.#resolve(named);
@@ -263,14 +270,14 @@ export class Association {
   }
 }
 
-/** Puts an entry last, and the first one out where there are too many. */
+/** Puts an entry last. If there are too many, removes the first. */
 function remember<T>(entries: Map<string, T>, key: string, value: T): void {
   entries.delete(key);
   entries.set(key, value);
   if (entries.size > MAX_TARGETS) entries.delete(entries.keys().next().value!);
 }
 
-/** One spelling for each address; IPv4 mapped into IPv6 is IPv4. Names stay as they are. */
+/** One spelling for each address; an IPv4 address mapped into IPv6 becomes IPv4. Names stay as they are. */
 function canonical(host: string): string {
   const bytes = parseIp(host);
   if (!bytes) return host;

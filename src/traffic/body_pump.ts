@@ -1,5 +1,5 @@
 /**
- * The body of a message, streamed from its sender to its receiver.
+ * Streams the body of a message from its sender to its receiver.
  *
  * @module
  */
@@ -8,19 +8,21 @@ import type { Fault } from "../faults.ts";
 import { Fields } from "../protocols/http/fields.ts";
 import type { BodySink, BodySource } from "../protocols/http/sides.ts";
 
-/** Who is told of a body on its way. */
+/** Told how a body moves. */
 export interface BodyObserver {
-  /** So many octets of content are on their way. */
+  /** The receiver was given `count` octets of content. */
   readonly moved: (count: number) => void;
-  /** Told before and after it waits for the sender. */
+  /** Told before (true) and after (false) a wait for the sender. */
   readonly waiting: (forBytes: boolean) => void;
-  /** The sender has sent all of it. */
+  /** The sender has sent the whole body. */
   readonly taken: () => void;
-  /** What it is when the sender ends before the body does. */
+  /** Makes the fault for a sender that ends before the body does. */
   readonly cutShort: () => Fault;
 }
 
-/** Takes a body from its sender as it comes, and gives it to its receiver. Undefined where all of it was there. */
+/**
+ * Moves a body from its sender to its receiver as it arrives. Returns undefined if all of it could be moved at once.
+ */
 export function pumpBody(from: BodySource, to: BodySink, observer: BodyObserver): Promise<void> | undefined {
   return moveWaiting(from, to, observer) ? to.flush() : pumpRest(from, to, observer);
 }
@@ -41,7 +43,7 @@ async function pumpRest(from: BodySource, to: BodySink, observer: BodyObserver):
   await to.flush();
 }
 
-/** What has arrived; true with the end of the body. */
+/** Moves what has arrived. Returns true at the end of the body. */
 function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): boolean {
   while (true) {
     const event = from.read();
@@ -56,7 +58,7 @@ function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): bo
   }
 }
 
-/** Reads the rest of a body and throws it away. False where the sender ends before the body does. */
+/** Reads the rest of a body and throws it away. Returns false if the sender ends before the body does. */
 export async function discardBody(from: BodySource): Promise<boolean> {
   while (true) {
     for (let event = from.read(); event; event = from.read()) {

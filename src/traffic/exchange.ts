@@ -2,12 +2,12 @@
  * One HTTP request and its response, streamed both ways at once.
  *
  * The request's body goes up while the response comes down, so that neither waits for the other: an origin may
- * answer early, or answer chunk by chunk what it is sent. Nothing is buffered but what one read brought.
+ * answer early, or answer each chunk as it comes. Only the bytes of one read are buffered.
  *
- * Neither half ends the other. An origin that has answered goes on getting the body for as long as it takes it and the
- * client sends it, and an origin that takes no more of the body is still listened to. A client that was answered early
- * may send its next request behind the body, unless it was told `Connection: close`. It is told so where the body may
- * never come whole (RFC 9112 section 9.3): the origin closes, or the client waits for permission to send it (Expect).
+ * Neither half ends the other. An origin that has answered still gets the body, as long as it takes it and the client
+ * sends it. An origin that stops taking the body may still answer. A client that was answered early may send its next
+ * request behind the body, unless it was told `Connection: close`. It is told so if the body may never come whole (RFC
+ * 9112 section 9.3): the origin closes, or the client waits for permission to send the body (Expect).
  *
  * @module
  */
@@ -22,46 +22,48 @@ import type { Channel } from "../streams/channel.ts";
 import { discardBody, pumpBody } from "./body_pump.ts";
 
 /**
- * The most informational answers that one request may have. They carry hints and signs of life (102 every 20 s was what
- * RFC 2518 asked for, so this is half an hour of it), and cost the client as much as answers.
+ * The most informational answers that one request may have. They carry hints and signs of life, and each costs the
+ * client as much as an answer. RFC 2518 asked for a 102 every 20 s, so this is half an hour of them.
  */
 const MAX_INTERIM = 100;
 
 /** How an exchange went. */
 export type ExchangeEnd =
-  /** The response is complete, and both sides know where the client's next request begins. */
+  /** The response is complete, and the client may send its next request. */
   | { readonly how: "reusable" }
-  /** The response is complete; the client's connection is to be closed. `fault` is what broke the request's body off. */
+  /**
+   * The response is complete; the client's connection has to be closed. `fault` is what broke the request's body off.
+   */
   | { readonly how: "finished"; readonly fault?: Fault }
   /** 101 Switching Protocols: what follows is not HTTP. */
   | { readonly how: "upgraded" }
-  /** Nothing was sent to the client yet: it can still be told. */
+  /** Nothing was sent to the client yet, so it can still be told of the fault. */
   | { readonly how: "unanswered"; readonly fault: Fault }
-  /** The response broke off behind its head: only a cut connection tells the client so. */
+  /** The response broke off after its head. The client learns it only from the cut connection. */
   | { readonly how: "cut"; readonly fault: Fault };
 
 /** What an exchange works with. */
 export interface ExchangeOptions {
   readonly client: ClientSide;
   readonly origin: OriginSide;
-  /** The origin's end of the connection: whoever watches over silence looks at it. */
+  /** The origin's end of the connection, whose unsent bytes show that it still moves. */
   readonly far: Channel;
-  /** Who is at that end; the target where undefined. */
+  /** Who is at that end. Undefined: the target. */
   readonly party?: Party;
-  /** Whether an origin has let in its connection, and by that this client (see `authentication.ts`). */
+  /** Whether this client is bound to a connection that an origin has authenticated (see `authentication.ts`). */
   readonly bound: boolean;
-  /** What is in force for this exchange. */
+  /** The settings in force for this exchange. */
   readonly settings: Pick<Settings, "limits">;
-  /** Whether the client may keep its connection; asked when the response's head is written. */
+  /** Whether the client may keep its connection. Asked when the response's head is written. */
   readonly keepAlive: () => boolean;
   readonly observer: ExchangeObserver;
 }
 
-/** Told of what moves. */
+/** Told of the bytes that move. */
 export interface ExchangeObserver {
-  /** Content from the client was taken by the origin's side. */
+  /** The origin's side took content from the client. */
   sent(count: number): void;
-  /** Content from the origin was taken by the client's side. */
+  /** The client's side took content from the origin. */
   received(count: number): void;
   /** The final response's head is on its way to the client. */
   answered(status: number): void;
@@ -70,14 +72,17 @@ export interface ExchangeObserver {
 /** One request's way to the origin and back. Run it once. */
 export class Exchange implements Watcher {
   readonly #options: ExchangeOptions;
-  /** Where the request's body stands: `client` and `origin` are who is waited for; `taken` is what the client has sent all of. */
+  /**
+   * How far the request's body is. `client` and `origin`: it waits for that side. `taken`: the client has sent all of
+   * it.
+   */
   #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
-  /** What broke it off; goes before whatever the cut streams then report. */
+  /** The fault that broke the exchange off. It goes before the faults that the cut streams report afterwards. */
   #fault: Fault | undefined;
-  /** What broke the request off while it was sent. */
+  /** The fault that broke off the sending of the request. */
   #broken: Fault | undefined;
   #interim = 0;
-  /** How far the response is: `sent` is that its head, and `complete` that all of it, was given to the client. */
+  /** How far the response is. `sent`: the client was given the head. `complete`: it was given all of it. */
   #response: "awaited" | "sent" | "complete" = "awaited";
   #persistent = false;
   #binds = false;
@@ -93,7 +98,7 @@ export class Exchange implements Watcher {
     return this.#originReusable;
   }
 
-  /** Whether the origin's connection is from now on this client's: both end together. */
+  /** Whether the origin's connection now belongs to this client, so that both end together. */
   get binds(): boolean {
     return this.#binds;
   }
@@ -137,19 +142,19 @@ export class Exchange implements Watcher {
     return this.#options.party;
   }
 
-  /** Breaks it off from outside: the deadline has passed, or the proxy is shutting down. */
+  /** Breaks the exchange off from outside: the deadline has passed, or the proxy is shutting down. */
   cut(fault: Fault): void {
     const slowClient = fault.code === "http_response_timeout" && this.#upload === "client";
     const cause = this.#fault ??= slowClient
       ? new Fault("client_timeout", "The request body did not arrive in time")
       : fault;
     this.#options.origin.cut(cause);
-    // A client that has its whole answer is to keep it: only the wait for the rest of its request is given up.
+    // A client that has its whole answer keeps it. Only the wait for the rest of its request ends.
     if (this.#response === "complete") this.#options.client.interrupt(cause);
     else if (this.#response === "sent") this.#options.client.cut(cause);
   }
 
-  /** Undefined where the request is on its way at once. Never rejects. */
+  /** Returns undefined if the whole request could be sent at once. Never rejects. */
   #sendRequest(): Promise<void> | undefined {
     const { client: { request, address }, origin } = this.#options;
     try {
@@ -193,7 +198,7 @@ export class Exchange implements Watcher {
     const fault = toFault(error);
     this.#broken = fault;
     this.#upload = "failed";
-    // An origin that stopped reading may have answered all the same; anything else ends the exchange.
+    // An origin that stopped reading may still have answered. Any other fault ends the exchange.
     if (fault.blame === "upstream") return;
     this.#fault = fault;
     this.#options.origin.cut(fault);
@@ -201,17 +206,18 @@ export class Exchange implements Watcher {
 
   #sent(): void {
     this.#upload = "done";
-    // What the client sends meanwhile is its next request; it may also leave before it was answered.
+    // Until it is answered, the client may send its next request, or leave.
     if (this.#response !== "complete") this.#options.client.watch(this);
   }
 
-  /** The client was answered before its request was through. */
+  /** The client was answered before the whole request was sent. */
   async #finishUpload(upload: Promise<void>): Promise<void> {
     const { client } = this.#options;
-    // RFC 9112 section 9.6: a client that waits for the close sees it, and may go on sending all the same.
+    // RFC 9112 section 9.6: a client that waits for the close sees it, and can still send the rest of its request.
     if (!this.#persistent) await client.finish();
     await upload;
-    // The origin takes no more. To close on a client that sends on would reset it, and cost it the answer.
+    // The origin takes no more. Closing while the client still sends would reset its connection, and it would lose the
+    // answer.
     const orphaned = this.#upload === "failed" && this.#fault === undefined &&
       client.request.framing.kind !== "none";
     if (orphaned && await discardBody(client).catch(() => false)) this.#upload = "taken";
@@ -224,7 +230,9 @@ export class Exchange implements Watcher {
     if (!this.#originReusable) this.#options.origin.cut(fault);
   }
 
-  /** The final response's head, or 101, once it has arrived. Other informational ones are passed on (RFC 9110 section 15.2). */
+  /**
+   * The final response's head, or 101, once it has arrived. Passes other informational ones on (RFC 9110 section 15.2).
+   */
   #nextHead(): ResponseHead | undefined {
     const { client, origin } = this.#options;
     while (true) {
@@ -248,7 +256,7 @@ export class Exchange implements Watcher {
     return { how: "upgraded" };
   }
 
-  /** Undefined where the client was sent all of it at once. */
+  /** Returns undefined if the client could be sent all of it at once. */
   #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
     const { client, origin, bound, keepAlive, observer } = this.#options;
     const { request } = client;
@@ -256,7 +264,7 @@ export class Exchange implements Watcher {
     const persistent = this.#persistent = client.delimits(framing) && request.persistent &&
       this.#bodyWillBeRead(head) && keepAlive() &&
       !(this.#binds && (origin.closes(head) || framing.kind === "close")) &&
-      // RFC 9931: what follows a request for another protocol that was not granted may be meant for that one.
+      // RFC 9931: if an upgrade was not granted, the bytes behind the request may belong to the other protocol.
       (request.upgrade === undefined || !client.hasMore);
     observer.answered(head.status);
     const sessionBased = persistent && this.#isSessionBased(head);
@@ -267,19 +275,21 @@ export class Exchange implements Watcher {
       taken: ignore,
       cutShort: responseCutShort,
     });
-    // Until here nothing has left: what is wrong with the first bytes of the body can still be told.
+    // Nothing has left so far, so a fault in the first bytes of the body can still be told.
     this.#response = "sent";
     return relaying;
   }
 
-  /** RFC 4559 section 6: clients try such a scheme through proxies alone that all of them say that they keep connections. */
+  /**
+   * RFC 4559 section 6: through a proxy, clients use such a scheme only if all proxies say that they keep connections.
+   */
   #isSessionBased({ status, fields }: ResponseHead): boolean {
     if (status !== 401 || bindingScheme(fields, "www-authenticate") === undefined) return false;
     return !this.#options.origin.isProxy ||
       fields.tokens("proxy-support").includes("session-based-authentication");
   }
 
-  /** RFC 9112 section 9.3: the next request begins where this one's body ends, so all of that has to be read. */
+  /** RFC 9112 section 9.3: the next request begins where this body ends, so the whole body has to be read. */
   #bodyWillBeRead(head: ResponseHead): boolean {
     if (this.#upload === "done" || this.#upload === "taken") return true;
     const { client, origin } = this.#options;

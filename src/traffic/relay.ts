@@ -8,22 +8,23 @@ import type { Drain } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type Fault, toFault } from "../faults.ts";
 
-/** Told of what moves. */
+/** Told of the bytes that move. */
 export interface RelayObserver {
-  /** Bytes from the client were taken by the target's side. */
+  /** The target's side took bytes from the client. */
   sent(count: number): void;
-  /** Bytes from the target were taken by the client's side. */
+  /** The client's side took bytes from the target. */
   received(count: number): void;
-  /** One direction is over; the other may go on. */
+  /** One direction is over, and the other may go on. */
   halfClosed(): void;
 }
 
 /**
- * Relays until both directions are over. A FIN is passed on as a half-close and the other direction keeps
- * running; a reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
+ * Relays until both directions are over. A FIN is passed on as a half-close, and the other direction keeps
+ * running. A reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
  *
- * A write that fails ends its direction alone, and the promise settles with the first such `Fault`: a server that takes
- * no more of an upload has often sent an answer.
+ * A failed write ends only its direction, and the promise resolves to the first such `Fault`: a server that stops
+ * reading
+ * an upload has often sent an answer.
  */
 export function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<Fault | undefined> {
   return new Promise((resolve, reject) => {
@@ -41,12 +42,12 @@ interface TunnelOptions {
   readonly reject: (fault: Fault) => void;
 }
 
-/** What both directions have in common. An idle tunnel keeps its objects: promises for each step would cost more. */
+/** What both directions share. An idle tunnel keeps these objects, because promises for each step would cost more. */
 class Tunnel {
   readonly #options: TunnelOptions;
   #running = 2;
   #broken = false;
-  /** What has ended a direction before its time. */
+  /** The fault that ended one direction early. */
   #fault: Fault | undefined;
 
   constructor(options: TunnelOptions) {
@@ -64,18 +65,18 @@ class Tunnel {
     else this.#options.resolve(this.#fault);
   }
 
-  /** One side takes no more. What it has sent still arrives. */
+  /** One side takes no more bytes. What it has sent still arrives. */
   unwritable(to: Channel, direction: Direction): void {
     const { client, observer } = this.#options;
     this.#fault ??= to.writer.broken;
-    // A client that takes no more is gone, so the target need not send on.
+    // A client that takes no more bytes is gone, so nobody needs the rest of what the target sends.
     if (to === client) return this.halfEnded();
-    // Many clients read nothing before they have sent everything, so the rest of it is read and thrown away.
+    // Many clients do not read until they have sent everything, so the rest is read and thrown away.
     observer.halfClosed();
     client.reader.drain(direction);
   }
 
-  /** A connection that cannot be read any more is gone: both sides are cut, and both tell of it. */
+  /** A connection that can no longer be read is gone: both sides are cut, and both directions end. */
   failed(error: unknown): void {
     if (this.#broken) return;
     this.#broken = true;
@@ -87,11 +88,11 @@ class Tunnel {
   }
 }
 
-/** What one side says, on its way to the other. */
+/** The bytes of one side, on their way to the other. */
 class Direction implements Drain {
   readonly #tunnel: Tunnel;
   readonly #to: Channel;
-  /** Whether the other side takes no more. */
+  /** Whether the other side takes no more bytes. */
   #discards = false;
 
   constructor(tunnel: Tunnel, to: Channel) {
@@ -112,7 +113,7 @@ class Direction implements Drain {
     this.#to.writer.close().then(() => this.#tunnel.halfEnded());
   }
 
-  /** Either a write to the other side has failed, or this side cannot be read any more. */
+  /** A write to the other side has failed, or this side can no longer be read. */
   failed(error: unknown): void {
     queueMicrotask(() => {
       if (this.#discards || !this.#to.writer.broken) return this.#tunnel.failed(error);

@@ -1,9 +1,10 @@
 /**
- * Connections on which nothing moves: which deadlines count from the last byte that moved, and what tells a peer that has
- * vanished from one that is silent.
+ * Silent connections: the deadlines that count from the last byte that moved, and how to tell a vanished peer from a
+ * silent one.
  *
- * No runtime can set TCP_USER_TIMEOUT, and a system sends no keep-alive probes while bytes are not acknowledged. So it is
- * looked at now and then what waits to be sent, which costs nothing while bytes move.
+ * No runtime can set TCP_USER_TIMEOUT, and a system sends no keep-alive probes while bytes are not acknowledged. So
+ * each
+ * connection's unsent bytes are compared now and then, and moving bytes cost nothing.
  *
  * @module
  */
@@ -15,21 +16,21 @@ import type { Deadline } from "../states.ts";
 /** The deadlines that count from the last byte that moved. */
 export type DeadlineOfSilence = "idle" | "halfClosed";
 
-/** Whether a deadline is one of them. */
+/** Whether a deadline counts from the last byte that moved. */
 export function isOfSilence(deadline: Deadline): deadline is DeadlineOfSilence {
   return deadline === "idle" || deadline === "halfClosed";
 }
 
-/** How many looks there are at a silence before it has lasted too long. */
+/** How often a silent connection is looked at before its time is over. */
 const LOOKS = 10;
 
-/** When to look next. All connections are looked at in the same moments, so that the timer rarely fires. */
+/** When to look next. The times are the same for all connections, so that the timer rarely fires. */
 export function nextLook(now: number, patience: number): number {
   const interval = patience / LOOKS;
   return (Math.floor(now / interval) + 1) * interval;
 }
 
-/** What it is when a peer takes none of the bytes that wait for it. */
+/** The fault for a peer that takes none of the bytes that wait for it. */
 export function stalled(who: "client" | Party, time: number): Fault {
   const what = `has taken none of the bytes that wait for it in ${formatDuration(time)}`;
   return who === "client"

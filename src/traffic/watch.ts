@@ -1,7 +1,7 @@
 /**
- * The watch over what a step waits for: the deadline that runs, and how the wait is cut short from outside.
+ * The watch over a step: its deadline, and how its wait is cut short from outside.
  *
- * A client's connection is one itself, by inheritance: another object for each idle connection would cost memory.
+ * A client's connection inherits from it: another object for each idle connection would cost memory.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { Deadline } from "../states.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type DeadlineOfSilence, isOfSilence, nextLook, stalled } from "./silence.ts";
 
-/** What can be broken off. */
+/** Something that a step waits for and that can be cut. */
 export interface Cuttable {
-  /** The other end of what passes through, where there is one. */
+  /** The channel at the far end of what passes through, if there is one. */
   readonly far?: Channel;
-  /** Who is at that end; the target where undefined. */
+  /** Who is at that end. Undefined: the target. */
   readonly party?: Party;
-  /** Makes whoever waits for it reject with the fault. */
+  /** Makes every wait for it reject with the fault. */
   cut(fault: Fault): void;
 }
 
@@ -36,19 +36,19 @@ export abstract class Watch implements Timed {
   /** See `Timed`. */
   expiresAt = Infinity;
   /**
-   * What has to be cut so that whatever the current step waits for rejects; the client's channel where undefined.
-   * An object for each request: with a closure here V8 kept a quarter of each request's garbage alive (6fc2e11).
+   * What to cut so that the wait of the current step rejects. Undefined: the client's channel.
+   * Stored as an object: with a closure here V8 kept a quarter of each request's garbage alive (6fc2e11).
    */
   cuttable: Cuttable | undefined;
-  /** The client's end of what passes through. */
+  /** The channel to the client. */
   abstract readonly client: Channel;
-  /** Whose clock, deadlines and timeouts these are. */
+  /** The clock, the deadlines and the timeouts. */
   abstract readonly services: WatchServices;
   #deadline: Deadline = "none";
   #late: FaultCode = "client_timeout";
-  /** When something has moved for the last time, as far as is known; counts where silence ends the step. */
+  /** When bytes last moved, as far as is known. Only deadlines of silence read it. */
   #movedAt = 0;
-  /** What waited to be sent at the last look. */
+  /** How many bytes waited to be sent at the last look. */
   #unsent = 0;
   #waiting = false;
   #draining = false;
@@ -58,7 +58,7 @@ export abstract class Watch implements Timed {
     return !this.#draining;
   }
 
-  /** Begins a step: `deadline` runs, unless it does so already, and `late` is the fault when it has passed. */
+  /** Begins a step. `deadline` starts, unless it runs already; `late` is the fault when it has passed. */
   enter(deadline: Deadline, late: FaultCode): void {
     this.cuttable = undefined;
     this.#waiting = false;
@@ -66,7 +66,7 @@ export abstract class Watch implements Timed {
     if (deadline !== "header" || this.#deadline !== "header") this.setDeadline(deadline);
   }
 
-  /** Starts a deadline in place of the one that runs. */
+  /** Starts a deadline instead of the current one. */
   setDeadline(deadline: Deadline): void {
     const before = this.expiresAt;
     this.#deadline = deadline;
@@ -75,16 +75,13 @@ export abstract class Watch implements Timed {
     if (this.expiresAt < before) this.services.deadlines.watch(this);
   }
 
-  /**
-   * The client owes nothing and is owed nothing: it may be let go when the proxy drains. The deadline that runs goes on
-   * where none is given.
-   */
+  /** The client is between requests, so a draining proxy may let it go. Without `deadline`, the current one goes on. */
   waitForRequest(deadline?: "header" | "idle"): void {
     if (deadline) this.setDeadline(deadline);
     this.#waiting = true;
   }
 
-  /** When a deadline that starts now has passed, or is looked at first. */
+  /** When a deadline that starts now has passed, or when to look at it first. */
   #endOf(deadline: Deadline): number {
     if (deadline === "none") return Infinity;
     const { clock, settings: { timeouts } } = this.services;
@@ -95,12 +92,12 @@ export abstract class Watch implements Timed {
     return nextLook(now, Math.min(timeouts[deadline], timeouts.stalled));
   }
 
-  /** Something moves: the idle deadline begins anew. */
+  /** Bytes move: the idle deadline begins anew. */
   touch(): void {
     this.#movedAt = this.services.clock.now();
   }
 
-  /** See `Timed`: the deadline has passed, or it is time for a look at what moves. */
+  /** See `Timed`: the deadline has passed, or it is time to look for moved bytes. */
   expire(): void {
     const fault = isOfSilence(this.#deadline) ? this.#look(this.#deadline) : new Fault(this.#late);
     if (!fault) return;
@@ -108,13 +105,16 @@ export abstract class Watch implements Timed {
     this.cut(fault);
   }
 
-  /** Undefined where the silence may go on. Looked at now and then, so that what moves costs one assignment. */
+  /**
+   * The fault of a silence that has lasted too long; undefined while it may go on. Looking now and then keeps the cost
+   * of a moving byte at one assignment.
+   */
   #look(deadline: DeadlineOfSilence): Fault | undefined {
     const { clock, settings: { timeouts } } = this.services;
     const now = clock.now();
     const toClient = this.client.writer.unsent;
     const unsent = toClient + (this.cuttable?.far?.writer.unsent ?? 0);
-    // A part of a write is progress too. It came at some time since the last look; now is the latest.
+    // Part of a write counts as progress. It came at some time since the last look; now is the latest.
     if (unsent !== this.#unsent) this.#movedAt = now;
     this.#unsent = unsent;
     const patience = Math.min(timeouts[deadline], timeouts.stalled);
@@ -125,26 +125,26 @@ export abstract class Watch implements Timed {
     else return stalled(toClient > 0 ? "client" : this.cuttable?.party ?? "target", allowed);
   }
 
-  /** Breaks off what the current step waits for. */
+  /** Cuts what the current step waits for. */
   cut(fault: Fault): void {
     if (this.cuttable) this.cuttable.cut(fault);
     else if (this.client.reader.waiting) this.client.reader.interrupt(fault);
     else this.client.cut(fault);
   }
 
-  /** Finishes what was begun and takes no further request. */
+  /** Finishes the current request and takes no further one. */
   drain(): void {
     this.#draining = true;
     if (this.#waiting) this.cut(new Fault("proxy_shutdown"));
   }
 
-  /** Waits for more of what the client says, as `fill()` of its reader; a cut ends the wait and not the connection. */
+  /** Waits for more bytes of the client, like `fill()` of its reader. A cut ends the wait, but not the connection. */
   fill(): Promise<boolean> {
     if (this.#waiting && this.#draining) return Promise.reject(new Fault("proxy_shutdown"));
     return this.client.reader.fill();
   }
 
-  /** Waits for a promise that nothing else can cut. Nobody learns what it settles with after a cut. */
+  /** Waits for a promise that nothing else can cut. After a cut, its result is ignored. */
   async interruptible<T>(promise: Promise<T>): Promise<T> {
     try {
       return await new Promise<T>((resolve, reject) => {
