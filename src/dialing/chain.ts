@@ -1,10 +1,10 @@
 /**
  * Connecting to a target through a chain: other proxies, one behind the other.
  *
- * Where this proxy resolves (`socks4`, `socks5`), each address is judged here before the last upstream is asked for it.
- * Where the last upstream resolves, a host is judged before anything is dialed, by the addresses that it spells; what
- * any other name leads to is for the rules of that upstream. The upstreams themselves may have any address, since the
- * operator chose them.
+ * Where this proxy resolves (`socks4`, `socks5`), it judges each address before it asks the last upstream for it. Where
+ * the last upstream resolves, this proxy judges the addresses that the host itself spells, before it dials anything.
+ * What any other name resolves to is for the rules of that upstream. The upstreams themselves may have any address,
+ * since the operator chose them.
  *
  * @module
  */
@@ -25,65 +25,63 @@ import type { Reserve, Spare } from "./reserve.ts";
 import { type Chain, formatUpstream, type Upstream, type UpstreamTls } from "./upstream.ts";
 import { isTarget, protocolOf, takesRequests } from "./upstream_schemes.ts";
 
-/** What is to be reached. */
+/** What a chain should connect to. */
 export interface ChainRequest {
   /** A tunnel, or a channel on which one HTTP request is sent. */
   readonly kind: Exclude<ProxyRequest["kind"], "own">;
   /** A name or an IP address, and a port. */
   readonly target: TcpAddress;
-  /** The value of Via for the next proxy: the hops behind us and our own name. Undefined to send none. */
+  /** The value of Via for the next proxy: the hops behind us and our own name. Undefined: no Via is sent. */
   readonly via?: string;
-  /** The client's connection, for upstreams that are told of it by the PROXY protocol. */
+  /** The two addresses of the client's connection, for upstreams that get them in the PROXY protocol. */
   readonly client: Pick<Channel, "local" | "remote">;
 }
 
-/** What it takes to go through upstreams. */
+/** What a dial through upstreams uses. */
 export interface ChainOptions extends DirectOptions {
-  /** What dials, and speaks TLS where an upstream does. */
+  /** Dials, and speaks TLS to upstreams that want it. */
   readonly runtime: DirectOptions["runtime"] & Pick<Runtime, "connectTls">;
-  /** Throws a `Fault` for the address of an upstream that must not be dialed: our own. */
+  /** Throws a `Fault` for an upstream's address that must not be dialed: our own. */
   readonly judgeUpstream: DirectOptions["judge"];
-  /** The text of a file that an upstream's parameters name. */
+  /** Reads the text of a file that an upstream's parameters name. */
   readonly readFile: (path: string) => Promise<string>;
-  /** Connections to upstreams that were opened before; none where undefined. */
+  /** Connections to upstreams that were opened in advance. Undefined: there are none. */
   readonly reserve?: Reserve;
-  /** What is in force for this dial. */
+  /** The settings in force for this dial. */
   readonly settings: Settings;
   /**
-   * Told that an upstream is about to be asked for an address; what it returns is called once that is
-   * reached.
+   * Called before an upstream is asked for an address. The function that it returns is called once the upstream has
+   * reached the address.
    */
   readonly onAsk?: (hop: Upstream, address: TcpAddress) => () => void;
 }
 
-/** A connection to the target, or to the proxy that is to be asked for it. */
+/** A connection to the target, or to the proxy that the request will be sent to. */
 export interface ChainConnection extends Omit<DirectConnection, "address"> {
-  /** What was dialed: the first upstream, or the target itself. */
+  /** The address that was dialed: that of the first upstream, or of the target itself. */
   readonly address: Address;
-  /**
-   * An HTTP proxy is at the other end: it is sent the request in absolute-form, with these credentials for
-   * it.
-   */
+  /** Set if an HTTP proxy is at the other end. It gets the request in absolute-form, with these credentials. */
   readonly proxy?: KnownProxy;
-  /** The address that the last upstream was asked for, where this proxy has resolved the target's name. */
+  /** The address that the last upstream was asked for, if this proxy has resolved the target's name. */
   readonly resolved?: TcpAddress;
 }
 
 /**
- * Judges what a client names before anything is dialed through a chain: an address. A name is judged by the rules
- * alone, and its addresses where this proxy resolves it.
+ * Judges the target before anything is dialed through a chain, if it is an IP address. The rules alone judge a name;
+ * if this proxy resolves the name, it judges the addresses later.
  */
 export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: TcpAddress) => void): void {
-  // Whatever is at the end of a Unix socket was chosen by the operator.
+  // The operator chose the server at the end of a Unix socket.
   if (!isTarget(chain[0]) && parseIp(target.host)) judge(target);
 }
 
 /**
- * Connects to a target through a chain, directly where that is empty.
+ * Connects to a target through a chain. An empty chain is a direct connection.
  *
- * Throws an `UpstreamFault` where an upstream fails, whatever the target, and any other `Fault` where the
- * target is refused or cannot be reached; the message says by which upstream. Once the signal is aborted it
- * throws its reason. The first bytes of the target may wait in the channel's buffer.
+ * Throws an `UpstreamFault` if an upstream fails, whatever the target. Throws any other `Fault` if the target is
+ * refused
+ * or cannot be reached; the message names the upstream. Once the signal is aborted, throws its reason. The first bytes
+ * of the target may wait in the channel's buffer.
  */
 export async function dialChain(
   chain: Chain,
@@ -97,7 +95,7 @@ export async function dialChain(
   try {
     return await new ChainDial(request, options, spare).go(chain);
   } catch (error) {
-    // What has waited may have died unnoticed, and nothing has gone to the target yet.
+    // The waiting connection may have died unnoticed, and nothing has gone to the target yet.
     const isStale = spare !== undefined && error instanceof UpstreamFault &&
       error.code === "connection_terminated";
     if (!isStale || options.signal.aborted) throw error;
@@ -106,8 +104,8 @@ export async function dialChain(
 }
 
 /**
- * Goes through a chain to the last upstream, and asks that for nothing but a word of its own: an answer by HTTP, a
- * greeting by SOCKS5. It is enough that others can be connected to. Throws an `UpstreamFault` where one fails.
+ * Goes through a chain to the last upstream and only greets it: with a request for HTTP, with a greeting for SOCKS5.
+ * Of the others it is enough that they can be connected to. Throws an `UpstreamFault` if one of them fails.
  */
 export async function greetChain(
   chain: Chain,
@@ -118,12 +116,12 @@ export async function greetChain(
   channel.drop(GREETED);
 }
 
-/** Stands where a target would, and is never named to anybody. */
+/** Stands in for a target. No upstream is ever asked for it. */
 const NOWHERE: TcpAddress = { host: "0.0.0.0", port: 0 };
 
 const GREETED = new Fault("connection_terminated", "The upstream has answered");
 
-/** The TLS handshakes of tunnels are made in advance; requests share connections anyway. */
+/** Makes the TLS handshakes for tunnels in advance. HTTP requests share connections anyway. */
 function spareFor(
   hop: Upstream,
   request: ChainRequest,
@@ -139,7 +137,7 @@ function spareFor(
 /** How long the opening of a spare may take, in milliseconds. */
 const MAX_OPENING = 10_000;
 
-/** What leads through a chain: a request, or the question whether its last upstream is there. */
+/** What is sent through a chain: a request, or a greeting that asks whether the last upstream is there. */
 type ChainDialRequest = Omit<ChainRequest, "kind"> & { readonly kind: ChainRequest["kind"] | "greeting" };
 
 /** One dial through a chain. */
@@ -157,7 +155,7 @@ class ChainDial {
     this.#channel = spare?.channel;
   }
 
-  /** Gets as far as the first upstream, and says nothing to it yet. */
+  /** Opens a connection to the first upstream, and says nothing on it yet. */
   async open(hop: Upstream): Promise<Spare> {
     try {
       const { address } = await this.#reach(hop);
@@ -223,7 +221,7 @@ class ChainDial {
     return dialed;
   }
 
-  /** What comes before the upstream's own protocol: whose connection this is, and TLS. */
+  /** Sends what comes before the upstream's own protocol: the PROXY header, and the TLS handshake. */
   async #enter({ proxyProtocol, tls }: Upstream): Promise<void> {
     const { runtime, signal, readFile } = this.#options;
     const { local, remote } = this.#request.client;
@@ -243,7 +241,7 @@ class ChainDial {
     if (token === undefined) return credentials && basicAuthorization(credentials);
     const text = (await readText(token, this.#options.readFile)).trim();
     if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return `Bearer ${text}`;
-    // RFC 6750 section 2.1. The message names the file and nothing of what is in it.
+    // RFC 6750 section 2.1. The message names the file and quotes nothing from it.
     throw new Fault("proxy_configuration_error", `The file holds no bearer token: "${token}"`);
   }
 
@@ -266,7 +264,7 @@ class ChainDial {
     if (greet) await this.#converse(greet(this.#hopOptions(hop, NOWHERE, authorization)), "greeting");
   }
 
-  /** Talks until the tunnel stands, or until the target would have to be named. */
+  /** Talks until the tunnel is open or, for a greeting, until the next message would name the target. */
   async #converse(connector: Connector, until: "tunnel" | "greeting" = "tunnel"): Promise<void> {
     const { reader, writer } = this.#channel!;
     await io(writer.write(connector.start()), connector);
@@ -294,7 +292,7 @@ class ChainDial {
     };
   }
 
-  /** The first address that may be asked for, where the upstream is not to resolve; the name otherwise. */
+  /** What to ask the upstream for: the name if it resolves names, otherwise the first address that is allowed. */
   async #sendable(hop: Upstream, { host, port }: TcpAddress, asked: Asked): Promise<TcpAddress> {
     const { asksFor } = protocolOf(hop);
     if (asksFor === "name") return { host, port };
@@ -321,10 +319,13 @@ class ChainDial {
   }
 }
 
-/** Whom a chain of upstreams is being led to: to the next of them, or to the target. */
+/** What a hop is asked for: the next upstream of the chain, or the target. */
 type Asked = "upstream" | "target";
 
-/** A connection that breaks is the upstream's failure, and a doubtful one while it works on the target. */
+/**
+ * If the connection breaks, that is the upstream's failure. It is doubtful if the upstream was already asked for the
+ * target.
+ */
 async function io<T>(promise: Promise<T>, { asked }: Pick<Connector, "asked">): Promise<T> {
   try {
     return await promise;
@@ -334,13 +335,13 @@ async function io<T>(promise: Promise<T>, { asked }: Pick<Connector, "asked">): 
   }
 }
 
-/** Who waited in vain has waited for an upstream, which has not answered for its target either. */
+/** Running out of time is a failure of the upstream: it has not answered, for its target either. */
 function late(reason: unknown): unknown {
   if (reason instanceof UpstreamFault || toFault(reason).code !== "connection_timeout") return reason;
   return new UpstreamFault("connection_timeout", undefined, { cause: reason });
 }
 
-/** An upstream's own words; those that the table has for a target are of no use here. */
+/** The advice of an upstream's fault. That of the fault table is about targets, and does not help here. */
 function adviceOf(fault: Fault): { readonly advice?: string } {
   return fault instanceof UpstreamFault ? { advice: fault.advice } : {};
 }
@@ -349,7 +350,7 @@ function isPinned({ tls }: Upstream): boolean {
   return tls?.pin !== undefined;
 }
 
-/** The fault with the upstream's name before it. Only the last upstream can refuse the target. */
+/** The fault with the upstream's name in front. Only the last upstream can refuse the target. */
 function named(hop: Upstream, error: unknown, asked: Asked): Fault {
   const fault = toFault(error);
   const message = `${formatUpstream(hop)}: ${fault.message}`;

@@ -1,5 +1,5 @@
 /**
- * How a request gets to its target: which route it takes, whether a kept connection will do, and who connects.
+ * How a request gets to its target: the route that it takes, a kept connection or a new one, and the dial.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import { resolvesRemotely, routeKey } from "./route_key.ts";
 import type { ChosenRoute, Router } from "./router.ts";
 import { isTarget } from "./upstream_schemes.ts";
 
-/** What dialing works with. */
+/** What dialing uses. */
 export interface DialingServices extends JudgementServices {
   readonly runtime: Pick<Runtime, "connectTls" | "dial">;
   readonly resolver: Resolver;
@@ -46,32 +46,36 @@ export interface DialingServices extends JudgementServices {
   readonly reserve: Reserve;
 }
 
-/** Who wants to get somewhere: a client's connection. What it has opened is kept for itself alone. */
+/** The client's connection that a dial is for. The connections that it has opened are kept for it alone. */
 export interface Caller {
   readonly services: DialingServices;
   readonly client: Channel;
-  /** What breaks the dial off while it lasts. */
+  /** What to cut to break the dial off. */
   cuttable: Cuttable | undefined;
-  /** Starts the time for a dial anew, where another upstream is tried. */
+  /** Restarts the time for a dial when another upstream is tried. */
   setDeadline(deadline: "connect"): void;
 }
 
 /** A connection that leads to the target, and how. */
 export interface TargetConnection extends Pick<ChainConnection, "proxy" | "resolved">, TakenRoute {
   readonly channel: Channel;
-  /** What is behind the connection: the client's requests with the same one may share it. Undefined where none may. */
+  /** What is behind the connection. Requests of the client with the same key may share it. Undefined: none may. */
   readonly key: string | undefined;
-  /** Whose requests it is for: a client may change its user from one to the next. */
+  /** The user that it was opened for: a client may change its user from one request to the next. */
   readonly user: string | undefined;
-  /** Ends the client's connection with this one, which the origin has let in for that client. Undefined on others. */
+  /**
+   * Ends the client's connection together with this one, which the origin has authenticated for that client. Undefined
+   * on
+   * others.
+   */
   readonly lost?: () => void;
-  /** What the record says of the route. */
+  /** How the record names the route. */
   readonly route: string;
-  /** Whether requests have another chain where this one fails. */
+  /** Whether requests can take another chain if this one fails. */
   readonly replaceable: boolean;
 }
 
-/** What is dialed for. */
+/** What to dial for. */
 export interface DialRequest {
   readonly request: TunnelRequest | ExchangeRequest;
   readonly question: RuleRequest;
@@ -79,8 +83,9 @@ export interface DialRequest {
 }
 
 /**
- * The route that a request takes. Throws a `Fault` where the route refuses it, or where an upstream will resolve the host
- * and the client must not reach what the host spells. Told at once where no function has to be asked.
+ * The route of a request. Throws a `Fault` if the route refuses it, or if an upstream will resolve the host and the
+ * host
+ * spells an address that the client must not reach. Needs a promise only if it has to ask a function.
  */
 export function chooseRoute(caller: Caller, dialRequest: DialRequest): ChosenRoute | Promise<ChosenRoute> {
   const { request, question } = dialRequest;
@@ -102,14 +107,14 @@ function allowed({ services }: Caller, question: RuleRequest, chosen: ChosenRout
   return chosen;
 }
 
-/** Datagrams go directly or not at all: throws a `Fault` where a route would have them go through an upstream. */
+/** Datagrams go directly or not at all. Throws a `Fault` if the route leads through an upstream. */
 export async function requireDirectRoute({ services }: Caller, question: RuleRequest): Promise<void> {
   const chosen = await services.router.choose(question);
   if ("alternatives" in chosen && chosen.alternatives.some((chain) => chain.length === 0)) return;
   throw new Fault("http_request_denied", "Datagrams do not go through an upstream", { socks5: 7 });
 }
 
-/** A connection that waits for another request by one of these chains. */
+/** A kept connection through one of these chains, for another request. */
 export function takeKept(
   caller: Caller,
   chosen: ChosenRoute,
@@ -121,7 +126,9 @@ export function takeKept(
   for (const chain of chosen.alternatives) {
     const kept = pool.take(caller, routeKey(chain, request.target));
     if (!kept) {
-      // One that may be dialed goes before those that are connected: by these alone it would never be tried again.
+      // An upstream in its pause gives way to the kept connections of others. One that may be tried is dialed first: if
+      // kept
+      // connections always went first, it would never be tried again.
       if (failover.pauses(chain)) continue;
       return undefined;
     }
@@ -134,17 +141,18 @@ export function takeKept(
       judgeKept(services, question, kept);
       return kept;
     } catch {
-      // Good for other requests, and perhaps another address of the target is good for this one: dialing will tell.
+      // The kept connection suits other requests. Dialing may find another address of the target that this one may
+      // reach.
       pool.put(caller, kept);
     }
   }
   return undefined;
 }
 
-// One for all, as a stack trace for each would cost more than the close.
+// Shared by all requests: a stack trace for each would cost more than the close.
 const OTHER_USER = new Fault("connection_terminated", "The connection was opened for another user");
 
-/** What is judged at dialing is judged again for each request that takes the connection: rules differ by user. */
+/** Judges for each request that takes a kept connection what was judged at dialing: rules differ by user. */
 function judgeKept(
   services: DialingServices,
   question: RuleRequest,
@@ -214,7 +222,9 @@ export async function dial(
   };
 }
 
-/** What goes through upstreams is given; `judgeTarget` is as in `ChainOptions`. */
+/**
+ * Options for a dial. `judgeTarget` is as in `ChainOptions`; upstreams are only kept from leading to this proxy itself.
+ */
 function chainOptions(
   { runtime, resolver, clock, settings, secrets, listening }: DialingServices,
   signal: AbortSignal,
@@ -233,8 +243,8 @@ function chainOptions(
 }
 
 /**
- * The fault in place of an answer, said of the next proxy where that is the other end of the connection: what came, or did
- * not come, came from there.
+ * The fault of an exchange. If an HTTP proxy is at the other end, the fault names it: the bytes came, or did not come,
+ * from there.
  */
 export function partyFault({ proxy, route }: TargetConnection, fault: Fault): Fault {
   if (!proxy || fault.blame !== "upstream" && fault.code !== "proxy_configuration_error") return fault;
@@ -245,9 +255,9 @@ export function partyFault({ proxy, route }: TargetConnection, fault: Fault): Fa
 }
 
 /**
- * A new connection to an HTTP proxy has brought a fault in place of an answer. Another upstream may not be asked what
- * this one may have done, but the next request may go by it. TLS is between the upstream and us; a close and a 407 may
- * come from the origin.
+ * Called when a new connection to an HTTP proxy has brought a fault instead of an answer. The request is not repeated
+ * through another upstream, because this one may have acted on it; but the next request may go another way. A TLS fault
+ * is certainly the upstream's. A close and a 407 may come from the origin.
  */
 export function suspectProxy(
   { client, services }: Caller,
@@ -262,7 +272,7 @@ export function suspectProxy(
   }
 }
 
-/** Lets a function take the place of the target. */
+/** Joins a channel to a function that acts as the target. */
 function handled(handle: (stream: ByteStream) => void | Promise<void>, { log }: DialingServices): Channel {
   const [near, far] = streamPair();
   Promise.resolve(far).then(handle).catch((error) => {

@@ -12,24 +12,27 @@ import type { Runtime, TcpAddress } from "../runtime/contract.ts";
 import { interleaved, race } from "./racing.ts";
 import type { Resolver } from "./resolver.ts";
 
-/** What dialing needs. */
+/** What a direct dial uses. */
 export interface DirectOptions {
   readonly runtime: Pick<Runtime, "dial">;
   readonly resolver: Pick<Resolver, "resolve">;
   readonly clock: Clock;
   /** Aborted when the client is gone or the time is up. */
   readonly signal: AbortSignal;
-  /** Throws a `Fault` for an address that must not be dialed, and once more for a channel that must not be used. */
+  /**
+   * Throws a `Fault` if an address must not be dialed. Asked again with the channel, which must not be used if it
+   * throws.
+   */
   readonly judge: (address: TcpAddress, channel?: Channel) => void;
 }
 
-/** A connection, and what it took. */
+/** A connection, and how long it took. */
 export interface DirectConnection {
   readonly channel: Channel;
   readonly address: TcpAddress;
-  /** Milliseconds spent on the name. */
+  /** How many milliseconds the name took. */
   readonly dnsTime: number;
-  /** Milliseconds spent on connecting. */
+  /** How many milliseconds connecting took. */
   readonly dialTime: number;
 }
 

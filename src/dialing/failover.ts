@@ -1,5 +1,5 @@
 /**
- * Alternative ways to a target, in the order in which they are preferred.
+ * Alternative chains to a target, in order of preference.
  *
  * @module
  */
@@ -22,35 +22,35 @@ import { isTarget, protocolOf, takesRequests } from "./upstream_schemes.ts";
 import { Unanswered } from "./unanswered.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
-/** The most time that one alternative gets while there are others, in milliseconds. */
+/** The most time for one alternative while there are others, in milliseconds. */
 const MAX_ATTEMPT = 5_000;
 
-/** After which part of that time an upstream is asked whether it is there: it may be the target that is slow. */
+/** After this part of that time, the upstream is asked whether it is there: perhaps only the target is slow. */
 const PATIENCE = 0.6;
 
-/** How long an upstream has for a word of its own, in milliseconds. */
+/** How long an upstream has to answer a greeting, in milliseconds. */
 const MAX_GREETING = 2_000;
 
 /**
- * For which part of the time a request waits in line before anything is dialed for it: it has to be refused before those
- * in front of it run out of time, or a loop of proxies would go on at its end.
+ * A request may wait in line for this part of its time. It has to be refused before the requests in front of it run out
+ * of time: otherwise a loop of proxies would go on at its end.
  */
 const WAITING = 0.75;
 
-/** What failing over needs. */
+/** What failing over uses. */
 export interface FailoverOptions extends ChainOptions {
-  /** Milliseconds in which the caller will abort the signal: alternatives share them. */
+  /** The milliseconds until the caller will abort the signal. The alternatives share them. */
   readonly timeout: number;
-  /** Whose time to connect begins anew when the request has waited in line and is dialed. */
+  /** Its connect deadline starts anew when the request has waited in line and is dialed. */
   readonly caller?: { setDeadline(deadline: "connect"): void };
 }
 
 /**
- * Dials alternatives until one of them works, and remembers which did not. One object serves all connections.
+ * Dials alternatives until one of them works, and remembers the ones that failed. One object serves all connections.
  */
 export class Failover {
   readonly #health: Health;
-  /** Chains whose last upstream is being asked whether it is there, and what will come of it. */
+  /** Chains whose last upstream is being greeted, with the result to come. */
   readonly #greetings = new Map<string, Promise<boolean>>();
 
   readonly #unanswered: Unanswered;
@@ -64,13 +64,15 @@ export class Failover {
   }
 
   /**
-   * Connects to a target by the first alternative that works; those that failed a while ago come last.
-   * Without any, directly.
+   * Connects to a target by the first alternative that works. Those that failed a while ago come last. Without
+   * alternatives, connects directly.
    *
-   * An alternative whose upstream fails gives way to the next one. What the target may have brought about counts only
-   * if the upstream has no word of its own either, or one origin would send everybody another way. Where the target is refused or cannot be
-   * reached, that is the answer: another way would lead to the same target, past a rule perhaps. Throws the
-   * fault of the last alternative, with the messages of all.
+   * If the upstream of an alternative fails, the next one is tried. If the target may have caused the failure, it
+   * counts
+   * only if the upstream does not answer a greeting either: otherwise one origin could send everybody another way. If
+   * the
+   * target is refused or cannot be reached, that is the answer: another way would lead to the same target, and perhaps
+   * past a rule. Throws the fault of the last alternative, with the messages of all.
    */
   async dial(
     alternatives: readonly Chain[],
@@ -115,20 +117,20 @@ export class Failover {
     });
   }
 
-  /** An alternative has failed behind its dialing: it is left alone for a while. */
+  /** An alternative has failed after its dial: it gets a pause. */
   failed(chain: Chain): void {
     this.#health.failed(chainKey(chain));
   }
 
   /**
-   * An alternative has brought no answer to a request, which may be the origin's doing: it is left alone only if it has
-   * no word of its own either. Never rejects.
+   * An alternative has brought no answer to a request. That may be the origin's doing, so the alternative gets a pause
+   * only if its upstream does not answer a greeting either. Never rejects.
    */
   async suspect(chain: Chain, request: Pick<ChainRequest, "client">, options: ChainOptions): Promise<void> {
     if (!await this.#lives(chain, request, options)) this.failed(chain);
   }
 
-  /** Asks it once for all who want to know. */
+  /** Greets the last upstream of a chain once for all requests that want to know. */
   #lives(
     chain: Chain,
     { client }: Pick<ChainRequest, "client">,
@@ -151,12 +153,12 @@ export class Failover {
     return greeting;
   }
 
-  /** Whether an alternative has failed and is left alone for now. */
+  /** Whether an alternative has failed and is in its pause. */
   pauses(chain: Chain): boolean {
     return this.#health.pauses(chainKey(chain));
   }
 
-  /** Asks about each only when it is its turn: to ask is to have the next try. */
+  /** Asks about each chain only when it is its turn, because asking claims the next try. */
   *#inOrder(chains: readonly Chain[]): Generator<Chain> {
     const paused: Chain[] = [];
     for (const chain of chains) {
@@ -166,7 +168,10 @@ export class Failover {
     yield* paused;
   }
 
-  /** Has few connections wait for an answer at once: see `unanswered.ts`. A request in absolute-form is told by its Via. */
+  /**
+   * Limits how many connections wait for an answer at once: see `unanswered.ts`. A request in absolute-form needs no
+   * limit, since its Via shows a loop.
+   */
   async #inPlace(
     chain: Chain,
     request: ChainRequest,

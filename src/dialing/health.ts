@@ -1,19 +1,18 @@
 /**
- * Which upstreams have failed, and when they are worth another try.
+ * Which upstreams have failed, and when to try them again.
  *
  * @module
  */
 
 import type { Clock } from "../runtime/clock.ts";
 
-/**
- * How long an upstream is left alone after its first failure, in milliseconds; then twice as long each time.
- */
+/** How long an upstream is left alone after its first failure, in milliseconds. Each further pause is twice as long. */
 const FIRST_PAUSE = 5_000;
 const LONGEST_PAUSE = 60_000;
 
 /**
- * More failing upstreams than this are forgotten, the oldest first: routes may be made up for each request.
+ * The most failing upstreams that are remembered. The oldest is forgotten first: a route may name new ones for each
+ * request.
  */
 const MAX_FAILING = 1_024;
 
@@ -22,7 +21,7 @@ interface Pause {
   until: number;
 }
 
-/** The state of upstreams, by key; shared by all connections. Those that work are not remembered. */
+/** The failures of upstreams, by key, shared by all connections. Upstreams that work are not remembered. */
 export class Health {
   readonly #clock: Pick<Clock, "now">;
   readonly #pauses = new Map<string, Pause>();
@@ -33,8 +32,8 @@ export class Health {
   }
 
   /**
-   * Whether an upstream is to be tried. When its pause is over, the one who asks first is told so, and
-   * everybody else once that one has succeeded: the next pause has begun, twice as long.
+   * Whether to try an upstream. When its pause is over, the first caller gets true and the next pause begins, twice as
+   * long. So all others wait until that caller has succeeded.
    */
   admits(key: string): boolean {
     const pause = this.#pauses.get(key);
@@ -46,14 +45,14 @@ export class Health {
     return true;
   }
 
-  /** Whether it is left alone for now. To ask this changes nothing. */
+  /** Whether an upstream is in its pause. Asking changes nothing. */
   pauses(key: string): boolean {
     const pause = this.#pauses.get(key);
     return pause !== undefined && this.#clock.now() < pause.until;
   }
 
   /**
-   * It has failed. That it fails for those who were under way already, or who had no choice, adds nothing.
+   * An upstream has failed. Further failures of dials that were under way, or had no choice, do not lengthen the pause.
    */
   failed(key: string): void {
     if (this.#pauses.has(key)) return;
@@ -61,7 +60,7 @@ export class Health {
     if (this.#pauses.size > MAX_FAILING) this.#pauses.delete(this.#pauses.keys().next().value!);
   }
 
-  /** It has done what it was asked to, or has refused to with good reason. */
+  /** The upstream has done what it was asked to, or has refused it for a good reason. */
   recovered(key: string): void {
     this.#pauses.delete(key);
   }

@@ -7,12 +7,13 @@
 import { formatIpv6, parseHost, parseIp } from "../addresses/host.ts";
 import { UsageError } from "../text/usage_error.ts";
 
-/** How many lines are complained about at once. */
+/** How many bad lines a message lists. */
 const MAX_COMPLAINTS = 10;
 
 /**
- * Reads the text of a file: name, in lower case and without a last dot, → its addresses in their order. A name may
- * stand on several lines. A `#` begins a comment. `name` is the file's, for messages.
+ * Reads the text of a hosts file. Returns the addresses of each name, in their order; names are in lower case and have
+ * no
+ * last dot. A name may stand on several lines. A `#` begins a comment. `name` is the file's name, for messages.
  *
  * @throws {UsageError} With a line for each bad line, `NAME:LINE: …`, up to ten.
  *
@@ -30,7 +31,7 @@ export function parseHosts(text: string, name: string): ReadonlyMap<string, read
   const hosts = new Map<string, string[]>();
   const complaints: string[] = [];
   for (const [i, line] of text.split(/\r?\n/).entries()) {
-    // A byte order mark is white space, too.
+    // `trim()` also removes a byte order mark.
     const [address, ...names] = line.replace(/#.*$/s, "").trim().split(/\s+/);
     if (address === "") continue;
     const complaint = complaintOf(address, names);
@@ -59,7 +60,7 @@ function add(hosts: Map<string, string[]>, host: string, text: string): void {
   else if (!addresses.includes(address)) addresses.push(address);
 }
 
-/** A name as it is compared: case does not count (RFC 4343), nor does the dot of the root. */
+/** A name in the form that is compared: in lower case (RFC 4343), without the dot of the root. */
 export function hostKey(host: string): string {
   return host.toLowerCase().replace(/\.$/, "");
 }

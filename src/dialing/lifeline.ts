@@ -1,10 +1,11 @@
 /**
- * Looks after tunnels through upstreams: where the network on the way is cut, nobody tells the two ends.
+ * Watches tunnels through upstreams: if the network between is cut, neither end is told.
  *
  * TCP would notice in its own time, which differs by runtime: Deno cannot set how often a silent connection is
- * probed, and bytes on their way are sent again for a quarter of an hour. A lifeline opens a second connection where the
- * tunnels have fallen silent, and says nothing on it: the kernel at the other end answers for a process that is busy
- * or stopped, so that its tunnels are not lost.
+ * probed, and sent bytes are repeated for a quarter of an hour. When the tunnels to an address have fallen silent, a
+ * lifeline opens a second connection to it and sends nothing. The kernel at the other end accepts it even if the
+ * process
+ * is busy or stopped, so such tunnels are not lost.
  *
  * @module
  */
@@ -17,19 +18,24 @@ import { formatAuthority } from "../addresses/host.ts";
 import type { Address, Runtime, TcpAddress } from "../runtime/contract.ts";
 import { type Chain, formatUpstream, type Upstream } from "./upstream.ts";
 
-/** How often it is looked whether bytes have come, in milliseconds. */
+/** How often to look whether bytes have come, in milliseconds. */
 const INTERVAL = 10_000;
 
 /**
- * How long a probe may take, in milliseconds. Two looks and a probe stay below 30 s, and a SYN is sent three times
+ * How long a probe may take, in milliseconds. Two looks and a probe take less than 30 s, and a SYN is sent three times
  * meanwhile.
  */
 const LIMIT = 8_000;
 
-/** When a probe that failed at once is repeated: what roams from one network to another is back soon. */
+/**
+ * When to repeat a probe that failed at once, in milliseconds: a machine that roams to another network is back soon.
+ */
 const RETRY = 2_000;
 
-/** By these the other machine is gone, or not the same any more. Of what else a probe may fail, tunnels do not die. */
+/**
+ * These faults of a probe mean that the other machine is gone or is another one. After any other fault the tunnels
+ * stay.
+ */
 const LOST: ReadonlySet<FaultCode> = new Set<FaultCode>([
   "connection_timeout",
   "connection_refused",
@@ -39,22 +45,22 @@ const LOST: ReadonlySet<FaultCode> = new Set<FaultCode>([
 const PROBED = new Fault("connection_terminated", "Somebody is there");
 const NOT_NEEDED = new Fault("connection_terminated", "No tunnel is left");
 
-/** What lifelines work with. */
+/** What lifelines use. */
 export interface LifelineOptions {
-  /** What dials. */
+  /** Dials the probes. */
   readonly runtime: Pick<Runtime, "dial">;
   readonly clock: Clock;
   /** Tells when to look. */
   readonly deadlines: Deadlines;
 }
 
-/** The chain that a connection was made through, and the address of its first upstream, which is looked after. */
+/** The chain of a connection, and the address of its first upstream, which the lifeline watches. */
 export interface TakenRoute {
   readonly chain: Chain;
   readonly address: Address;
 }
 
-/** A tunnel that is looked after. */
+/** A tunnel that a lifeline watches. */
 export interface Tunnel {
   /** Breaks it off. */
   cut(fault: Fault): void;
@@ -66,19 +72,20 @@ export interface Carried {
   readonly sent: number;
 }
 
-/** The lifelines of a proxy: one for each address at which there is an upstream with tunnels. */
+/** The lifelines of a proxy: one for each address of an upstream that has tunnels. */
 export class Lifelines {
   readonly #options: LifelineOptions;
   readonly #byAddress = new Map<string, Lifeline>();
 
-  /** Nothing happens while no tunnel is held. */
+  /** Does nothing while there is no tunnel. */
   constructor(options: LifelineOptions) {
     this.#options = options;
   }
 
   /**
-   * Looks after a tunnel until it is released: it is cut with `connection_read_timeout` once the upstream cannot be
-   * reached any more. Undefined for a direct tunnel and for a Unix socket, whose other end cannot vanish unnoticed.
+   * Watches a tunnel until it is released, and cuts it with `connection_read_timeout` once the upstream cannot be
+   * reached
+   * any more. Undefined for a direct tunnel, and for a Unix socket, since its other end cannot vanish unnoticed.
    */
   hold({ chain, address }: TakenRoute, tunnel: Tunnel, carried: Carried): Held | undefined {
     if (chain.length === 0 || "path" in address) return undefined;
@@ -98,7 +105,7 @@ export class Held {
   readonly #upstream: Upstream;
   readonly #tunnel: Tunnel;
   readonly #carried: Carried;
-  // That it was opened counts as bytes both ways.
+  // At -1, the opening of the tunnel counts as bytes both ways.
   #received = -1;
   #sent = -1;
   #idle = false;
@@ -124,11 +131,12 @@ export class Held {
     return came;
   }
 
-  /** The upstream cannot be reached. Cuts the tunnel, unless something has come meanwhile. */
+  /** The upstream cannot be reached. Cuts the tunnel, unless bytes have come meanwhile. */
   lose({ code, message }: Fault): void {
     if (this.#carried.received !== this.#received) return;
-    // Who refuses is there. It may be about to stop, and is let finish what it has; had it lost the tunnel, it would
-    // reset it as soon as something is sent.
+    // An upstream that refuses the probe is there. Perhaps it is about to stop and finishes its tunnels first. If it
+    // had
+    // lost this tunnel, it would reset it as soon as bytes are sent.
     if (code === "connection_refused" && !this.#idle) return;
     const name = formatUpstream(this.#upstream);
     this.#tunnel.cut(
@@ -196,7 +204,7 @@ class Lifeline implements Timed {
     for (const held of this.#held) held.lose(fault);
   }
 
-  /** Why there is no connection; undefined where there was one. */
+  /** Why a probe could not connect. Undefined: it could. */
   async #attempt(signal: AbortSignal): Promise<Fault | undefined> {
     try {
       const stream = await this.#options.runtime.dial(this.#address, { signal });
@@ -207,7 +215,7 @@ class Lifeline implements Timed {
     }
   }
 
-  /** True when the next attempt is due, false when there is no time left for one. */
+  /** Resolves to true when the next attempt is due, and to false if there is no time left for one. */
   #pause(signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#options.clock.schedule(RETRY, () => resolve(true));

@@ -1,5 +1,5 @@
 /**
- * Targets that are reached past the upstreams, as the environment variable NO_PROXY names them.
+ * Targets that are reached directly, past the upstreams, in the form of the environment variable NO_PROXY.
  *
  * @module
  */
@@ -15,13 +15,13 @@ interface Pattern {
 }
 
 /**
- * Makes a judge of targets from patterns with commas or white space between them, as curl understands them:
- * `*` is everything; `example.com` and `.example.com` are that name and what is under it; IP addresses and
- * blocks (`10.0.0.0/8`) are those addresses, where the target is one. Each may have a `:PORT` behind it, an
- * IPv6 address in brackets then. Names are never resolved for this, and what is no pattern matches nothing.
+ * Makes a test of targets from patterns with commas or white space between them, as curl reads them. `*` matches
+ * everything. `example.com` and `.example.com` match that name and all names under it. An IP address or a block
+ * (`10.0.0.0/8`) matches targets that are IP addresses. Each pattern may end with `:PORT`; an IPv6 address is then in
+ * brackets. Names are never resolved, and an invalid pattern matches nothing.
  *
- * `*.example.com` is what is under that name and not the name itself, as in rules and in Go; curl takes it for no
- * pattern. Names are compared as A-labels, so that `bücher.example` is `xn--bcher-kva.example`.
+ * `*.example.com` matches the names under that name and not the name itself, as in rules and in Go; curl ignores it.
+ * Names are compared as A-labels, so `bücher.example` equals `xn--bcher-kva.example`.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ function matcher(text: string): Pattern["matches"] {
   return (host) => host.endsWith(ending) || (host === name && prefix !== "*.");
 }
 
-/** A block may be named by any of its addresses. */
+/** A block may be written with any of its addresses. */
 function blockOf(text: string): IpBlock | undefined {
   return parseIpBlock(suggestIpBlock(text) ?? text);
 }

@@ -1,11 +1,12 @@
 /**
  * Connections to origins that wait for their next request (RFC 9112 section 9.3).
  *
- * A kept connection belongs to the client connection that it was opened for, and ends with it: no other client is ever
- * served over it. What an origin sends late, behind a HEAD, a 204 or a 304 for instance, cannot be told from the
- * beginning of the next answer, so it must not come to a stranger; and an origin that lets a connection in (NTLM) lets
- * in its client alone. Addresses and users would be a weaker rule: many people share an address. A client that opens a
- * connection for each request pays for it with one to the origin, as it does with HAProxy's `http-reuse safe`.
+ * A kept connection belongs to the client connection that it was opened for, and ends with it. No other client is ever
+ * served over it, for two reasons. Bytes that an origin sends late, behind a HEAD, a 204 or a 304 for instance, look
+ * like
+ * the beginning of the next answer, and a stranger must not get them. And an origin that authenticates a connection
+ * (NTLM) authenticates one client. To share by address or user would be weaker: many people share an address. A client
+ * that opens a connection for each request causes one to the origin each time, as with HAProxy's `http-reuse safe`.
  *
  * @module
  */
@@ -16,25 +17,32 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Deadlines, Timed } from "../runtime/deadlines.ts";
 import { Fault } from "../faults.ts";
 
-/** Idle connections kept for one owner. */
+/** The most idle connections for one owner. */
 const MAX_PER_OWNER = 4;
 
-/** Of those beyond the first of each owner, which takes no room from others: each client has two descriptors anyway. */
+/**
+ * The most idle connections beyond the first of each owner. The first takes no room from others: each client has two
+ * descriptors anyway.
+ */
 const MAX_FURTHER = 512;
 
-/** Shorter than the keep-alive of most servers (Apache 5 s, Node 5 s and nginx 75 s aside), in milliseconds. */
+/** Shorter than the keep-alive of most servers (except Apache, 5 s, Node, 5 s, and nginx, 75 s), in milliseconds. */
 const IDLE_TIMEOUT = 4_000;
 
-/** What is kept: a channel, and whatever else is known of it. */
+/** A kept connection: its channel, and what else is known of it. */
 interface Kept {
   readonly channel: Channel;
-  /** What is behind it, where an owner keeps connections to several places. */
+  /** What is behind the connection, if its owner keeps several for different targets. */
   readonly key?: string;
-  /** Called when it has ended without its owner. It is kept for as long as that lasts, and given up for others last. */
+  /**
+   * Called when the connection ends before its owner does. Such a connection is kept as long as it lasts, and gives way
+   * to
+   * others last.
+   */
   readonly lost?: () => void;
 }
 
-/** Whom a connection is kept for: an object for itself, or all who know a name. */
+/** The owner of a kept connection: an object of its own, or a name that several callers share. */
 export type Owner = object | string;
 
 class Idle<K extends Kept> implements Watcher {
@@ -50,22 +58,24 @@ class Idle<K extends Kept> implements Watcher {
     this.#pool = pool;
   }
 
-  /** An origin that ends, or speaks unasked, is of no more use. */
+  /** An origin that closes, or sends bytes unasked, is not used again. */
   stirred(): void {
     queueMicrotask(() => this.#pool.discard(this) && this.kept.lost?.());
   }
 }
 
-/** Keeps idle connections for their owners, the one used last first. */
+/** Keeps idle connections for their owners. The one used last is taken first. */
 export class OriginPool<K extends Kept = Kept> implements Timed {
-  /** See `Timed`: when the first of them has waited too long. It may be gone by then, and not worth moving this. */
+  /**
+   * See `Timed`: when the first connection has waited too long. It may be gone by then; updating this is not worth it.
+   */
   expiresAt = Infinity;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #byOwner = new Map<Owner, Idle<K>[]>();
   #count = 0;
 
-  /** Expiry is watched by `deadlines`. */
+  /** `deadlines` watches the expiry. */
   constructor({ clock, deadlines }: { clock: Clock; deadlines: Deadlines }) {
     this.#clock = clock;
     this.#deadlines = deadlines;
@@ -76,12 +86,12 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     return this.#count;
   }
 
-  /** How many of them an owner has. */
+  /** How many connections wait for an owner. */
   count(owner: Owner): number {
     return this.#byOwner.get(owner)?.length ?? 0;
   }
 
-  /** A connection of the owner's to a place that was alive a moment ago. */
+  /** A connection of an owner, with this key, that is still alive as far as is known. */
   take(owner: Owner, key?: string): K | undefined {
     const idles = this.#byOwner.get(owner);
     for (let i = (idles?.length ?? 0) - 1; i >= 0; i--) {
@@ -93,7 +103,7 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     return undefined;
   }
 
-  /** Keeps a connection, perhaps in place of another one of the same owner. */
+  /** Keeps a connection. It may replace another one of the same owner. */
   put(owner: Owner, kept: K): void {
     if (this.#isFull(owner)) this.#makeRoom(owner);
     const idles = this.#byOwner.get(owner) ?? [];
@@ -117,7 +127,7 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     oldest.kept.lost?.();
   }
 
-  /** Drops what an owner has left behind. */
+  /** Drops all connections of an owner. */
   release(owner: Owner): void {
     const idles = this.#byOwner.get(owner);
     if (idles) { for (const idle of [...idles]) this.discard(idle); }
@@ -143,14 +153,14 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     this.#deadlines.forget(this);
   }
 
-  /** Drops a connection, and answers whether it was still here; for what is kept here. */
+  /** Drops a connection. Returns whether it was still kept. Only the kept connections themselves call it. */
   discard(idle: Idle<K>): boolean {
     if (!this.#remove(idle)) return false;
     idle.kept.channel.drop(DONE);
     return true;
   }
 
-  /** Drops them all. */
+  /** Drops all connections. */
   clear(): void {
     for (const idle of [...this.#byOwner.values()].flat()) this.discard(idle);
     this.#rest();

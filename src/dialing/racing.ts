@@ -1,5 +1,5 @@
 /**
- * Happy Eyeballs: several addresses of one target raced against each other (RFC 8305 sections 4, 5 and 8).
+ * Happy Eyeballs: races several addresses of one target against each other (RFC 8305 sections 4, 5 and 8).
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Fault, toFault } from "../faults.ts";
 
-/** RFC 8305 section 8, Connection Attempt Delay: when the next attempt joins those under way, in milliseconds. */
+/** RFC 8305 section 8, Connection Attempt Delay: when the next attempt joins the current ones, in milliseconds. */
 const ATTEMPT_DELAY = 250;
 
-/** Stands for what a loser is told. */
+/** The fault that ends the slower attempts. */
 const LOST = new Fault("connection_terminated", "Another address was faster");
 
-/** How to race. */
+/** The options of a race. */
 export interface RaceOptions<T> {
-  /** One attempt; it rejects soon after its signal is aborted. */
+  /** One attempt. It rejects soon after its signal is aborted. */
   readonly attempt: (host: string, signal: AbortSignal) => Promise<T>;
-  /** Takes back a connection that came too late. */
+  /** Closes a connection that came too late. */
   readonly release: (late: T) => void;
   readonly clock: Pick<Clock, "schedule">;
   /** Aborting it ends the race with its reason. */
@@ -25,8 +25,8 @@ export interface RaceOptions<T> {
 }
 
 /**
- * Tries hosts in their order, each joining after a delay or as soon as another one has failed; the first to
- * connect wins, and the others are closed. Throws a `Fault` that lists the attempts when all have failed.
+ * Tries the hosts in their order. Each joins after a delay, or as soon as another one has failed. The first to
+ * connect wins, and the others are closed. If all have failed, throws a `Fault` that lists the attempts.
  */
 export function race<T>(hosts: readonly string[], options: RaceOptions<T>): Promise<T> {
   const { attempt, release, clock, signal } = options;
@@ -82,7 +82,7 @@ function combined(faults: readonly Fault[]): Fault {
   return new Fault(last.code, faults.map(({ message }) => message).join("; "), { cause: last });
 }
 
-/** RFC 8305 section 4: the families take turns, the preferred one first, in the order that they came in. */
+/** RFC 8305 section 4: the families alternate, beginning with that of the first host. Each keeps its order. */
 export function interleaved(hosts: readonly string[]): string[] {
   const isFirstFamily = (host: string) => host.includes(":") === hosts[0]?.includes(":");
   const [first, second] = [hosts.filter(isFirstFamily), hosts.filter((host) => !isFirstFamily(host))];

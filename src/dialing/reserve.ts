@@ -1,5 +1,5 @@
 /**
- * Connections to upstreams that are opened, TLS and all, before they are needed, so that a new tunnel costs one
+ * Connections to upstreams that are opened in advance, with their TLS handshakes, so that a new tunnel costs one
  * round trip and not three.
  *
  * @module
@@ -12,38 +12,40 @@ import type { Address } from "../runtime/contract.ts";
 import { OriginPool } from "./pool.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** A connection that has said nothing yet but its TLS handshake. */
+/** A connection that has only made its TLS handshake. */
 export interface Spare {
   readonly channel: Channel;
   readonly address: Address;
 }
 
-/** How many are kept ready for one upstream. */
+/** How many spares are kept ready for one upstream. */
 const SPARES = 4;
 
-/** For how long after its last use an upstream has spares, in milliseconds. */
+/** How long after its last use an upstream still gets spares, in milliseconds. */
 const USE = 30_000;
 
-/** How often they are looked after, in milliseconds: the pool drops what has waited for 4 s. */
+/** How often spares are replaced, in milliseconds. The pool drops those that have waited for 4 s. */
 const CARE = 2_000;
 
-/** Keeps spares of those upstreams that were used a moment ago. */
+/** Keeps spares for the upstreams that were used recently. */
 export class Reserve {
   readonly #clock: Clock;
   readonly #pool: OriginPool<Spare>;
   readonly #lastUse = new Map<string, number>();
   readonly #opening = new Map<string, number>();
-  /** Until when an upstream that could not be opened is left alone. */
+  /** Upstreams that could not be opened, and until when to leave them alone. */
   readonly #pauses = new Map<string, number>();
   #over = false;
 
-  /** Expiry is watched by `deadlines`. */
+  /** `deadlines` watches the expiry. */
   constructor({ clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines }) {
     this.#clock = clock;
     this.#pool = new OriginPool({ clock, deadlines });
   }
 
-  /** A spare for the upstream, if there is one. `open` makes more of them: it is called now and for a while after. */
+  /**
+   * A spare for the upstream, if there is one. `open` makes further ones; it is called now and for a while afterwards.
+   */
   take(upstream: Upstream, open: () => Promise<Spare>): Spare | undefined {
     const key = JSON.stringify(upstream);
     const isTended = this.#lastUse.has(key);
@@ -78,14 +80,14 @@ export class Reserve {
       this.#pool.put(key, spare);
       if (this.#over) this.#pool.clear();
     } catch {
-      // Whoever needs the upstream will be told what is wrong with it.
+      // The next request that dials this upstream reports what is wrong with it.
       this.#pauses.set(key, this.#clock.now() + CARE);
     } finally {
       this.#opening.set(key, this.#opening.get(key)! - 1);
     }
   }
 
-  /** Drops them all, for good. */
+  /** Drops all spares, and makes no more. */
   close(): void {
     this.#over = true;
     this.#pool.clear();

@@ -1,5 +1,6 @@
 /**
- * Names to addresses: the operator's own table, a small cache, and the runtime; one question for all who have it.
+ * Resolves names: from the operator's own table, a small cache, and the runtime. Requests for the same name share one
+ * query.
  *
  * @module
  */
@@ -11,37 +12,40 @@ import type { Runtime } from "../runtime/contract.ts";
 import { hostKey } from "./hosts_file.ts";
 import { interleaved } from "./racing.ts";
 
-/** What resolving needs. */
+/** What resolving uses. */
 export interface ResolverOptions {
   readonly runtime: Pick<Runtime, "resolve">;
   readonly clock: Clock;
-  /** Names, as {@linkcode hostKey} makes them, with their addresses; they are never looked up. */
+  /** Names, as {@linkcode hostKey} makes them, with their addresses. These names are never looked up. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
-  /** Name servers to ask in place of the system, see `ResolveOptions`. */
+  /** Name servers to ask instead of the system's; see `ResolveOptions`. */
   readonly servers?: readonly string[];
-  /** Milliseconds for a name. */
+  /** The time for one name, in milliseconds. */
   readonly timeout: number;
 }
 
-/** RFC 1035 section 2.3.4: 255 octets with the lengths of the labels and of the root; c-ares would ask all the same. */
+/**
+ * RFC 1035 section 2.3.4: 255 octets, including the lengths of the labels and the root. c-ares asks for longer names,
+ * too.
+ */
 const MAX_NAME = 253;
 
 /**
- * `127.1.` ends in a number, so it is an address in an odd spelling and no name (WHATWG URL, "ends in a number");
- * with its last dot a resolver would ask name servers for it.
+ * `127.1.` ends in a number, so it is an oddly spelled address and not a name (WHATWG URL, "ends in a number"). Because
+ * of its last dot, a resolver would ask name servers for it.
  */
 const NUMBER_AND_DOT = /((?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*))\.$/;
 
-/** How long an answer is kept, in milliseconds. A second at least, so that a name in use costs one question. */
+/** How long an answer is kept, in milliseconds. At least a second, so that a name in use is asked for once. */
 const LIFETIME = { least: 1_000, most: 300_000, untold: 5_000, failure: 1_000 } as const;
 
-/** What a client is told to do where no name server said whether there is such a name. */
+/** The advice to a client if no name server said whether the name exists. */
 const SERVER_FAILED = "The name server failed. Try again in a moment.";
 
-/** Names that are kept. */
+/** The most names in the cache. */
 const CAPACITY = 1_000;
 
-/** Addresses that are kept of a name, and tried; both families are among them where there are both. */
+/** The most addresses of a name that are kept and tried. If it has both families, both are among them. */
 const MAX_ADDRESSES = 16;
 
 interface Answer {
@@ -58,7 +62,7 @@ interface Query {
 /** The resolver of a proxy. */
 export class Resolver {
   readonly #options: ResolverOptions;
-  /** By name, the oldest first. */
+  /** By name; the oldest is first. */
   readonly #answers = new Map<string, Answer>();
   readonly #queries = new Map<string, Query>();
 
@@ -68,17 +72,17 @@ export class Resolver {
   }
 
   /**
-   * The addresses of a name, in the order in which they are to be tried.
+   * The addresses of a name, in the order in which to try them.
    *
-   * Throws a `Fault`, `dns_timeout` or `dns_error`, or the reason of the signal. A `connection_timeout` becomes
-   * `dns_timeout`: it was the name that took so long.
+   * Throws a `Fault` (`dns_timeout` or `dns_error`) or the reason of the signal. A `connection_timeout` becomes
+   * `dns_timeout`, because the name took all the time.
    */
   async resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted();
     const { hosts, servers } = this.#options;
     const listed = hosts?.get(hostKey(host));
     if (listed) return listed;
-    // RFC 6761 section 6.3: name servers are never asked for it.
+    // RFC 6761 section 6.3: name servers are never asked for localhost.
     if (servers?.length && isLocalhost(hostKey(host))) return spelledAddresses(host);
     if (host.replace(/\.$/, "").length > MAX_NAME) {
       throw new Fault("dns_error", `The name is too long: ${host}`);
@@ -102,7 +106,10 @@ export class Resolver {
     if (this.#answers.size > CAPACITY) this.#answers.delete(this.#answers.keys().next().value!);
   }
 
-  /** Waits with the others for one answer; whoever goes leaves it to them, and the last one calls it off. */
+  /**
+   * Waits for a query together with other callers. A caller that gives up leaves it to the others; the last one to give
+   * up cancels it.
+   */
   #join(name: string, signal: AbortSignal): Promise<readonly string[]> {
     const query = this.#queries.get(name) ?? this.#begin(name);
     query.waiters++;
@@ -160,7 +167,7 @@ function lifetimeOf(ttl: number | undefined): number {
   return Math.min(Math.max(ttl * 1_000, LIFETIME.least), LIFETIME.most);
 }
 
-/** A name server that failed says nothing of the name, so nobody is told to check its spelling. */
+/** A name server that failed says nothing about the name, so the client is not told to check its spelling. */
 function nameFault(error: unknown): Fault {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code !== "name_server_failed") return toFault(error);

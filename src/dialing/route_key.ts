@@ -1,5 +1,5 @@
 /**
- * What connections have in common that lead the same way.
+ * Keys that connections share if they lead the same way.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { TcpAddress } from "../runtime/contract.ts";
 import type { Chain } from "./upstream.ts";
 import { protocolOf, takesRequests } from "./upstream_schemes.ts";
 
-/** A chain is an object for as long as it is configured, so it is written out only once. */
+/** A chain stays the same object while it is configured, so it is written out only once. */
 const KEYS = new WeakMap<Chain, string>();
 
-/** Names a chain with all that is told of its upstreams, passwords too: for maps alone, never for people. */
+/** A key for a chain, with all parameters of its upstreams, including passwords. For maps only; never show it. */
 export function chainKey(chain: Chain): string {
   const key = KEYS.get(chain) ?? JSON.stringify(chain);
   KEYS.set(chain, key);
@@ -20,8 +20,9 @@ export function chainKey(chain: Chain): string {
 }
 
 /**
- * Names the other end of a client's connection: the target, or the HTTP proxy that is asked for whatever target. An
- * upstream may have been told whose connection it is (PROXY protocol), so what is kept by this key is for one client.
+ * A key for the other end of a client's connection: the target, or an HTTP proxy that serves any target. An upstream
+ * may
+ * have been told the client's address (PROXY protocol), so connections kept by this key are for one client.
  */
 export function routeKey(chain: Chain, target: TcpAddress): string {
   if (chain.length === 0) return formatAuthority(target);
@@ -29,7 +30,7 @@ export function routeKey(chain: Chain, target: TcpAddress): string {
   return takesRequests(chain[chain.length - 1]) ? key : `${key} ${formatAuthority(target)}`;
 }
 
-/** Whether the last upstream is sent names, and not the addresses that they resolve to here. */
+/** Whether the last upstream gets names. Otherwise this proxy resolves them, and the upstream gets addresses. */
 export function resolvesRemotely(chain: Chain): boolean {
   const last = chain.at(-1);
   return last !== undefined && protocolOf(last).asksFor === "name";

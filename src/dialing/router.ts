@@ -1,5 +1,5 @@
 /**
- * Which route a request takes: directly, through upstreams, or into the hands of a function.
+ * The route that a request takes: directly, through upstreams, or to a function.
  *
  * @module
  */
@@ -12,27 +12,27 @@ import type { ByteStream, TcpAddress } from "../runtime/contract.ts";
 import { noProxy } from "./no_proxy.ts";
 import { type Chain, parseChain } from "./upstream.ts";
 
-/** What a route is asked for. */
+/** What a route is told of a request. */
 export interface RouteRequest {
-  /** What the client asked for; a name is not resolved yet. */
+  /** The target that the client asked for; a name is not resolved yet. */
   readonly target: TcpAddress;
   /** The client's IP address; undefined on a Unix socket. */
   readonly client: string | undefined;
-  /** Who was let in; undefined where nobody is asked. */
+  /** The user who was let in. Undefined: nobody is asked for a password. */
   readonly user: string | undefined;
-  /** How the client asks. */
+  /** The protocol that the client speaks. */
   readonly protocol: RuleProtocol;
   /** The head of an HTTP request; undefined for tunnels. */
   readonly head?: RouteHead;
 }
 
-/** What a route may know of an HTTP request. */
+/** What a route is told of an HTTP request. */
 export interface RouteHead {
-  /** Such as `GET`. */
+  /** The method, such as `GET`. */
   readonly method: string;
   /** The request target, a URI. */
   readonly uri: string;
-  /** The value of the first field of a name, in lower case. */
+  /** The value of the first field with this name, which is in lower case. */
   field(name: string): string | undefined;
 }
 
@@ -41,10 +41,10 @@ export interface RouteHead {
  *
  * - endpoints of upstreams, such as `"socks5h://127.0.0.1:1080"`, `"http://a:3128,http://b:3128"` for a chain, or
  *   `"direct"`; of several, the first that works;
- * - `{ deny }`: it is refused, and the text is for the log;
- * - `{ handle }`: a function takes the place of the target, and is given the connection: the bytes of a tunnel, or
- *   HTTP requests in origin-form. It closes or aborts the stream when it is through;
- * - undefined: as without a route.
+ * - `{ deny }`: the request is refused, and the text is for the log;
+ * - `{ handle }`: a function acts as the target, and gets the connection: the bytes of a tunnel, or HTTP requests in
+ *   origin-form. It closes or aborts the stream when it is done;
+ * - undefined: the request goes as it would without a route.
  */
 export type RouteAnswer =
   | string
@@ -54,8 +54,9 @@ export type RouteAnswer =
   | undefined;
 
 /**
- * Chooses the route of each request. A message that it throws is for the log, and the client is told of a failure (500); a `Fault`
- * that it throws is told as that.
+ * Chooses the route of each request. If it throws a `Fault`, the client is told of that. If it throws anything else,
+ * the
+ * message is for the log, and the client is told of a failure (500).
  *
  * @example
  * ```ts
@@ -74,25 +75,31 @@ export type Route = (request: RouteRequest) => RouteAnswer | Promise<RouteAnswer
 
 /** What a router chooses from. */
 export interface RouterOptions {
-  /** Endpoints of upstreams, in the order in which they are tried. */
+  /** The endpoints of upstreams, in the order in which they are tried. */
   readonly proxies: readonly string[];
-  /** Targets that go past them, as in the environment variable NO_PROXY. */
+  /** Targets that are reached directly, as in the environment variable NO_PROXY. */
   readonly noProxy: string;
   readonly route: Route | undefined;
   readonly rules: () => Rules;
 }
 
-/** The route that was chosen for a request: chains in the order in which they are tried, or a function in place of the target. */
+/**
+ * The route that was chosen for a request: chains in the order in which they are tried, or a function that acts as the
+ * target.
+ */
 export type ChosenRoute =
   | { readonly alternatives: readonly Chain[] }
   | { readonly handle: (stream: ByteStream) => void | Promise<void> };
 
-/** How many endpoints are remembered as parsed. */
+/** How many parsed endpoints are remembered. */
 const MAX_PARSED = 1_000;
 
 const DIRECT: ChosenRoute = { alternatives: [[]] };
 
-/** Asks the library's route first, then the rules, then what goes past the upstreams; the upstreams take the rest. */
+/**
+ * Asks the library's route first, then the rules, then the list of targets that go directly. All other requests go
+ * through the upstreams.
+ */
 export class Router {
   readonly #route: Route | undefined;
   readonly #rules: () => Rules;
@@ -108,7 +115,7 @@ export class Router {
     this.#default = proxies.length === 0 ? DIRECT : { alternatives: proxies.map(parseChain) };
   }
 
-  /** The route of a request, told at once where no function has to be asked. Throws a `Fault` where it is refused. */
+  /** The route of a request. Throws a `Fault` if it is refused. Needs a promise only if it has to ask a function. */
   choose(question: RuleRequest, head?: RequestHead): ChosenRoute | Promise<ChosenRoute> {
     return this.#route ? this.#ask(this.#route, question, head) : this.#usual(question);
   }

@@ -1,11 +1,12 @@
 /**
- * Bounds what waits for the answer of an upstream, so that a loop of proxies comes to an end.
+ * Limits how many connections wait for the answer of an upstream, so that a loop of proxies comes to an end.
  *
- * SOCKS and `line` carry nothing by which a proxy finds out that a request has been here before. In a loop each proxy
- * has ever more connections under way for one target, and not one of them is ever answered. So a proxy has few such
- * connections at once; further requests wait in line, and the one that waits in vain is refused, by which all the others
- * of the loop are answered too. The first success shows that there is no loop: it lets those who wait go, and what is
- * under way counts no longer. A busy upstream that works is therefore never short of places.
+ * SOCKS and `line` carry nothing that shows a proxy that a request has been here before. In a loop, each proxy opens
+ * more
+ * and more connections for one target, and none is ever answered. So a proxy allows only a few such connections at
+ * once. Further requests wait in line, and a request that waits too long is refused; its refusal then answers all
+ * others of the loop. The first success proves that there is no loop: all waiting requests may go, and the connections
+ * under way count no longer. So a busy upstream that works never runs out of places.
  *
  * @module
  */
@@ -20,40 +21,40 @@ import { chainKey } from "./route_key.ts";
 import { type Chain, formatRoute } from "./upstream.ts";
 
 /**
- * The most connections for one target through one chain that may be under way since the last one was answered. Browsers
- * open 6 to a host and download tools 16, so that few wait even for the first answer of a slow upstream. Two proxies in
- * a loop have 128 between them.
+ * The most connections for one target through one chain that may be under way since the last answer. Browsers open 6 to
+ * a host and download tools 16, so few requests wait even for the first answer of a slow upstream. Two proxies in a
+ * loop have 128 between them.
  */
 export const MAX_UNANSWERED = 64;
 
 /**
- * Whoever has failed within so many milliseconds lets the next one go, as an upstream that refuses at once keeps nobody
- * waiting. Whoever failed later lets nobody go: in a loop the first ones run out of time while the last one still waits,
- * and a loop that goes on where it ends has no end.
+ * A connection that fails within this time lets the next request go, so an upstream that refuses at once keeps nobody
+ * waiting. A connection that fails later lets none go: in a loop, the first ones run out of time while the last one
+ * still waits, and new ones would keep the loop alive. In milliseconds.
  */
 const PROMPT = 1_000;
 
-/** How often the operator is told, in milliseconds. */
+/** How often the operator is warned, in milliseconds. */
 const WARNING_INTERVAL = 60_000;
 
-/** How somebody asks for a place. */
+/** The options of a request for a place. */
 export interface PlaceOptions {
-  /** Aborted when nobody needs the place any more. */
+  /** Aborted when the place is no longer needed. */
   readonly signal: AbortSignal;
-  /** How long to wait for one, in milliseconds. */
+  /** How long to wait for a place, in milliseconds. */
   readonly patience: number;
-  /** After how many milliseconds a connection is not taken for one of a loop any more. */
+  /** After this time a connection is no longer taken for part of a loop, in milliseconds. */
   readonly timeout: number;
 }
 
-/** Counts connections that upstreams were asked for and have not answered. One object serves all clients. */
+/** Counts the connections that upstreams were asked for and have not answered. One object serves all clients. */
 export class Unanswered {
   readonly #clock: Pick<Clock, "now" | "schedule">;
   readonly #log: Pick<Log, "warn">;
   readonly #queues = new Map<string, Queue>();
   #nextWarning = -Infinity;
 
-  /** Knows nothing yet. */
+  /** Counts nothing yet. */
   constructor(
     { clock, log = SILENT_LOG }: {
       readonly clock: Pick<Clock, "now" | "schedule">;
@@ -64,14 +65,15 @@ export class Unanswered {
     this.#log = log;
   }
 
-  /** How many targets, each through one chain, are being waited for. */
+  /** How many pairs of a chain and a target have unanswered connections. */
   get size(): number {
     return this.#queues.size;
   }
 
   /**
-   * A place for a connection to a target through a chain, at once while there is one. Rejects with the reason of the
-   * signal, and with an `UpstreamFault` when there was none in time.
+   * A place for a connection to a target through a chain, at once if one is free. Rejects with the reason of the
+   * signal,
+   * or with an `UpstreamFault` if none became free in time.
    */
   enter(chain: Chain, target: TcpAddress, options: PlaceOptions): Place | Promise<Place> {
     const key = `${chainKey(chain)} ${formatAuthority(target)}`;
@@ -106,14 +108,14 @@ interface Waiter {
   go(place: Place): void;
 }
 
-/** Those on their way to one target through one chain, and those who wait until they may be. */
+/** The connections under way to one target through one chain, and the requests that wait for a place. */
 class Queue {
   readonly clock: Pick<Clock, "now" | "schedule">;
   readonly #onEmpty: () => void;
-  /** The oldest first, both of them. */
+  /** In both, the oldest is first. */
   readonly #places = new Set<Place>();
   readonly #waiting = new Set<Waiter>();
-  /** How many places were given out and not given back, also those that count no longer. */
+  /** How many places were given out and not given back, including those that count no longer. */
   #out = 0;
 
   constructor(
@@ -129,7 +131,10 @@ class Queue {
     return this.#places.size < MAX_UNANSWERED ? this.#add() : undefined;
   }
 
-  /** Some protocols have servers that never say a word: `line` does not tell such a target from one that is not reached. */
+  /**
+   * Forgets old places. Some servers never send a byte first, and `line` cannot tell such a target from one that is not
+   * reached.
+   */
   #forget(before: number): void {
     for (const place of this.#places) {
       if (place.since > before) return;
@@ -170,7 +175,7 @@ class Queue {
     });
   }
 
-  /** One of them was answered, so that none of them is in a loop. */
+  /** An answer proves that no connection of this queue is in a loop. */
   answered(): void {
     this.#out--;
     this.#places.clear();
@@ -178,7 +183,7 @@ class Queue {
     this.#rest();
   }
 
-  /** One of them is over without an answer. */
+  /** A connection has ended without an answer. */
   ended(place: Place): void {
     this.#out--;
     const counted = this.#places.delete(place);
@@ -198,9 +203,9 @@ class Queue {
   }
 }
 
-/** A connection that was asked for and is not answered. Told once what becomes of it. */
+/** A connection that was asked for and is not answered yet. It is told once how that ends. */
 export class Place implements Watcher {
-  /** When it was asked for. */
+  /** The time when it was asked for. */
   readonly since: number;
   readonly #queue: Queue;
   #reader: ByteReader | undefined;
@@ -216,12 +221,12 @@ export class Place implements Watcher {
     this.#queue.answered();
   }
 
-  /** It has failed. */
+  /** The connection has failed. */
   ended(): void {
     this.#queue.ended(this);
   }
 
-  /** There is no answer but the first byte of the target. */
+  /** In this protocol, the only answer is the first byte of the target. */
   follow(reader: ByteReader): void {
     this.#reader = reader;
     reader.watch(this);

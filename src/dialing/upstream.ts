@@ -1,5 +1,5 @@
 /**
- * Upstreams: the proxies that this one goes through, as people write them.
+ * Upstreams, the proxies that this one goes through, in the form in which people write them.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import { UsageError } from "../text/usage_error.ts";
 
 /** The TLS of an upstream. `ca`, `cert` and `key` are names of files in PEM. */
 export interface UpstreamTls extends Pick<TlsClientOptions, "serverName" | "pin" | "minVersion"> {
-  /** The authorities to trust in place of the usual ones. */
+  /** The authorities to trust instead of the usual ones. */
   readonly ca?: string;
-  /** What we show to a server that asks who we are. */
+  /** The certificate that we show to a server that asks for one. */
   readonly cert?: string;
   /** The private key of that certificate. */
   readonly key?: string;
@@ -32,45 +32,44 @@ export interface UpstreamTls extends Pick<TlsClientOptions, "serverName" | "pin"
 
 /** One upstream. */
 export interface Upstream {
-  /** What it speaks. */
+  /** The protocol that it speaks. */
   readonly scheme: UpstreamScheme;
   /** A host name or IP address with a port, or a Unix socket. */
   readonly address: Address;
-  /** Who we say we are; on SOCKS4 the user name alone is sent. */
+  /** The user that we log in as. SOCKS4 sends only the user name. */
   readonly credentials?: Credentials;
-  /** The name of a file with a bearer token (RFC 6750), sent in place of credentials. */
+  /** The name of a file with a bearer token (RFC 6750), which is sent instead of credentials. */
   readonly token?: string;
-  /** Undefined where it is not spoken to over TLS. */
+  /** Undefined: it is not spoken to over TLS. */
   readonly tls?: UpstreamTls;
-  /** The version of the PROXY protocol in which it is told of the client; undefined for not at all. */
+  /** The version of the PROXY protocol that tells it of the client. Undefined: it is not told. */
   readonly proxyProtocol?: 1 | 2;
 }
 
-/** Upstreams one behind the other, the nearest first. None at all is the direct way. */
+/** Upstreams one behind the other, the nearest first. An empty chain is a direct connection. */
 export type Chain = readonly Upstream[];
 
 const TLS_PARAMETERS = ["pin", "ca", "cert", "key", "name", "min-tls"] as const;
 const PARAMETERS = ["proxy-protocol", "token", ...TLS_PARAMETERS] as const;
 
-/** RFC 7469 section 2.4, as `TlsClientOptions` has it. */
+/** RFC 7469 section 2.4, as in `TlsClientOptions`. */
 const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
 type Invalid = (why: string) => UsageError;
 
 /**
- * Reads a chain: upstreams with commas between them, or `direct` for none. A comma that belongs to a user
- * name, a password or a file is written `%2C`.
+ * Reads a chain: upstreams with commas between them, or `direct` for none. A comma in a user name, a password or a file
+ * name is written `%2C`.
  *
- * An upstream is `[SCHEME://][USER[:PASSWORD]@]HOST[:PORT]`, where SCHEME is an
- * {@linkcode UpstreamScheme} and `http` by default, and user and password are percent-encoded; or
- * `SCHEME://unix:PATH` for a proxy on a Unix socket, which has to be the nearest; or `unix:PATH` for a target
- * on one, which stands alone. Parameters:
+ * An upstream is `[SCHEME://][USER[:PASSWORD]@]HOST[:PORT]`. SCHEME is an {@linkcode UpstreamScheme}, by default
+ * `http`.
+ * User and password are percent-encoded. A proxy on a Unix socket is `SCHEME://unix:PATH`, and has to be the nearest.
+ * A target on a Unix socket is `unix:PATH`, and stands alone. Parameters:
  *
  * - `proxy-protocol=v1` or `v2` tells it of the client.
- * - With `http` and `https`, `token=FILE` names a bearer token; without TLS on loopback only.
- * - With `https`, `pin=sha256/…` trusts this public key and no other, `ca=FILE` these authorities,
- *   `name=HOST` expects this name; `cert=FILE&key=FILE` is what we show; `min-tls=1.3` refuses older
- *   versions.
+ * - With `http` and `https`, `token=FILE` names a file with a bearer token; without TLS only on loopback.
+ * - With `https`, `pin=sha256/…` trusts only this public key, `ca=FILE` trusts only these authorities, and `name=HOST`
+ *   expects this name. `cert=FILE&key=FILE` is the certificate that we show. `min-tls=1.3` refuses older versions.
  *
  * @throws {UsageError} If the text is nothing of this kind. It quotes no password.
  *
@@ -125,7 +124,7 @@ function isDirect(text: string): boolean {
   return text.toLowerCase() === "direct";
 }
 
-/** The path of a Unix socket behind a user may have at signs too. */
+/** Where the user and password end. The path of a Unix socket behind them may contain at signs, too. */
 function userEnd(rest: string): number {
   const unix = rest.search(/@unix:/i);
   return unix < 0 ? rest.lastIndexOf("@") : unix;
@@ -173,7 +172,7 @@ function readPath(path: string, invalid: Invalid): Address {
   return { path };
 }
 
-/** The schemes that have something, for messages. */
+/** The names of the schemes with a feature, for messages. */
 function namesOf(has: (protocol: UpstreamProtocol) => boolean): string {
   return UPSTREAM_PROTOCOLS.filter(has).map(({ name }) => name).join(" and ");
 }
@@ -240,8 +239,8 @@ function readProxyProtocol(
 }
 
 /**
- * Leaves out what may be a password: all before the last at sign, and, where somebody forgot the host, what
- * stands where a port would.
+ * Leaves out what may be a password: everything before the last at sign and, if somebody forgot the host, the text in
+ * the place of the port.
  */
 function redact(text: string): string {
   const hidden = text.startsWith("unix:") ? text : text.replace(/^([^:/]*:\/\/)?.*@/s, "$1...@");
@@ -257,7 +256,7 @@ export function formatUpstream(hop: Upstream): string {
   return isTarget(hop) ? address : `${hop.scheme}://${address}`;
 }
 
-/** A chain in the same way; `direct` for none. */
+/** A chain without users, passwords and parameters; `direct` for none. */
 export function formatRoute(chain: Chain): string {
   return chain.length === 0 ? "direct" : chain.map(formatUpstream).join(",");
 }

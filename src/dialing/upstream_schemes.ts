@@ -1,5 +1,5 @@
 /**
- * The table of the schemes that upstreams may have. A new one is a file with its connector and its row, and a line here.
+ * The table of the schemes of upstreams. To add one: a file with its connector and its row, and a line here.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { LINE_UPSTREAM } from "../protocols/line/line_connector.ts";
 import { SOCKS4_UPSTREAM, SOCKS4A_UPSTREAM } from "../protocols/socks/socks4_connector.ts";
 import { SOCKS5_UPSTREAM, SOCKS5H_UPSTREAM } from "../protocols/socks/socks5_connector.ts";
 
-/** No proxy: the target itself is at the other end of a Unix socket. Whatever host the client names is left to it. */
+/** Not a proxy: the target itself listens on a Unix socket. It gets whatever host the client names. */
 const UNIX_TARGET: UpstreamProtocol<"unix"> = {
   name: "unix",
   port: undefined,
@@ -24,7 +24,7 @@ const UNIX_TARGET: UpstreamProtocol<"unix"> = {
   greet: undefined,
 };
 
-/** In the order in which people are told of them. */
+/** In the order in which messages list them. */
 const ROWS = [
   HTTP_UPSTREAM,
   HTTPS_UPSTREAM,
@@ -37,9 +37,8 @@ const ROWS = [
 ] as const;
 
 /**
- * What an upstream speaks. `socks4` and `socks5` are asked for addresses, which this proxy resolves;
- * `socks4a` and `socks5h` for names. `unix` is no proxy: the target itself is at the other end of the Unix
- * socket.
+ * The protocol of an upstream. `socks4` and `socks5` get addresses, which this proxy resolves; `socks4a` and `socks5h`
+ * get names. `unix` is not a proxy: the target itself listens on the Unix socket.
  */
 export type UpstreamScheme = typeof ROWS[number]["name"];
 
@@ -50,7 +49,7 @@ const BY_NAME = Object.fromEntries(ROWS.map((row) => [row.name, row])) as Readon
   Record<UpstreamScheme, UpstreamProtocol<UpstreamScheme>>
 >;
 
-/** Whether upstreams may have the scheme. */
+/** Whether this is the scheme of an upstream. */
 export function isUpstreamScheme(scheme: string): scheme is UpstreamScheme {
   return Object.hasOwn(BY_NAME, scheme);
 }
@@ -62,12 +61,12 @@ export function protocolOf(
   return BY_NAME[scheme];
 }
 
-/** Whether the target itself is at the other end, and no proxy that could be asked for one. */
+/** Whether the target itself is at the other end, and not a proxy. */
 export function isTarget(hop: { readonly scheme: UpstreamScheme }): boolean {
   return protocolOf(hop).connect === undefined;
 }
 
-/** Whether an upstream can be asked for a page, and not for a tunnel alone. */
+/** Whether an upstream takes plain HTTP requests, and not only tunnels. */
 export function takesRequests(hop: { readonly scheme: UpstreamScheme }): boolean {
   return protocolOf(hop).takesRequests;
 }
