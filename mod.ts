@@ -9,7 +9,4 @@
 export * from "./src/lib.ts";
 
 // The library does without the command line, so it is loaded only here.
-if (import.meta.main) {
-  // @ts-types="./src/main.d.ts"
-  import("./src/main.ts");
-}
+if (import.meta.main) import("./src/main.ts");

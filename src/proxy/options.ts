@@ -100,6 +100,27 @@ export interface Proxy extends AsyncDisposable {
   /**
    * Serves a client on a stream that comes from elsewhere, such as a pair in memory; settles when the connection is over. It
    * rejects for a bug alone, or where `onTransition` has thrown.
+   *
+   * @example
+   * ```ts
+   * import { createProxy } from "sluice";
+   *
+   * const proxy = await createProxy({
+   *   listen: [],
+   *   route: () => ({ handle: (target) => target.readable.pipeTo(target.writable) }),
+   * });
+   * const [up, down] = [new TransformStream<Uint8Array>(), new TransformStream<Uint8Array>()];
+   * const address = { host: "127.0.0.1", port: 50_000 };
+   * const client = { readable: up.readable, writable: down.writable, local: address, remote: address };
+   * const served = proxy.handle(client);
+   * const writer = up.writable.getWriter();
+   * await writer.write(new TextEncoder().encode("CONNECT echo.test:7 HTTP/1.1\r\nHost: echo.test:7\r\n\r\nhello"));
+   * const closed = writer.close();
+   * const answer = await new Response(down.readable).text();
+   * answer.endsWith("\r\n\r\nhello"); // true
+   * await Promise.all([closed, served]);
+   * await proxy.close();
+   * ```
    */
   handle(stream: ByteStream): Promise<void>;
   /**

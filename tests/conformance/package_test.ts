@@ -103,11 +103,14 @@ Deno.test("the package's types pass the strictest checks of a bundler's user, wh
   await compile(file, ["--module", "preserve", "--moduleResolution", "bundler", "--noEmit"]);
 });
 
-Deno.test("a file outside the checkout that imports mod.ts passes deno check", async () => {
+Deno.test("a file outside the checkout that imports mod.ts passes deno check, also on the way to a run", async () => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-types-"));
   try {
     writeFileSync(`${folder}/main.ts`, LIBRARY.replace('"sluice"', `"${pathToFileURL(`${ROOT}/mod.ts`)}"`));
-    await run(Deno.execPath(), ["check", "--quiet", "main.ts"], { cwd: folder });
+    // What runs is checked with the command line, which mod.ts may load: so do tests of a library's user.
+    for (const command of [["check"], ["run", "--check", "--no-lock"]]) {
+      await run(Deno.execPath(), [...command, "--quiet", "main.ts"], { cwd: folder });
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+// @ts-ignore: a program elsewhere that imports mod.ts is checked with this line, and cannot know the name.
 import { parseArgs } from "@std/cli/parse-args";
 import type { Option } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
