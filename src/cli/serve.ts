@@ -29,24 +29,24 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   // The process that has started the workers tells it.
   if (link) shell.note = undefined;
   const control = link ?? signalControl(shell);
-  const { settings, files } = await load(line, new TextFiles(await link?.texts()), runtime);
-  const reread = (texts = textsForever(options, files)) => load(line, new TextFiles(texts), runtime);
+  const loaded = await load(line, new TextFiles(await link?.texts()), runtime);
+  const reread = (texts = textsForever(options, loaded.files)) => load(line, new TextFiles(texts), runtime);
   const file = options["access-log"];
   // A worker that is started later serves although the file cannot be opened by then.
   if (file !== "off") await shell.openAccessLog(file, { required: !link });
   const drain = options["drain-timeout"];
   const workers = countWorkers(options);
   if (!link && workers > 1) {
-    return await serveByWorkers({ settings, workers, drain, files, reread }, { control, shell, runtime });
+    return await serveByWorkers({ ...loaded, workers, drain, reread }, { control, shell, runtime });
   }
   // What a worker is told of its listeners goes before what the command line says.
-  const inForce = ({ settings, files }: Loaded): ProxyOptions => ({
-    ...settings,
-    ...link?.settings,
+  const inForce = ({ options, files }: Loaded): ProxyOptions => ({
+    ...options,
+    ...link?.assignment,
     readText: files.read,
   });
   const proxy = await listen({
-    ...inForce({ settings, files }),
+    ...inForce(loaded),
     others: () => link?.others,
     places: options["max-per-client"] === Infinity ? undefined : link?.places,
     onRecord: file === "off"
@@ -83,7 +83,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
 
 /** What a command line and its files make of the proxy. */
 interface Loaded {
-  readonly settings: ProxyOptions;
+  readonly options: ProxyOptions;
   readonly files: TextFiles;
 }
 
@@ -95,7 +95,7 @@ async function load(
 ): Promise<Loaded> {
   const { limits, ...half } = await halfOptions(command, options, { files, runtime });
   const common = await proxyOptions(options, files.read);
-  return { settings: { ...common, ...half, limits: { ...common.limits, ...limits } }, files };
+  return { options: { ...common, ...half, limits: { ...common.limits, ...limits } }, files };
 }
 
 /** What is read only at the start: names and their addresses. */

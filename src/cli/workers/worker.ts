@@ -60,7 +60,7 @@ const TELLING = 1_000;
 
 /** What a worker has of the process that started it: its orders, and where it reports to. */
 export interface WorkerLink extends Control {
-  readonly settings: Assignment;
+  readonly assignment: Assignment;
   /** The texts of the files to begin with: of the configuration that is in force. */
   texts(): Promise<Texts>;
   /** The places of clients, of which the process keeps count that has started the workers. */
@@ -136,7 +136,7 @@ class DistantPlaces implements Places {
 }
 
 class MessageLink implements WorkerLink {
-  readonly settings: Assignment;
+  readonly assignment: Assignment;
   readonly stop: Promise<StopSignal>;
   readonly stopNow: Promise<StopSignal>;
   readonly places: DistantPlaces;
@@ -152,8 +152,8 @@ class MessageLink implements WorkerLink {
   #newest: Texts | undefined;
   #reload = (texts: Texts): void => void (this.#newest = texts);
 
-  constructor(settings: Assignment, wire: Wire) {
-    this.settings = settings;
+  constructor(assignment: Assignment, wire: Wire) {
+    this.assignment = assignment;
     this.#wire = wire;
     this.places = new DistantPlaces((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);

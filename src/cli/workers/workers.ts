@@ -29,29 +29,29 @@ export function countWorkers({ workers }: Pick<Options, "workers">): number {
 
 /** What there is for workers to do. */
 interface Work {
-  readonly settings: ProxyOptions;
+  readonly options: ProxyOptions;
   readonly workers: number;
   /** What transfers get to finish after the signal to stop, in milliseconds. */
   readonly drain: number;
-  /** What the settings were read from. */
+  /** What the options were read from. */
   readonly files: TextFiles;
-  /** Reads the files anew, for settings that would do at a start as well; rejects where they would not. */
-  readonly reread: () => Promise<Pick<Work, "settings" | "files">>;
+  /** Reads the files anew, for options that would do at a start as well; rejects where they would not. */
+  readonly reread: () => Promise<Pick<Work, "options" | "files">>;
 }
 
 /** Runs that many workers until a signal asks to stop; settles with the exit code. */
 export async function serveByWorkers(
-  { settings, workers, drain, files, reread }: Work,
+  { options, workers, drain, files, reread }: Work,
   { control, shell, runtime }: {
     readonly control: Control;
     readonly shell: Shell;
     readonly runtime: Runtime;
   },
 ): Promise<number> {
-  const sharing = checkSharing({ settings, workers }, runtime);
-  const { settings: { name, privateDestinations } } = configure(settings);
-  await checkPorts(endpointsOf(settings), runtime);
-  await readCertificates(settings, files);
+  const sharing = checkSharing({ options, workers }, runtime);
+  const { settings: { name, privateDestinations } } = configure(options);
+  await checkPorts(endpointsOf(options), runtime);
+  await readCertificates(options, files);
   const pool = new WorkerPool({
     workers,
     start: workerStarter(sharing),
@@ -59,10 +59,10 @@ export async function serveByWorkers(
       workers,
       name,
       privateDestinations,
-      ...placesOf(number, { settings, addresses: sharing.by === "kernel" ? addresses : undefined }),
+      ...placesOf(number, { options, addresses: sharing.by === "kernel" ? addresses : undefined }),
     }),
     texts: files.texts,
-    perClient: settings.limits?.perClient ?? Infinity,
+    perClient: options.limits?.perClient ?? Infinity,
     log: shell.log,
   });
   process.on("exit", () => pool.kill());
@@ -73,8 +73,8 @@ export async function serveByWorkers(
   });
   onReload(control, async () => {
     const next = await reread();
-    configure(next.settings);
-    await readCertificates(next.settings, next.files);
+    configure(next.options);
+    await readCertificates(next.options, next.files);
     pool.reload(next.files.texts);
   }, shell.log);
   try {
@@ -99,16 +99,16 @@ export async function serveByWorkers(
 }
 
 /** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */
-async function readCertificates(settings: ProxyOptions, { read }: TextFiles): Promise<void> {
-  for (const text of endpointsOf(settings)) await new ListenerSettings(parseEndpoint(text)).load(read);
+async function readCertificates(options: ProxyOptions, { read }: TextFiles): Promise<void> {
+  for (const text of endpointsOf(options)) await new ListenerSettings(parseEndpoint(text)).load(read);
 }
 
-function checkSharing({ settings, workers }: Pick<Work, "settings" | "workers">, runtime: Runtime): Sharing {
+function checkSharing({ options, workers }: Pick<Work, "options" | "workers">, runtime: Runtime): Sharing {
   const cannot = `Cannot run ${workers} workers`;
-  if (listOf(settings).every(isUnix)) {
+  if (listOf(options).every(isUnix)) {
     throw new UsageError(`${cannot} on Unix sockets alone: leave --workers out, or listen on TCP too`);
   }
-  const { connections = workers } = settings.limits ?? {};
+  const { connections = workers } = options.limits ?? {};
   if (connections < workers) {
     throw new UsageError(`${cannot} with --max-connections ${connections}: each needs one at least`);
   }
@@ -140,10 +140,10 @@ async function checkPorts(endpoints: readonly string[], runtime: Runtime): Promi
 /** Where a worker listens: only the first on Unix sockets, and on the ports that the system chose for the first. */
 function placesOf(
   number: number,
-  { settings, addresses }: { readonly settings: ProxyOptions; readonly addresses?: readonly Address[] },
+  { options, addresses }: { readonly options: ProxyOptions; readonly addresses?: readonly Address[] },
 ): Pick<Assignment, "listen" | "admin"> {
-  const count = listOf(settings).length;
-  const bound = endpointsOf(settings).map((text, i) => withPort(text, addresses?.[i]));
+  const count = listOf(options).length;
+  const bound = endpointsOf(options).map((text, i) => withPort(text, addresses?.[i]));
   const own = (text: string): boolean => number === 1 || !isUnix(text);
   return { listen: bound.slice(0, count).filter(own), admin: bound.slice(count).find(own) };
 }
@@ -160,8 +160,8 @@ function listOf({ listen = DEFAULT_ENDPOINT }: ProxyOptions): readonly string[] 
 }
 
 /** The listeners, and that for the proxy's own pages behind them: the order of the addresses of a proxy. */
-function endpointsOf(settings: ProxyOptions): readonly string[] {
-  return [...listOf(settings), settings.admin ?? []].flat();
+function endpointsOf(options: ProxyOptions): readonly string[] {
+  return [...listOf(options), options.admin ?? []].flat();
 }
 
 function isUnix(text: string): boolean {
