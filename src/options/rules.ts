@@ -15,7 +15,7 @@ import { UsageError } from "../text/usage_error.ts";
 /** A line as in a rules file. */
 const RULE = {
   value: "RULE",
-  read: readRule,
+  read: parseRuleLine,
   takes: "a line as in a rules file, or a rule",
   accepts: isTextOrObject,
 };
@@ -133,10 +133,6 @@ export const RULE_OPTIONS = {
     reload: false,
   },
 } as const satisfies OptionsFor<keyof RuleOptions>;
-
-function readRule(text: string): Rule {
-  return parseRuleLine(text, `--${text.split(/\s/)[0]}`);
-}
 
 /** A port or a range of ports, which is checked and left as it is. */
 function readPorts(text: string): string {

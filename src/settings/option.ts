@@ -42,8 +42,8 @@ export const LIBRARY_ONLY = [] as const;
 export interface Kind {
   /** What stands for the value in the help; a flag without one is a switch. */
   readonly value?: string;
-  /** Understands what was written, or throws a `UsageError`. */
-  readonly read: (text: string) => unknown;
+  /** Understands what was written as the flag or variable of the label, or throws a `UsageError`. */
+  readonly read: (text: string, label: string) => unknown;
   /** Writes a default as the help shows it; as it is where left out. */
   format?(value: unknown): string;
   /** What the library takes, for the message to a caller who gives something else. */

@@ -100,7 +100,7 @@ testRows("explain: the verdict, the rule that decides, and an exit code for scri
     [
       ["--rule", "allow a.test", "--deny", "*", "https://a.test"],
       0,
-      "allow   a.test:443: allow a.test (--allow)",
+      "allow   a.test:443: allow a.test (--rule)",
     ],
     [["--deny", "* user=ann", "--as", "ann", "a.test:1"], 3, "deny    a.test:1: deny * user=ann (--deny)"],
     [["--deny", "* user=ann", "--as", "bob", "a.test:1"], 0, "allow   a.test:1: no rule denies it"],

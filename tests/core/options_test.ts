@@ -17,8 +17,13 @@ function plain(options: Options): unknown {
   return { ...options, rule: options.rule.map(describe) };
 }
 
+/** The same without where the rules were given. */
+function unplaced(options: Options): unknown {
+  return { ...options, rule: options.rule.map((rule) => describe({ ...rule, origin: "" })) };
+}
+
 function rules(...texts: string[]): Rule[] {
-  return texts.map(OPTIONS.rule.read);
+  return texts.map((text) => OPTIONS.rule.read(text, `--${text.split(" ")[0]}`));
 }
 
 /** What each row says of a flag that is not given. */
@@ -193,10 +198,15 @@ Deno.test("options: commas separate the values of a flag that may be repeated", 
 
 Deno.test("options: semicolons separate rules, whose ports have commas", () => {
   const environment = environmentOf({ SLUICE_RULE: "deny *:25,465; allow *" });
-  assertEquals(
-    parseOptions([], environment).rule.map(describe),
-    rules("deny *:25,465", "allow *").map(describe),
-  );
+  assertEquals(parseOptions([], environment).rule.map(describe), [
+    "deny *:25,465 (SLUICE_RULE)",
+    "allow * (SLUICE_RULE)",
+  ]);
+});
+
+Deno.test("options: a rule is told with the flag or the variable that it was given with", () => {
+  const { rule } = parseOptions(["--rule", "deny a.test"], environmentOf({ SLUICE_DENY: "b.test" }));
+  assertEquals(rule.map(describe), ["deny a.test (--rule)", "deny b.test (SLUICE_DENY)"]);
 });
 
 Deno.test("options: a command has its own flags, and words", () => {
@@ -252,9 +262,9 @@ const WORDS: Record<string, string[]> = {
 Deno.test("options: every flag and its variable do the same", () => {
   for (const { name, command, text, value, environment: allowed = true } of TABLE) {
     const words = [command, ...WORDS[command] ?? []];
-    const flag = plain(parseOptions([...words, value === undefined ? `--${name}` : `--${name}=${text}`]));
-    const variable = plain(parseOptions(words, environmentOf({ [environmentName(name)]: text })));
-    const neither = plain(parseOptions(words));
+    const flag = unplaced(parseOptions([...words, value === undefined ? `--${name}` : `--${name}=${text}`]));
+    const variable = unplaced(parseOptions(words, environmentOf({ [environmentName(name)]: text })));
+    const neither = unplaced(parseOptions(words));
     assertEquals(variable, allowed ? flag : neither, name);
     assert(JSON.stringify(flag) !== JSON.stringify(neither), name);
   }
@@ -267,8 +277,8 @@ Deno.test("options: a variable has several values wherever the flag may be repea
     const words = [command, ...WORDS[command] ?? []];
     const twice = [text, text].join(separator ?? target?.separator ?? ",");
     assertEquals(
-      plain(parseOptions(words, environmentOf({ [environmentName(name)]: twice }))),
-      plain(parseOptions([...words, `--${name}=${text}`, `--${name}=${text}`])),
+      unplaced(parseOptions(words, environmentOf({ [environmentName(name)]: twice }))),
+      unplaced(parseOptions([...words, `--${name}=${text}`, `--${name}=${text}`])),
       name,
     );
   }

@@ -35,7 +35,7 @@ Deno.test("options: every default is a value that the row's own parser makes of 
     if (otherwise === undefined || otherwise === Infinity || value === undefined) continue;
     for (const one of repeatable ? otherwise as unknown[] : [otherwise]) {
       const text = format?.(one) ?? String(one);
-      assertEquals(read(text), one, name);
+      assertEquals(read(text, `--${name}`), one, name);
       if (name !== "workers") assert(accepts(one), name);
     }
   }

@@ -128,7 +128,7 @@ export function spellOut(given: Given): Given {
 /** Understands the value; its `UsageError` begins with the label. */
 export function readGiven({ name, text, label }: Given): unknown {
   try {
-    return flagOf(name).read(text);
+    return flagOf(name).read(text, label);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`${label}: ${error.message}`);
