@@ -80,8 +80,7 @@ export const ARRIVING = {
 
 /**
  * Waits for the first byte. A client that leaves before its first byte leaves no record: health checks of load
- * balancers
- * do that.
+ * balancers do that.
  */
 async function speaks(connection: Connection): Promise<boolean> {
   try {

@@ -20,8 +20,7 @@ const STEPS: ConnectionSteps = {
 
   /**
    * All protocols so far send their requests one after another. A protocol that sends many at once would drive them
-   * side
-   * by side here, each with its own requester, and return an event when the last is over.
+   * side by side here, each with its own requester, and return an event when the last is over.
    */
   serving(connection, { protocol }) {
     return nextRequest(connection, protocol);

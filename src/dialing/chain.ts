@@ -79,9 +79,8 @@ export function judgeNamed(chain: Chain, target: TcpAddress, judge: (address: Tc
  * Connects to a target through a chain. An empty chain is a direct connection.
  *
  * Throws an `UpstreamFault` if an upstream fails, whatever the target. Throws any other `Fault` if the target is
- * refused
- * or cannot be reached; the message names the upstream. Once the signal is aborted, throws its reason. The first bytes
- * of the target may wait in the channel's buffer.
+ * refused or cannot be reached; the message names the upstream. Once the signal is aborted, throws its reason. The
+ * first bytes of the target may wait in the channel's buffer.
  */
 export async function dialChain(
   chain: Chain,

@@ -65,8 +65,7 @@ export interface TargetConnection extends Pick<ChainConnection, "proxy" | "resol
   readonly user: string | undefined;
   /**
    * Ends the client's connection together with this one, which the origin has authenticated for that client. Undefined
-   * on
-   * others.
+   * on others.
    */
   readonly lost?: () => void;
   /** How the record names the route. */
@@ -84,8 +83,7 @@ export interface DialRequest {
 
 /**
  * The route of a request. Throws a `Fault` if the route refuses it, or if an upstream will resolve the host and the
- * host
- * spells an address that the client must not reach. Needs a promise only if it has to ask a function.
+ * host spells an address that the client must not reach. Needs a promise only if it has to ask a function.
  */
 export function chooseRoute(caller: Caller, dialRequest: DialRequest): ChosenRoute | Promise<ChosenRoute> {
   const { request, question } = dialRequest;
@@ -127,8 +125,7 @@ export function takeKept(
     const kept = pool.take(caller, routeKey(chain, request.target));
     if (!kept) {
       // An upstream in its pause gives way to the kept connections of others. One that may be tried is dialed first: if
-      // kept
-      // connections always went first, it would never be tried again.
+      // kept connections always went first, it would never be tried again.
       if (failover.pauses(chain)) continue;
       return undefined;
     }

@@ -68,11 +68,9 @@ export class Failover {
    * alternatives, connects directly.
    *
    * If the upstream of an alternative fails, the next one is tried. If the target may have caused the failure, it
-   * counts
-   * only if the upstream does not answer a greeting either: otherwise one origin could send everybody another way. If
-   * the
-   * target is refused or cannot be reached, that is the answer: another way would lead to the same target, and perhaps
-   * past a rule. Throws the fault of the last alternative, with the messages of all.
+   * counts only if the upstream does not answer a greeting either: otherwise one origin could send everybody another
+   * way. If the target is refused or cannot be reached, that is the answer: another way would lead to the same target,
+   * and perhaps past a rule. Throws the fault of the last alternative, with the messages of all.
    */
   async dial(
     alternatives: readonly Chain[],

@@ -12,8 +12,7 @@ const MAX_COMPLAINTS = 10;
 
 /**
  * Reads the text of a hosts file. Returns the addresses of each name, in their order; names are in lower case and have
- * no
- * last dot. A name may stand on several lines. A `#` begins a comment. `name` is the file's name, for messages.
+ * no last dot. A name may stand on several lines. A `#` begins a comment. `name` is the file's name, for messages.
  *
  * @throws {UsageError} With a line for each bad line, `NAME:LINE: …`, up to ten.
  *

@@ -1,11 +1,10 @@
 /**
  * Watches tunnels through upstreams: if the network between is cut, neither end is told.
  *
- * TCP would notice in its own time, which differs by runtime: Deno cannot set how often a silent connection is
- * probed, and sent bytes are repeated for a quarter of an hour. When the tunnels to an address have fallen silent, a
- * lifeline opens a second connection to it and sends nothing. The kernel at the other end accepts it even if the
- * process
- * is busy or stopped, so such tunnels are not lost.
+ * TCP would notice in its own time, which differs by runtime: Deno cannot set how often a silent connection is probed,
+ * and sent bytes are repeated for a quarter of an hour. When the tunnels to an address have fallen silent, a lifeline
+ * opens a second connection to it and sends nothing. The kernel at the other end accepts it even if the process is busy
+ * or stopped, so such tunnels are not lost.
  *
  * @module
  */
@@ -84,8 +83,8 @@ export class Lifelines {
 
   /**
    * Watches a tunnel until it is released, and cuts it with `connection_read_timeout` once the upstream cannot be
-   * reached
-   * any more. Undefined for a direct tunnel, and for a Unix socket, since its other end cannot vanish unnoticed.
+   * reached any more. Undefined for a direct tunnel, and for a Unix socket, since its other end cannot vanish
+   * unnoticed.
    */
   hold({ chain, address }: TakenRoute, tunnel: Tunnel, carried: Carried): Held | undefined {
     if (chain.length === 0 || "path" in address) return undefined;
@@ -135,8 +134,7 @@ export class Held {
   lose({ code, message }: Fault): void {
     if (this.#carried.received !== this.#received) return;
     // An upstream that refuses the probe is there. Perhaps it is about to stop and finishes its tunnels first. If it
-    // had
-    // lost this tunnel, it would reset it as soon as bytes are sent.
+    // had lost this tunnel, it would reset it as soon as bytes are sent.
     if (code === "connection_refused" && !this.#idle) return;
     const name = formatUpstream(this.#upstream);
     this.#tunnel.cut(

@@ -3,10 +3,10 @@
  *
  * A kept connection belongs to the client connection that it was opened for, and ends with it. No other client is ever
  * served over it, for two reasons. Bytes that an origin sends late, behind a HEAD, a 204 or a 304 for instance, look
- * like
- * the beginning of the next answer, and a stranger must not get them. And an origin that authenticates a connection
- * (NTLM) authenticates one client. To share by address or user would be weaker: many people share an address. A client
- * that opens a connection for each request causes one to the origin each time, as with HAProxy's `http-reuse safe`.
+ * like the beginning of the next answer, and a stranger must not get them. And an origin that authenticates a
+ * connection (NTLM) authenticates one client. To share by address or user would be weaker: many people share an
+ * address. A client that opens a connection for each request causes one to the origin each time, as with HAProxy's
+ * `http-reuse safe`.
  *
  * @module
  */
@@ -36,8 +36,7 @@ interface Kept {
   readonly key?: string;
   /**
    * Called when the connection ends before its owner does. Such a connection is kept as long as it lasts, and gives way
-   * to
-   * others last.
+   * to others last.
    */
   readonly lost?: () => void;
 }

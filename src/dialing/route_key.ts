@@ -21,8 +21,7 @@ export function chainKey(chain: Chain): string {
 
 /**
  * A key for the other end of a client's connection: the target, or an HTTP proxy that serves any target. An upstream
- * may
- * have been told the client's address (PROXY protocol), so connections kept by this key are for one client.
+ * may have been told the client's address (PROXY protocol), so connections kept by this key are for one client.
  */
 export function routeKey(chain: Chain, target: TcpAddress): string {
   if (chain.length === 0) return formatAuthority(target);

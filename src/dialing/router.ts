@@ -55,8 +55,7 @@ export type RouteAnswer =
 
 /**
  * Chooses the route of each request. If it throws a `Fault`, the client is told of that. If it throws anything else,
- * the
- * message is for the log, and the client is told of a failure (500).
+ * the message is for the log, and the client is told of a failure (500).
  *
  * @example
  * ```ts

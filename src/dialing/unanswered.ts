@@ -2,8 +2,7 @@
  * Limits how many connections wait for the answer of an upstream, so that a loop of proxies comes to an end.
  *
  * SOCKS and `line` carry nothing that shows a proxy that a request has been here before. In a loop, each proxy opens
- * more
- * and more connections for one target, and none is ever answered. So a proxy allows only a few such connections at
+ * more and more connections for one target, and none is ever answered. So a proxy allows only a few such connections at
  * once. Further requests wait in line, and a request that waits too long is refused; its refusal then answers all
  * others of the loop. The first success proves that there is no loop: all waiting requests may go, and the connections
  * under way count no longer. So a busy upstream that works never runs out of places.
@@ -72,8 +71,7 @@ export class Unanswered {
 
   /**
    * A place for a connection to a target through a chain, at once if one is free. Rejects with the reason of the
-   * signal,
-   * or with an `UpstreamFault` if none became free in time.
+   * signal, or with an `UpstreamFault` if none became free in time.
    */
   enter(chain: Chain, target: TcpAddress, options: PlaceOptions): Place | Promise<Place> {
     const key = `${chainKey(chain)} ${formatAuthority(target)}`;

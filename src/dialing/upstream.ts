@@ -62,9 +62,8 @@ type Invalid = (why: string) => UsageError;
  * name is written `%2C`.
  *
  * An upstream is `[SCHEME://][USER[:PASSWORD]@]HOST[:PORT]`. SCHEME is an {@linkcode UpstreamScheme}, by default
- * `http`.
- * User and password are percent-encoded. A proxy on a Unix socket is `SCHEME://unix:PATH`, and has to be the nearest.
- * A target on a Unix socket is `unix:PATH`, and stands alone. Parameters:
+ * `http`. User and password are percent-encoded. A proxy on a Unix socket is `SCHEME://unix:PATH`, and has to be the
+ * nearest. A target on a Unix socket is `unix:PATH`, and stands alone. Parameters:
  *
  * - `proxy-protocol=v1` or `v2` tells it of the client.
  * - With `http` and `https`, `token=FILE` names a file with a bearer token; without TLS only on loopback.

@@ -2,12 +2,10 @@
  * Runs one request, from its first byte to its end: the steps of its table in `states.ts`, with their deadlines, faults
  * and records.
  *
- * A step does the work of its state. It returns an event, and the payload of the state that the event leads to.
- * The payload holds everything that the next state needs, so no field is ever half set. Whatever a step waits for can
- * be
+ * A step does the work of its state. It returns an event, and the payload of the state that the event leads to. The
+ * payload holds everything that the next state needs, so no field is ever half set. Whatever a step waits for can be
  * cut from outside (by a deadline or a shutdown), and then rejects with a `Fault`. So each step ends by itself, and
- * none
- * is left running beside the next.
+ * none is left running beside the next.
  *
  * @module
  */

@@ -43,8 +43,7 @@ export interface Requester extends Watch {
   bound: boolean;
   /**
    * Why all its requests are refused: there are too many connections, or its address is not served. A promise while
-   * that
-   * is still being found out.
+   * that is still being found out.
    */
   readonly refusal: Fault | undefined | Promise<Fault | undefined>;
   /** Closes what outlives a step, such as an association. Called when the requester ends, for any reason. */

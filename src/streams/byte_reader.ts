@@ -21,8 +21,7 @@ const GROWTH = 16;
 /**
  * The buffer grows after this many reads in a row that fill it, and shrinks after this many that leave most of it
  * empty. A single such read may be the beginning or the end of a message, and changing the memory for each message
- * would
- * cost more than its reads.
+ * would cost more than its reads.
  */
 const FULL_READS = 2;
 const SCANT_READS = 8;
@@ -157,8 +156,7 @@ export class ByteReader implements PortReceiver {
 
   /**
    * Hands over the bytes that wait and all that arrive. Each time it waits until the bytes before have been taken in;
-   * if
-   * they were taken in at once, it needs no promise.
+   * if they were taken in at once, it needs no promise.
    */
   drain(drain: Drain): void {
     this.#drain = drain;

@@ -3,9 +3,8 @@
  *
  * It takes datagrams from the client's own IP address only, and from one port: that of the client's request, or else
  * that of its first datagram. It passes a target's answer on if the client has sent to exactly that address and port,
- * as
- * a NAT with address and port-dependent filtering does (RFC 4787 section 5). It drops the rest and tells nobody, since
- * datagrams may be lost anywhere.
+ * as a NAT with address and port-dependent filtering does (RFC 4787 section 5). It drops the rest and tells nobody,
+ * since datagrams may be lost anywhere.
  *
  * @module
  */
@@ -208,8 +207,7 @@ export class Association {
 
   /**
    * The first of the target's addresses that is allowed, and the socket of its family. Datagrams cannot be raced,
-   * because
-   * no answer proves that one arrived. The family that the client came by works here, so it goes first.
+   * because no answer proves that one arrived. The family that the client came by works here, so it goes first.
    */
   async #routeTo(named: TcpAddress): Promise<Route> {
     const hosts = parseIp(named.host) ? [named.host] : await this.#resolve(named);

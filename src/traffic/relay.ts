@@ -19,12 +19,11 @@ export interface RelayObserver {
 }
 
 /**
- * Relays until both directions are over. A FIN is passed on as a half-close, and the other direction keeps
- * running. A reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
+ * Relays until both directions are over. A FIN is passed on as a half-close, and the other direction keeps running. A
+ * reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
  *
  * A failed write ends only its direction, and the promise resolves to the first such `Fault`: a server that stops
- * reading
- * an upload has often sent an answer.
+ * reading an upload has often sent an answer.
  */
 export function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<Fault | undefined> {
   return new Promise((resolve, reject) => {

@@ -3,8 +3,7 @@
  * silent one.
  *
  * No runtime can set TCP_USER_TIMEOUT, and a system sends no keep-alive probes while bytes are not acknowledged. So
- * each
- * connection's unsent bytes are compared now and then, and moving bytes cost nothing.
+ * each connection's unsent bytes are compared now and then, and moving bytes cost nothing.
  *
  * @module
  */

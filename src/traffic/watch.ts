@@ -36,8 +36,8 @@ export abstract class Watch implements Timed {
   /** See `Timed`. */
   expiresAt = Infinity;
   /**
-   * What to cut so that the wait of the current step rejects. Undefined: the client's channel.
-   * Stored as an object: with a closure here V8 kept a quarter of each request's garbage alive (6fc2e11).
+   * What to cut so that the wait of the current step rejects. Undefined: the client's channel. Stored as an object:
+   * with a closure here V8 kept a quarter of each request's garbage alive (6fc2e11).
    */
   cuttable: Cuttable | undefined;
   /** The channel to the client. */
