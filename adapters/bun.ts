@@ -48,8 +48,8 @@ interface BunGlobal {
 // --- adapter ---
 
 /**
- * How many descriptors accepted sockets leave free; dialed ones leave half of them. Without a free one Bun
- * spins on accept(2) and tells nobody (oven-sh/bun#32705), so clients beyond are closed at once, as libuv does.
+ * How many descriptors accepted sockets leave free; dialed ones leave half of them. When none is free, Bun spins on
+ * accept(2) and tells nobody (oven-sh/bun#32705). So further clients are closed at once, as libuv does.
  */
 const RESERVED_DESCRIPTORS = 16;
 
@@ -77,8 +77,8 @@ class BunRuntime implements Runtime {
 
   constructor(bun: BunGlobal) {
     this.#bun = bun;
-    // c-ares knows the search domains. The hosts file it reads for each family apart: a name with an IPv4 address there
-    // would get an IPv6 one from a name server. Bun has two threads at least, and writes files with them.
+    // c-ares knows the search domains, but reads the hosts file for each family separately: a name with an IPv4 address
+    // there would get an IPv6 one from a name server. Bun has at least two threads, and writes files with them.
     const query = async (host: string): Promise<Resolution> => {
       const addresses = listedAddresses(host);
       if (addresses.length > 0) return { addresses };
@@ -149,8 +149,8 @@ class BunRuntime implements Runtime {
   }
 
   /**
-   * `Bun.connect` cannot be abandoned: its descriptor stays until the kernel gives up, two minutes later.
-   * A `node:net` socket can, and behind it is a socket like those of `Bun.listen`, which is taken over.
+   * `Bun.connect` cannot be cancelled: its descriptor stays until the kernel gives up, two minutes later. A `node:net`
+   * socket can. Behind it is a socket like those of `Bun.listen`, which this takes over.
    */
   async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
     signal?.throwIfAborted();
@@ -177,7 +177,7 @@ class BunRuntime implements Runtime {
       throw failure("This version of Bun is not supported: use 1.4.5", { other: "proxy_internal_error" });
     }
     owner._handle = null;
-    // Otherwise the dialer would stay in memory as long as its socket.
+    // These properties would keep the dialer in memory as long as its socket.
     for (const toOwner of Object.getOwnPropertySymbols(socket)) {
       Object.assign(socket, { [toOwner]: undefined });
     }
@@ -212,8 +212,8 @@ class BunRuntime implements Runtime {
   }
 
   /**
-   * The error that Bun hides: unreachable networks and a lack of descriptors are ECONNREFUSED to it, or no
-   * code at all. Connecting a UDP socket meets the same error and sends nothing.
+   * Finds the error that Bun hides: it reports unreachable networks and a lack of descriptors as ECONNREFUSED, or
+   * without a code. Connecting a UDP socket meets the same error and sends nothing.
    */
   async #probe(ip = "127.0.0.1"): Promise<unknown> {
     try {
@@ -225,7 +225,7 @@ class BunRuntime implements Runtime {
   }
 }
 
-/** Settles when a socket is connected, has failed, or is given up. */
+/** Resolves when a socket is connected. Rejects if it fails or the signal aborts. */
 function connected(dialer: Socket, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abandon = () => reject(signal!.reason);
@@ -261,7 +261,7 @@ const LISTEN_CODES: Codes = {
   EPERM: "permission_denied",
 };
 
-/** What is known of a failure: Bun's error, the table to look it up in, and the code when it is not there. */
+/** How to describe a failure: Bun's error, the table that has its code, and the code if the table does not. */
 interface FailureOptions {
   readonly cause?: unknown;
   readonly codes?: Codes;
@@ -273,7 +273,7 @@ function failure(problem: string, { cause, codes = DIAL_CODES, other }: FailureO
   return socketError(problem, { code: codes[code] ?? other, cause });
 }
 
-/** A promise that is settled from outside. `Promise.withResolvers` is not in every library that checks these types. */
+/** A promise that is settled from outside. Not every library that checks these types has `Promise.withResolvers`. */
 function deferred<T>(): {
   promise: Promise<T>;
   resolve: (value: T) => void;

@@ -3,16 +3,16 @@
  *
  * What Bun does, measured on 1.4.5, and what follows from it here:
  *
- * - It pushes: a `data` event brings a fresh copy of what one recv(2) gave, up to 512 KiB. What a smaller read
- *   leaves over is kept for the next one, and that is all that is ever kept; Bun cannot be asked for less.
- * - `pause()` acts at once, even on data that the same poll has yet to bring. A paused socket reports no FIN:
- *   it stays in the kernel, behind the unread bytes, until `resume()`. It does report a reset, and may bring
- *   one more chunk with it.
+ * - It pushes: a `data` event brings a fresh copy of what one recv(2) gave, up to 512 KiB. Bun cannot be asked for
+ *   less. If a read takes only a part, the rest is kept for the next read, and nothing more is ever kept.
+ * - `pause()` acts at once, even on data that the same poll has yet to bring. A paused socket reports no FIN: it stays
+ *   in the kernel, behind the unread bytes, until `resume()`. It does report a reset, and may bring one more chunk with
+ *   it.
  * - `pause()` and `resume()` each cost two system calls and a `drain` event that means nothing.
- * - The peer's FIN is an `end` event while our half is open and a mere `close` event afterwards. Bun closes
- *   the descriptor when both halves have ended. A reset is a `close` event with an error.
- * - Where a write meets a TCP reset, Bun answers -1 and tells no reason. What came before is still read; behind it the
- *   reset, which the system has told already, looks like a FIN, and is a reset here.
+ * - The peer's FIN is an `end` event while our half is open, and only a `close` event afterwards. Bun closes the
+ *   descriptor when both halves have ended. A reset is a `close` event with an error.
+ * - When a write meets a TCP reset, Bun returns -1 and gives no reason. Bytes that came before can still be read.
+ *   Behind them the reset looks like a FIN, because the system reports it only once; here it is a reset.
  * - `terminate()` sends RST. `close()` is close(2): what was written goes out, and a FIN.
  *
  * @module
@@ -26,16 +26,16 @@ import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";
 import { Turns } from "./turns.ts";
 
-/** What there is of Bun's socket. */
+/** The part of Bun's socket that is used here. */
 export interface BunSocket {
   data: SocketStream;
   readonly fd: number;
   readonly localAddress: string;
   readonly localPort: number;
-  /** Undefined when the peer has gone before the socket was accepted. */
+  /** Undefined if the peer left before the socket was accepted. */
   readonly remoteAddress?: string;
   readonly remotePort: number;
-  /** Answers how many bytes the kernel took; -1 after an error or on a closed socket. */
+  /** Returns how many bytes the kernel took, or -1 after an error or on a closed socket. */
   write(bytes: Uint8Array, offset?: number, length?: number): number;
   shutdown(): void;
   close(): void;
@@ -47,11 +47,11 @@ export interface BunSocket {
   setKeepAlive(on: boolean, milliseconds: number): void;
 }
 
-/** What the kernel has not taken yet, and the write() that waits for it. */
+/** The bytes that the kernel has not taken yet, and the write() that waits for them. */
 interface PendingWrite {
   chunk: Uint8Array;
   offset: number;
-  /** Whether it has waited since the last look at those that wait. */
+  /** Whether it was already waiting at the last look. */
   old: boolean;
   resolve(): void;
   reject(error: SocketError): void;
@@ -60,23 +60,23 @@ interface PendingWrite {
 /** Milliseconds of silence before the first keep-alive probe. */
 const KEEP_ALIVE_DELAY = 15_000;
 
-/** Bun reads at once behind a read that has all but filled its 512 KiB, and polls behind a shorter one. */
+/** After a read that almost fills its 512 KiB, Bun reads again at once; after a shorter one it polls. */
 const LONG_READ = 256 * 1024;
 
 const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
 const RESET = "The connection was reset";
 
-/** Sockets that are new, or had something that nobody waited for. */
+/** Sockets that are new, or that had bytes while nobody waited for them. */
 const RESTLESS: SocketStream[] = [];
 
-/** Sockets whose writes wait, and how often they are looked at, in milliseconds. */
+/** Sockets with a waiting write, and how often to look at them, in milliseconds. */
 const WAITING = new Set<SocketStream>();
 const LOOK = 1_000;
 
-/** A socket, of a listener or one that was dialed, that reads. */
+/** A socket that was accepted or dialed, and reads. */
 export class SocketStream extends PortStream {
-  /** The same for every socket, whose state is in `socket.data`. */
+  /** Shared by all sockets; each has its state in `socket.data`. */
   static readonly handlers = {
     binaryType: "uint8array",
     data: (socket: BunSocket, chunk: Uint8Array<ArrayBuffer>) => socket.data.#receive(chunk),
@@ -92,18 +92,18 @@ export class SocketStream extends PortStream {
   readonly remote: Address;
   readonly #socket: BunSocket;
   #paused = false;
-  /** Bytes since its turn began. */
+  /** How many bytes were read since its turn began. */
   #turn = 0;
-  /** Whoever waits for a read. */
+  /** The receiver that waits for a read. */
   #receiver: PortReceiver | undefined;
-  /** Received before it was wanted. */
+  /** Chunks that came before a read asked for them. */
   #unread: Uint8Array<ArrayBuffer>[] | undefined;
   #finReceived = false;
   #finSent = false;
   #pending: PendingWrite | undefined;
   /** Whether a write has failed: nothing more can be sent. */
   #unwritable = false;
-  /** Why it is over. */
+  /** Why the connection is over. */
   #why: string | undefined;
   #cause: Error | undefined;
 
@@ -148,12 +148,13 @@ export class SocketStream extends PortStream {
     }
     this.#receiver = undefined;
     if (receiver.receive(chunk)) this.#goOn(receiver, chunk.byteLength);
-    // Whether the reader goes on is known only after the microtasks. Behind a long read Bun reads once more before it polls.
+    // Only after the microtasks is it known whether the reader goes on. After a long read, Bun reads again before it
+    // polls.
     else if (chunk.byteLength >= LONG_READ) queueMicrotask(() => this.#pauseUnlessWanted());
     else this.#pauseSoon();
   }
 
-  /** Waits for more, though not before the others have had their turn: Bun reads several times at once. */
+  /** Waits for more bytes, but first gives the other sockets their turn: Bun reads one several times in a row. */
   #goOn(receiver: PortReceiver, length: number): void {
     this.#receiver = receiver;
     this.#turn += length;
@@ -204,7 +205,7 @@ export class SocketStream extends PortStream {
     });
   }
 
-  /** A peer that has stopped reading may never go on: of its chunk the rest alone is kept. */
+  /** A peer that has stopped reading may never go on, so the part of its chunk that was sent is freed. */
   static #look(this: void): void {
     for (const stream of WAITING) {
       const pending = stream.#pending;
@@ -268,7 +269,7 @@ export class SocketStream extends PortStream {
     this.#end();
   }
 
-  /** An error costs a stack trace, so one is made only where somebody waits for it. */
+  /** An error costs a stack trace, so it is made only when somebody waits for it. */
   #fail(why: string, cause?: Error): void {
     this.#why = why;
     this.#cause = cause;

@@ -1,5 +1,5 @@
 /**
- * The name in a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3), read before TLS does: Bun has no
+ * Reads the server name from a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3) before TLS does: Bun has no
  * callback for it on a TLS socket over a stream.
  *
  * @module
@@ -9,14 +9,18 @@ const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 
-/** Octets that are looked at, beyond all hellos that are known; each time more come, all are looked at again. */
+/**
+ * The most octets of a hello that are read; all known ones are shorter. The limit matters because all octets are read
+ * again each time more arrive.
+ */
 const MOST = 16_384;
 
 /**
  * The name that a client asks for.
  *
  * @param bytes What the client has sent so far.
- * @returns The name in lower case, empty when there is none or the bytes are no ClientHello; undefined when more bytes must come.
+ * @returns The name in lower case. Empty if there is none, or if the bytes are no ClientHello. Undefined if more bytes
+ * must come.
  */
 export function serverName(bytes: Uint8Array): string | undefined {
   const hello: number[] = [];
@@ -33,7 +37,7 @@ export function serverName(bytes: Uint8Array): string | undefined {
   return "";
 }
 
-/** The server_name extension of a ClientHello's body. What is cut short has none; TLS will complain. */
+/** The server_name extension in the body of a ClientHello. Empty if the body is cut short; TLS will report that. */
 function nameIn(hello: number[]): string {
   // legacy_version and random
   let at = 34;

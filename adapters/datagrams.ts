@@ -1,6 +1,6 @@
 /**
- * UDP sockets of `node:dgram`, for all three adapters: it works alike on Deno, Bun and Node, where their own APIs
- * differ, and on Deno with no more than `-N`.
+ * UDP sockets of `node:dgram`, for all three adapters. It works the same on Deno, Bun and Node, whose own APIs differ,
+ * and needs no more than `-N` on Deno.
  *
  * @module
  */
@@ -15,15 +15,15 @@ import type {
   SocketErrorCode,
 } from "../src/runtime/contract.ts";
 
-/** The most bytes that wait for the network on one socket; what comes on top is lost, as in a full router. */
+/** The most bytes that wait for the network on one socket. Datagrams beyond it are lost, as in a full router. */
 const MAX_QUEUED = 1024 * 1024;
 
-/** What a datagram costs beside its bytes, so that empty ones are bounded too. */
+/** Counted for each datagram beside its bytes, so that empty ones are limited, too. */
 const OVERHEAD = 256;
 
 /**
- * How often a datagram is sent that is refused. Only Bun has unconnected sockets refuse: what an earlier datagram met,
- * which an ICMP message told, the next one is blamed for, whoever it is for (oven-sh/bun PR #36249).
+ * How often a refused datagram is sent. Only Bun refuses on unconnected sockets: an ICMP error about an earlier
+ * datagram fails the next one, whatever its target (oven-sh/bun PR #36249).
  */
 const MAX_ATTEMPTS = 4;
 
@@ -34,7 +34,7 @@ export async function openDatagrams({ address, onDatagram }: DatagramOptions): P
   const ipv6 = family === 6;
   try {
     if (family === 0) throw new Error("Not an IP address, resolve it first");
-    // Addresses are not looked up, which would be later: Deno throws a missing permission where nobody catches it.
+    // Skips the lookup, which is asynchronous: there, Deno throws a missing permission where nothing can catch it.
     const lookup = (
       name: string,
       _options: unknown,
@@ -42,7 +42,8 @@ export async function openDatagrams({ address, onDatagram }: DatagramOptions): P
     ) => found(null, name, family);
     // Node fails to bind an IPv4 socket that is told to be `ipv6Only`.
     const socket = createSocket({ type: ipv6 ? "udp6" : "udp4", ipv6Only: ipv6, lookup });
-    // Deno is listening before bind() has returned. In a worker of node:cluster, the port is not to be shared.
+    // Deno emits "listening" before bind() has returned. `exclusive` keeps a worker of node:cluster from sharing the
+    // port.
     const listening = once(socket, "listening");
     try {
       socket.bind({ address: host, port: address.port, exclusive: true });
@@ -57,7 +58,7 @@ export async function openDatagrams({ address, onDatagram }: DatagramOptions): P
     let queued = 0;
     socket.on("error", () => {});
     socket.on("message", (bytes, from) => {
-      // Deno's are views of 64 KiB each, which are too dear to keep.
+      // Deno's `bytes` are views of 64 KiB each, which cost too much memory to keep.
       if (!closed) onDatagram(new Uint8Array(bytes), { host: withoutZone(from.address), port: from.port });
     });
     return {
@@ -105,7 +106,7 @@ const CODES: Record<string, SocketErrorCode> = {
   EMFILE: "connection_limit_reached",
   ENFILE: "connection_limit_reached",
   EPERM: "permission_denied",
-  // Deno's, which has a name and no code.
+  // Deno's error has a name and no code.
   NotCapable: "permission_denied",
 };
 

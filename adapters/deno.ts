@@ -25,7 +25,7 @@ import { acceptTls, connectTls } from "./tls.ts";
 
 // --- types ---
 
-/** What there is of Deno's listeners. */
+/** The part of Deno's listeners that is used here. */
 export interface DenoListener {
   readonly addr: DenoAddress;
   accept(): Promise<DenoConn>;
@@ -46,7 +46,7 @@ interface DenoGlobal {
       path?: string | URL;
     }): { readonly state: string };
   };
-  /** There with --unstable-net alone. */
+  /** Exists only with --unstable-net. */
   readonly listenDatagram?: unknown;
   readonly env: { get(name: string): string | undefined; toObject(): Record<string, string> };
   readonly build: { readonly os: string };
@@ -65,7 +65,7 @@ export function createRuntime(): Runtime {
   return new DenoRuntime(deno);
 }
 
-/** What is not an IP address, such as `127.1` and `0x7f.0.0.1`, Deno would resolve. */
+/** Deno would resolve what does not match, such as `127.1` and `0x7f.0.0.1`. */
 const IP_ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|:/;
 
 class DenoRuntime implements Runtime {
@@ -77,8 +77,8 @@ class DenoRuntime implements Runtime {
 
   constructor(deno: DenoGlobal) {
     this.#deno = deno;
-    // Deno opens its signal pipe late and panics when no descriptor is left by then (ext/signals/lib.rs).
-    // A listener opens it now; SIGURG does nothing by default, so that nobody misses anything.
+    // Deno opens its signal pipe late, and panics if no descriptor is left by then (ext/signals/lib.rs). Adding a
+    // listener opens the pipe now. SIGURG does nothing by default, so ignoring it changes nothing.
     if (deno.build.os !== "windows") deno.addSignalListener("SIGURG", ignore);
   }
 
@@ -93,12 +93,12 @@ class DenoRuntime implements Runtime {
   }
 
   sharing(): Sharing {
-    // Deno would end the process where the flag is missing, so its other doings tell.
+    // Trying to share without the flag would end the process, so this looks for another API that comes with the flag.
     if (this.#deno.listenDatagram === undefined) {
       throw new Error("Deno shares ports with --unstable-net alone");
     }
     if (this.#deno.build.os !== "linux") throw new Error("Only Linux spreads clients among Deno's listeners");
-    // A thread's modules are read anew, and asking without the permission would prompt.
+    // A thread reads its modules anew, and asking for a permission that is missing would prompt.
     const modules = new URL("..", import.meta.url);
     const { state } = this.#deno.permissions.querySync({ name: "read", path: modules });
     if (modules.protocol === "file:" && state !== "granted") {
@@ -127,15 +127,15 @@ class DenoRuntime implements Runtime {
   }
 
   ownAddresses(): string[] {
-    // As with environment variables: asking without the permission would prompt.
+    // As with environment variables: asking for a permission that is missing would prompt.
     const { state } = this.#deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
     if (state !== "granted") return [];
     return this.#deno.networkInterfaces().map(({ address }) => address.replace(/%.*$/, ""));
   }
 
   descriptorLimit(): number | undefined {
-    // Reading without the permission would ask the person at the terminal. With it, a file in /proc is still
-    // refused (but nobody is asked) unless every permission was given.
+    // Reading without the permission would ask the person at the terminal. With the permission, a file in /proc is
+    // still refused unless every permission was given, but nobody is asked.
     if (this.#deno.permissions.querySync({ name: "read" }).state !== "granted") return undefined;
     try {
       const limit = /^Max open files +(\d+)/m.exec(this.#deno.readTextFileSync("/proc/self/limits"));
@@ -157,22 +157,26 @@ class DenoRuntime implements Runtime {
     return this.#mayRead(name) ? undefined : "Deno needs -E for them";
   }
 
-  /** Whether a variable can be read, or all of them: without the permission, reading would ask the person at the terminal. */
+  /**
+   * Whether a variable (or every variable) can be read. Without the permission, reading would ask the person at the
+   * terminal.
+   */
   #mayRead(variable?: string): boolean {
     return this.#deno.permissions.querySync({ name: "env", variable }).state === "granted";
   }
 }
 
 /**
- * The errors of accept(2) that come again at once: the process or the machine has run out. Every other one is about one
- * client that has left: a reset before it was accepted is ENOTCONN here. Deno has taken that client off the queue.
+ * The errors of accept(2) that would come again at once: the process or the machine has run out of something. Every
+ * other error is about one client that has left, which Deno has taken off the queue. A client that was reset before it
+ * was accepted is ENOTCONN here.
  */
 const EXHAUSTED = /^(?:EMFILE|ENFILE|ENOBUFS|ENOMEM)$/;
 
-/** How long a listener waits when there are no descriptors left, in milliseconds. */
+/** How long a listener waits if there are no descriptors left, in milliseconds. */
 const EXHAUSTION_PAUSE = 50;
 
-/** A listener of Deno's. `pause` waits for descriptors; tests count its calls. */
+/** A listener of Deno. `pause` waits for descriptors; tests count its calls. */
 export class SocketListener implements Listener {
   readonly address: Address;
   readonly #listener: DenoListener;
@@ -220,14 +224,14 @@ function toDeno(address: Address): DenoAddress {
 
 function ignore(): void {}
 
-/** What Deno's resolver says of entries in the hosts file. */
+/** The TTL that Deno's resolver gives to entries of the hosts file. */
 const LISTED_TTL = 86_400;
 
 /**
- * Deno reads the hosts file and the search domains itself. Beyond 32 blocked threads no file is written.
+ * Deno reads the hosts file and the search domains itself. With more than 32 blocked threads, Deno writes no file.
  *
- * Its resolver does not ask the system's servers for `-lead.example`, and `getaddrinfo` of glibc takes no such name from
- * them: it is reached with `--dns` alone.
+ * Deno's resolver does not ask the system's servers for names like `-lead.example`, and `getaddrinfo` of glibc rejects
+ * them. Such a name can be resolved only with `--dns`.
  */
 const NAMES = new NameLookup({
   query: (host, over) => {
@@ -239,7 +243,7 @@ const NAMES = new NameLookup({
 
 // --- errors ---
 
-/** From the system's name of an error, or else Deno's, to ours; `other` is what the rest becomes. */
+/** Our code for each system or Deno name of an error; `other` is the code for the rest. */
 const CODES = {
   listen: {
     EADDRINUSE: "address_in_use",
@@ -267,7 +271,7 @@ const CODES = {
   },
 } satisfies Record<string, Codes>;
 
-/** The cause when somebody dials a name. */
+/** The cause of the error if somebody dials a name. */
 const NOT_AN_ADDRESS = { name: "NotAnAddress", message: "resolve the name first" };
 
 function failure(problem: string, { cause, codes }: { cause: unknown; codes: Codes }): SocketError {

@@ -1,8 +1,8 @@
 /**
  * The sockets of Deno as byte streams.
  *
- * What it cannot do: send a reset. `Deno.Conn` has no SO_LINGER and is shut down before it is closed, so
- * that `writable.abort()` sends FIN.
+ * They cannot send a reset. `Deno.Conn` has no SO_LINGER and is shut down before it is closed, so `writable.abort()`
+ * sends FIN.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { PortStream } from "./port_stream.ts";
 import { socketError } from "./socket_errors.ts";
 import { Turns } from "./turns.ts";
 
-/** An address as Deno has it. */
+/** An address in Deno's form. */
 export interface DenoAddress {
   readonly transport: "tcp" | "unix";
   readonly hostname?: string;
@@ -24,7 +24,7 @@ export interface DenoAddress {
   readonly reusePort?: boolean;
 }
 
-/** What there is of its connections. */
+/** The part of Deno's connections that is used here. */
 export interface DenoConn {
   readonly localAddr: DenoAddress;
   readonly remoteAddr: DenoAddress;
@@ -41,35 +41,35 @@ export function fromDeno({ transport, hostname = "", port = 0, path }: DenoAddre
   return transport === "unix" ? { path: path ?? "" } : tcpAddress(hostname, port);
 }
 
-/** The cause when this side has ended a connection. */
+/** The cause if this side has ended a connection. */
 const DESTROYED = { name: "Destroyed", message: "it was aborted or cancelled here" };
 
 /**
- * Only where there are others: as long as something can be done at once, Deno looks for what else has arrived only every
- * now and then, 20 to 200 ms apart. A pause is 1 to 3 ms long, so that turns are longer than elsewhere.
+ * Turns matter only if several connections are read. As long as there is work to do at once, Deno looks for new events
+ * only every 20 to 200 ms. A pause takes 1 to 3 ms, so turns are longer than on other runtimes.
  */
 const TURNS = new Turns({ long: 2 * 1024 * 1024, short: 512 * 1024 });
 
 /** The connection that was read last. */
 let reading: SocketStream | undefined;
 
-/** A connection of Deno's. */
+/** A connection of Deno. */
 export class SocketStream extends PortStream {
   readonly local: Address;
   readonly remote: Address;
   readonly #conn: DenoConn;
-  /** Whoever waits for the read under way. */
+  /** The receiver that waits for the current read. */
   #receiver: PortReceiver | undefined;
-  /** Halves that have not ended; 0 once the descriptor is free. */
+  /** How many halves have not ended; 0 once the descriptor is free. */
   #open = 2;
   #finReceived = false;
-  /** Why nothing more can be sent, though perhaps read. */
+  /** Why nothing more can be sent, although reading may go on. */
   #unwritable: unknown;
   #unsent = 0;
-  /** Bytes since its turn began, and whether others were read meanwhile. */
+  /** How many bytes were read since its turn began, and whether no other connection was read meanwhile. */
   #turn = 0;
   #alone = true;
-  /** Why it is gone. */
+  /** Why the connection is gone. */
   #cause: unknown;
 
   constructor(conn: DenoConn) {
@@ -81,7 +81,7 @@ export class SocketStream extends PortStream {
       conn.setNoDelay?.(true);
       conn.setKeepAlive?.(true);
     } catch {
-      // The peer is gone already (EINVAL on macOS), as the first read will say.
+      // The peer is gone already (EINVAL on macOS). The first read will report it.
     }
   }
 
@@ -93,7 +93,7 @@ export class SocketStream extends PortStream {
     this.#turn = 0;
     if (this.#alone) return this.#read(receiver);
     this.#alone = true;
-    // An immediate would come before anything else is looked for.
+    // setImmediate() would fire before Deno looks for new events.
     setTimeout(() => {
       if (this.#receiver === receiver) this.#read(receiver);
     });
@@ -106,12 +106,12 @@ export class SocketStream extends PortStream {
 
   #received(room: Uint8Array<ArrayBuffer>, count: number | null): void {
     const receiver = this.#receiver;
-    // It was destroyed meanwhile.
+    // The connection was destroyed meanwhile.
     if (receiver === undefined) return;
     this.#receiver = undefined;
     if (count === null) {
-      // The system tells only once that a connection is gone. A write has met it, so what is read next looks like an end;
-      // EPIPE is what a write meets behind a real one.
+      // The system reports a reset only once. If a write has met it, the next read looks like an end. EPIPE is
+      // different: a write gets it after a real end.
       if (this.#unwritable !== undefined && (this.#unwritable as Error).name !== "BrokenPipe") {
         this.#receiver = receiver;
         return this.#destroy(this.#unwritable);
@@ -171,7 +171,7 @@ export class SocketStream extends PortStream {
     throw this.#failure();
   }
 
-  /** Frees the descriptor, and fails whatever is under way; later reads and writes meet the failure. */
+  /** Frees the descriptor and fails the current read. Later reads and writes fail, too. */
   #destroy(cause: unknown): void {
     this.#cause ??= cause;
     if (this.#open > 0) this.#conn.close();
@@ -181,7 +181,7 @@ export class SocketStream extends PortStream {
     receiver?.fail(this.#failure());
   }
 
-  /** Made only where somebody waits for it, as it costs a stack trace. */
+  /** Made only when somebody waits for it, because an error costs a stack trace. */
   #failure(): SocketError {
     const message = `The connection with ${show(this.remote)} is gone`;
     const cause = this.#cause ?? this.#unwritable ?? DESTROYED;

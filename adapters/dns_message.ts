@@ -1,8 +1,8 @@
 /**
- * DNS messages: one question for the addresses of a name, and its answer (RFC 1035 section 4, RFC 3596).
+ * DNS messages: a question for the addresses of a name, and its answer (RFC 1035 section 4, RFC 3596).
  *
- * Written by hand because Deno's resolver asks for no name with an underscore inside a label or a hyphen at its
- * beginning, and tells SERVFAIL and REFUSED as names that do not exist. DNS itself carries any octets (RFC 2181
+ * Written by hand because Deno's resolver does not ask for names with an underscore inside a label or a hyphen at its
+ * beginning, and reports SERVFAIL and REFUSED as names that do not exist. DNS itself carries any octets (RFC 2181
  * section 11).
  *
  * @module
@@ -10,19 +10,19 @@
 
 import { formatIpv4, formatIpv6 } from "../src/addresses/host.ts";
 
-/** An address, and for how many seconds it holds. */
+/** An address, and how many seconds it is valid. */
 export interface FoundAddress {
   readonly address: string;
   readonly ttl?: number;
 }
 
-/** What a server answers. */
+/** The answer of a server. */
 export interface NameAnswer {
   /** The response code: 0 is no error, 3 (NXDOMAIN) a name that does not exist. */
   readonly rcode: number;
-  /** Whether the answer did not fit: the question is to be asked again over TCP. */
+  /** Whether the answer did not fit. Then the question has to be asked again over TCP. */
   readonly truncated: boolean;
-  /** The addresses of the name, or of the name that it is an alias of. Empty where the answer has no such record. */
+  /** The addresses of the name, or of the name that it is an alias of. Empty if the answer has no such record. */
   readonly addresses: readonly FoundAddress[];
 }
 
@@ -32,26 +32,26 @@ const INTERNET = 1;
 
 const HEADER_SIZE = 12;
 
-/** Octets of a name on the wire, the lengths of its labels included (RFC 1035 section 2.3.4). */
+/** The most octets of a name on the wire, including the lengths of its labels (RFC 1035 section 2.3.4). */
 const MAX_NAME = 255;
 
-/** A name of 255 octets has no more labels; more pointers than labels serve nothing but to take time. */
+/** A name of 255 octets has no more labels than this. More pointers than labels would only take time. */
 const MAX_POINTERS = 127;
 
-/** What the length of a label and a pointer have in their two highest bits (RFC 1035 section 4.1.4). */
+/** The two highest bits of an octet that begins a pointer, and not a label (RFC 1035 section 4.1.4). */
 const POINTER = 0xC0;
 
-/** An alias, and for how many seconds it holds. */
+/** An alias, and how many seconds it is valid. */
 interface Alias {
   readonly name: string;
   readonly ttl: number;
 }
 
 /**
- * Writes the question for a family's addresses; the server is asked to ask others.
+ * Writes a question for the addresses of one family. It asks the server to ask other servers.
  *
- * Throws an `Error` with the code `EBADNAME` where DNS cannot carry the name: an empty label, one of more than 63
- * octets, a character beyond ASCII, or a name of more than 255 octets.
+ * Throws an `Error` with the code `EBADNAME` if DNS cannot carry the name: it has an empty label, a label of more than
+ * 63 octets, a character beyond ASCII, or more than 255 octets.
  */
 export function writeQuery(host: string, { id, family }: { id: number; family: 4 | 6 }): Uint8Array {
   const labels = host.replace(/\.$/, "").split(".");
@@ -72,13 +72,14 @@ export function writeQuery(host: string, { id, family }: { id: number; family: 4
 }
 
 /**
- * Reads the answer to a question. Undefined where the message is anything else: a stranger may have made it up. Throws an `Error` with the code `EBADRESP` where it answers the question and is malformed.
+ * Reads the answer to a question. Undefined if the message is anything else: a stranger may have made it up. Throws an
+ * `Error` with the code `EBADRESP` if the message answers the question and is malformed.
  */
 export function readAnswer(message: Uint8Array, query: Uint8Array): NameAnswer | undefined {
   if (message.length < query.length) return undefined;
   const view = new DataView(message.buffer, message.byteOffset, message.length);
   const flags = view.getUint16(2);
-  // QR says that it is an answer; the opcode is 0, a standard query.
+  // The bit QR marks an answer. The opcode is 0, a standard query.
   const answers = view.getUint16(0) === (query[0] << 8 | query[1]) && (flags & 0xF800) === 0x8000;
   if (!answers || view.getUint16(4) !== 1) return undefined;
   for (let i = HEADER_SIZE; i < query.length; i++) {
@@ -138,7 +139,10 @@ class AnswerReader {
     return type === TYPES[4] ? formatIpv4(octets) : formatIpv6(octets);
   }
 
-  /** A name as on the wire, so that a dot in a label does not end it, in lower case; and where it ends. */
+  /**
+   * Reads a name. It keeps the form of the wire, so that a dot in a label does not end it, and is in lower case. Also
+   * returns where the name ends.
+   */
   #readName(at: number): { name: string; end: number } {
     let name = "";
     let end: number | undefined;
@@ -165,7 +169,7 @@ class AnswerReader {
     if (end > this.#message.length) throw malformed("it ends too early");
   }
 
-  /** The addresses behind the aliases of a name; they hold no longer than the aliases do. */
+  /** The addresses behind the aliases of a name. They are valid no longer than the aliases. */
   #follow(name: string): readonly FoundAddress[] {
     let least = Infinity;
     for (let hops = 0; hops <= this.#aliases.size; hops++) {
@@ -180,7 +184,7 @@ class AnswerReader {
   }
 }
 
-/** ASCII letters alone; the length of a label is below them. */
+/** Lowers ASCII letters only. The octet with the length of a label is smaller than any of them. */
 function lowerCase(octet: number): number {
   return octet >= 0x41 && octet <= 0x5A ? octet | 0x20 : octet;
 }
@@ -189,7 +193,7 @@ function malformed(why: string): Error {
   return nameError("EBADRESP", `The answer is malformed: ${why}`);
 }
 
-/** An error with a code of c-ares, as those of `node:dns` have. */
+/** An error with a code of c-ares, like the errors of `node:dns`. */
 export function nameError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }

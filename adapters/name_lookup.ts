@@ -1,11 +1,11 @@
 /**
- * Host names to addresses, the same on every runtime: both families asked at once, without threads that can run out.
+ * Resolves host names the same way on every runtime: it asks for both families at once, and keeps free of threads.
  *
- * `getaddrinfo` blocks a thread for each name, and all runtimes have few: 2 of Node's 4, about as many as there are
- * cores on Bun, 32 on Deno, and on the last two writes to files need the same ones. Names that a client makes up, under
- * a zone that never answers, would hold them all. So name servers are asked without threads first, by what the runtime
- * has for it, and `getaddrinfo` has the final say only where they know no such name: other sources of nsswitch.conf(5)
- * may, mDNS for one. It is asked for a few names at a time; the others wait in line.
+ * `getaddrinfo` blocks a thread for each name, and all runtimes have few: Node lends 2 of its 4, Bun has about as many
+ * as there are cores, and Deno has 32. On Bun and Deno, writing files needs the same threads. A client could hold all
+ * of them with made-up names under a zone that never answers. So name servers are asked first, by an API of the runtime
+ * that needs no thread. `getaddrinfo` is asked only about names that they do not know, because other sources of
+ * nsswitch.conf(5) may know them, mDNS for one. It gets a few names at a time; the others wait in line.
  *
  * Name servers that the operator names are asked by this project's own queries, see `name_server.ts`.
  *
@@ -18,39 +18,39 @@ import { type FoundAddress, nameError } from "./dns_message.ts";
 import { NameServerQueries } from "./name_server.ts";
 import { socketError } from "./socket_errors.ts";
 
-/** One question for one family. Rejects with an error that has a code of c-ares, `ENOTFOUND` for one. */
+/** Asks one question for one family. Rejects with an error that has a code of c-ares, such as `ENOTFOUND`. */
 export type Ask = (family: 4 | 6) => Promise<readonly FoundAddress[]>;
 
-/** What a runtime has. */
+/** What differs by runtime. */
 export interface NameLookupOptions {
   /**
-   * Asks the hosts file and the system's name servers, search domains and all, without blocking a thread; rejects as
+   * Asks the hosts file and the system's name servers, with search domains, without blocking a thread. Rejects as
    * {@linkcode Ask} does. It may stop once the signal has fired.
    */
   readonly query: (host: string, over: AbortSignal) => Promise<Resolution>;
-  /** Names that `getaddrinfo` may be asked for at once: fewer than there are threads, so that files are written. */
+  /** How many names `getaddrinfo` is asked for at once: fewer than there are threads, so that files can be written. */
   readonly blocking: number;
 }
 
 /**
- * A name whose last label is a number is an address in an odd spelling (WHATWG URL, "ends in a number"): no name
- * server knows it, `getaddrinfo` does without asking one.
+ * A name whose last label is a number is an oddly spelled address (WHATWG URL, "ends in a number"). No name server
+ * knows it; `getaddrinfo` reads it without asking one.
  */
 const NUMBER = /(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?$/;
 
-/** Answers with which the matter is closed. With any other, the name may be known elsewhere. */
+/** Errors that settle the question. After any other, another source may know the name. */
 const FINAL = /ETIMEOUT$|ESERVFAIL$/;
 
 /**
- * RFC 8305 section 3, Resolution Delay: how long the other family is waited for once one is known, in milliseconds.
- * IPv4 gets longer: it is what remains where IPv6 leads nowhere, and addresses cannot join a race later here.
+ * RFC 8305 section 3, Resolution Delay: how long to wait for the other family once one is known, in milliseconds. IPv4
+ * gets longer: if IPv6 does not work here, IPv4 is the only way, and addresses cannot join a race later.
  */
 const PATIENCE = { 4: 500, 6: 50 } as const;
 
-/** What is said where the name is known to have no address, or DNS cannot carry it. */
+/** The codes if the name has no address, or DNS cannot carry the name. */
 const NO_SUCH_NAME = /(?:ENOTFOUND|ENODATA|ENONAME|EBADNAME)$/;
 
-/** Deno's resolver asks nobody for some names, such as `under_score.example`, and says no more than this. */
+/** Deno's resolver sends no query for some names, such as `under_score.example`, and reports only this. */
 const NOT_ASKED = /^UNKNOWN$/;
 
 /** Looks names up. */
@@ -59,7 +59,7 @@ export class NameLookup {
   #blocked = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** Takes what the runtime has. */
+  /** Takes what differs by runtime. */
   constructor(options: NameLookupOptions) {
     this.#options = options;
   }
@@ -83,7 +83,7 @@ export class NameLookup {
     }
   }
 
-  /** One server after the other; the next one may improve on every failure but a name that does not exist. */
+  /** Asks one server after another. The next one is asked after every failure except a name that does not exist. */
   async #ask(host: string, servers: readonly string[], over: AbortSignal): Promise<Resolution> {
     let failure: unknown;
     for (const server of servers) {
@@ -105,7 +105,7 @@ export class NameLookup {
     } catch (error) {
       const code = codeOf(error);
       if (FINAL.test(code)) throw error;
-      // `getaddrinfo` may say that there is no such name where it has reached no server either.
+      // `getaddrinfo` may report that a name does not exist although it has reached no server.
       const certain = NO_SUCH_NAME.test(code) || NOT_ASKED.test(code);
       return await this.#finalSay(host, over).catch((last) => {
         throw certain ? last : error;
@@ -119,7 +119,7 @@ export class NameLookup {
     }
     try {
       this.#blocked++;
-      // Node answers the empty name with a deprecation warning.
+      // Node resolves the empty name with a deprecation warning.
       if (over.aborted || host === "") throw noAddress();
       return resolution(await lookup(host, { all: true, verbatim: true }));
     } finally {
@@ -145,11 +145,11 @@ export function askResolver(
 }
 
 /**
- * Asks for both families at once, IPv6 first in the answer. Rejects where neither has an address; where the one has
- * failed and the other is known to have none, with the failure.
+ * Asks for both families at once. The answer has IPv6 first. Rejects if neither has an address; if one query has failed
+ * and the other has shown that there is no address, with the failure.
  *
- * `listedTtl` is what the runtime says of entries in the hosts file. They stand alone, as with `getaddrinfo`: a name
- * that has an IPv4 address there must not get an IPv6 one from a name server.
+ * `listedTtl` is the TTL that the runtime gives to entries of the hosts file. If there are such entries, they are the
+ * whole answer, as with `getaddrinfo`: a name with an IPv4 address there must not get an IPv6 one from a name server.
  */
 export function askBoth(ask: Ask, listedTtl?: number): Promise<Resolution> {
   return new Promise((resolve, reject) => {
@@ -191,7 +191,7 @@ function noAddress(): Error {
   return nameError("ENODATA", "No address found");
 }
 
-/** The code of c-ares, or of the system, that an error has. */
+/** The code of an error: of c-ares, or of the system. */
 function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code ?? "");
 }

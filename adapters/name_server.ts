@@ -1,6 +1,6 @@
 /**
- * Questions to a name server that the operator has named, over UDP and, for what UDP cannot carry, TCP: the same on
- * every runtime, where their own resolvers differ in the names that they ask for and in the errors that they tell.
+ * Queries to a name server that the operator has named, over UDP or, if UDP cannot carry the answer, TCP. They work the
+ * same on every runtime, whose own resolvers differ in the names that they ask for and the errors that they report.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { formatAuthority, parseNameServer } from "../src/addresses/host.ts";
 import type { TcpAddress } from "../src/runtime/contract.ts";
 import { type FoundAddress, nameError, readAnswer, writeQuery } from "./dns_message.ts";
 
-/** Milliseconds until a server is asked again, or the next one; each further wait is twice as long, as c-ares has it. */
+/** Milliseconds until a server is asked again, or the next one. Each further wait is twice as long, as in c-ares. */
 const PATIENCE = 2000;
 
-/** The most octets of an answer over TCP, behind its length in two octets (RFC 1035 section 4.2.2). */
+/** The most octets of an answer over TCP, with its length in two octets (RFC 1035 section 4.2.2). */
 const MAX_TCP = 2 + 65_535;
 
-/** RFC 1035 section 4.1.1; what each code is called by RFC 1035 and by c-ares. */
+/** The response codes, with their names in RFC 1035 section 4.1.1 and in c-ares. */
 const RCODES: Readonly<Record<number, readonly [name: string, code: string]>> = {
   1: ["FORMERR", "EFORMERR"],
   2: ["SERVFAIL", "ESERVFAIL"],
@@ -26,26 +26,26 @@ const RCODES: Readonly<Record<number, readonly [name: string, code: string]>> = 
   5: ["REFUSED", "EREFUSED"],
 };
 
-/** A question that is not answered. */
+/** A question that is not answered yet. */
 interface Pending {
   readonly query: Uint8Array;
   readonly resolve: (found: readonly FoundAddress[]) => void;
   readonly reject: (error: unknown) => void;
-  /** Where it is asked over TCP. */
+  /** The socket, if it is asked over TCP. */
   stream?: TcpSocket;
 }
 
-/** How a server is asked. */
+/** How to ask a server. */
 export interface NameServerOptions {
-  /** How often it is asked before its silence is `ETIMEOUT`. */
+  /** How often to ask before silence becomes `ETIMEOUT`. */
   readonly tries: number;
   /** Ends all questions, and closes the sockets. */
   readonly over: AbortSignal;
 }
 
 /**
- * One lookup's questions to one server. They share a socket, whose port the system draws, and each has an id drawn at
- * random: somebody who does not see them would have to guess both.
+ * The questions of one lookup to one server. They share a socket, whose port the system draws at random, and each has a
+ * random id. Somebody who does not see them would have to guess both.
  */
 export class NameServerQueries {
   readonly #server: TcpAddress;
@@ -64,7 +64,7 @@ export class NameServerQueries {
     this.#tries = tries;
     const { host, port } = address;
     const family = host.includes(":") ? 6 : 4;
-    // Addresses are not looked up, for which Deno would want a permission.
+    // Skips the lookup, for which Deno would ask a permission.
     const lookup = (
       name: string,
       _options: unknown,
@@ -79,7 +79,7 @@ export class NameServerQueries {
       for (const { query } of this.#pending.values()) this.#send(query);
     });
     over.addEventListener("abort", () => this.#close());
-    // What refuses datagrams is known at once on a connected socket; Deno's does not tell, there it is silence.
+    // On a connected socket a refusal is known at once. Deno does not report it, so there it is silence.
     this.#socket.connect(port, host);
   }
 
@@ -99,7 +99,7 @@ export class NameServerQueries {
   }
 
   #send(query: Uint8Array): void {
-    // An error comes as an event, too.
+    // The same error also comes as an event.
     this.#socket.send(query, (error) => error && this.#fail(this.#unreachable(error)));
   }
 
@@ -117,7 +117,7 @@ export class NameServerQueries {
     if (pending && !pending.stream) this.#read(message, pending);
   }
 
-  /** Settles a question by its answer; a message that does not answer it is as good as none. */
+  /** Settles a question with its answer. A message that does not answer it is ignored. */
   #read(message: Uint8Array, pending: Pending): void {
     try {
       const answer = readAnswer(message, pending.query);
@@ -155,7 +155,7 @@ export class NameServerQueries {
       const end = 2 + (buffer[0] << 8 | buffer[1]);
       if (used < 2 || used < end) return;
       this.#read(buffer.subarray(2, end), pending);
-      // The one message on this connection was no answer.
+      // The only message on this connection was not an answer.
       stream.destroy();
     });
     stream.write(Uint8Array.from([query.length >> 8, query.length & 0xFF, ...query]));
@@ -166,7 +166,7 @@ export class NameServerQueries {
     stream?.destroy();
   }
 
-  /** Rejects every question that is not answered. */
+  /** Rejects every question that is not answered yet. */
   #fail(error: unknown): void {
     for (const pending of this.#pending.values()) {
       this.#forget(pending);

@@ -59,7 +59,10 @@ export function createRuntime(): Runtime {
 
 const [MAJOR, MINOR] = process.versions.node.split(".").map(Number);
 
-/** Whether the kernel spreads clients among sockets of one port, and Node can ask it to: 22.12, 23.1 and later. */
+/**
+ * Whether the kernel spreads clients among several sockets on one port, and Node can ask for it (22.12, 23.1 and
+ * later).
+ */
 const REUSE_PORT = process.platform === "linux" && MAJOR + MINOR / 100 >= (MAJOR === 22 ? 22.12 : 23.01);
 
 function sharing(): Sharing {
@@ -71,10 +74,10 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
   let closed = false;
   let wake = (): void => {};
   const server = createServer();
-  // A socket that was accepted cannot be given `onread`, and without that Node reads ahead and allocates
-  // 64 KiB for each read. So its handle is taken before Node makes a Socket of it.
+  // An accepted socket cannot be given `onread`, and without it Node reads ahead and allocates 64 KiB for each read. So
+  // this takes its handle before Node makes a Socket of it.
   const accept = (status: number, handle: unknown): void => {
-    // Out of descriptors, libuv closes the clients that wait; it needs no help to go on.
+    // When descriptors run out, libuv closes the waiting clients, and goes on by itself.
     if (status !== 0 || handle === undefined) return;
     const stream = new SocketStream({ handle, pauseOnCreate: true });
     if ("path" in address) stream.local = address;
@@ -83,7 +86,7 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
     wake();
   };
   try {
-    // In a process that node:cluster has forked, a port without `reusePort` is shared by the primary process.
+    // In a process forked by node:cluster, the primary process shares a port that has no `reusePort`.
     const how = shared && REUSE_PORT && { reusePort: true };
     if ("path" in address) server.listen({ path: unixPath(address) });
     else server.listen({ host: address.host, port: address.port, ...how });
@@ -117,7 +120,7 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
   signal?.throwIfAborted();
   const stream = new SocketStream();
   try {
-    // Otherwise Node reads as soon as it is connected.
+    // Without this, Node would read as soon as the socket is connected.
     stream.socket.pause();
     if ("path" in to) stream.socket.connect({ path: unixPath(stream.remote = to) });
     else if (isIP(to.host) === 0) throw new Error("Not an IP address, resolve it first");
@@ -132,7 +135,7 @@ async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStre
   }
 }
 
-/** Settles when a socket is connected, has failed, or is given up. */
+/** Resolves when a socket is connected. Rejects if it fails or the signal aborts. */
 function connected(socket: Socket, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abandon = () => reject(signal!.reason);
@@ -146,7 +149,7 @@ function connected(socket: Socket, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** The path of a Unix socket. Node takes an empty one for TCP, and cuts a long one short without a word. */
+/** The path of a Unix socket. Node takes an empty path for TCP, and silently cuts a long one. */
 function unixPath({ path }: UnixAddress): string {
   const most = process.platform === "linux" ? 107 : 103;
   const { byteLength } = new TextEncoder().encode(path);
@@ -179,7 +182,7 @@ function environmentNames(): string[] {
 
 // --- errors ---
 
-/** What the system's codes mean where somebody dials. */
+/** The meaning of the system's error codes for a dial. */
 const CODES: Codes = {
   EACCES: "destination_unavailable",
   EADDRNOTAVAIL: "destination_ip_unroutable",
@@ -197,7 +200,7 @@ const CODES: Codes = {
   ETIMEDOUT: "connection_timeout",
 };
 
-/** What they mean to a listener. */
+/** Their meaning for a listener. */
 const LISTEN_CODES: Codes = {
   ...CODES,
   EACCES: "permission_denied",

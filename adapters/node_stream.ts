@@ -14,23 +14,23 @@ import { PortStream } from "./port_stream.ts";
 import { type Codes, socketError } from "./socket_errors.ts";
 import { Turns } from "./turns.ts";
 
-/** What `new Socket()` takes, undocumented, to own the handle of another. */
+/** Undocumented options with which `new Socket()` takes over the handle of another. */
 interface AdoptionOptions {
   handle: unknown;
   pauseOnCreate: boolean;
 }
 
-/** What there is of the handle of a socket with `onread`, undocumented. */
+/** The undocumented part of the handle of a socket with `onread` that is used here. */
 interface BufferedSocket {
   readonly _handle: {
     /** Sets the buffer of the next read. */
     useUserBuffer(buffer: Uint8Array): void;
-    /** Bytes that libuv holds for the kernel. */
+    /** How many bytes libuv holds for the kernel. */
     readonly writeQueueSize: number;
   } | null;
 }
 
-/** Settles the write or the close in progress. */
+/** Settles the current write or close. */
 interface Pending {
   resolve(): void;
   reject(error: SocketError): void;
@@ -47,14 +47,14 @@ interface SocketWatcher {
 }
 
 /**
- * A socket whose failed write is kept from `node:stream`, which would destroy the half that can still be read. To the
- * stream everything is written from then on.
+ * A socket that hides a failed write from `node:stream`, which would destroy the half that can still be read. After the
+ * failure, the stream sees all further writes succeed.
  */
 class HalfSocket extends Socket {
   watcher: SocketWatcher | undefined;
   #failed = false;
   #done: (error?: Error | null) => void = () => {};
-  /** All writes share it, since there is only one at a time. */
+  /** The callback of every write: there is only one write at a time. */
   #settle: ((error?: Error | null) => void) | undefined;
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -83,7 +83,7 @@ function failed(this: Socket, cause: Error): void {
 
 const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
 
-/** What the system's codes mean on a connection. */
+/** The meaning of the system's error codes on a connection. */
 const CODES: Codes = {
   ECONNABORTED: "connection_terminated",
   ECONNRESET: "connection_terminated",
@@ -97,41 +97,44 @@ const NOTHING = new Uint8Array(0);
 
 const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
 
-/** Behind a read of so many bytes a socket is read into its receiver's memory; behind one of fewer than `LITTLE` no longer. */
+/**
+ * After a read of `MUCH` bytes, a socket is read into its receiver's memory. After one of fewer than `LITTLE`, it is
+ * not.
+ */
 const MUCH = 32 * 1024;
 const LITTLE = 8 * 1024;
 
 /**
- * Where sockets are read into that have little to say: Node fixes the buffer of a read when the one before it is done,
- * and one for each socket would cost memory while they idle. Any of them may be read at any time, so that nothing may
- * keep what is in it: what is written is a copy.
+ * The buffer for sockets with few bytes to read. Node fixes the buffer of a read when the read before it is done, so
+ * each idle socket would otherwise hold a buffer of its own. Any socket may be read into it at any time, so nothing may
+ * keep its bytes: a write gets a copy.
  */
 const SHARED = new Uint8Array(256 * 1024);
 
-/** Sockets that nobody waited for when they had something. */
+/** Sockets that had bytes while nobody waited for them. */
 const RESTLESS: SocketStream[] = [];
 
-/** A socket that was accepted, whose handle is taken over, or one that is yet to be dialed. */
+/** A socket: an accepted one, whose handle is taken over, or one that will be dialed. */
 export class SocketStream extends PortStream {
   readonly socket: HalfSocket;
   local: Address = { path: "" };
   remote: Address = { path: "" };
-  /** Whoever waits for a read. */
+  /** The receiver that waits for a read. */
   #receiver: PortReceiver | undefined;
   #paused = true;
-  /** Bytes since its turn began. */
+  /** How many bytes were read since its turn began. */
   #turn = 0;
-  /** Whether it has much to say. */
+  /** Whether its reads are long, as in a bulk transfer. */
   #busy = false;
-  /** Where the read under way goes. */
+  /** The buffer of the current read. */
   #buffer: Uint8Array<ArrayBuffer> = SHARED;
-  /** Received before it was wanted. */
+  /** Bytes that came before a read asked for them. */
   #unread: Uint8Array<ArrayBuffer> | undefined;
   #finReceived = false;
   #pending: Pending | undefined;
   #over = false;
   #cause: Error | undefined;
-  /** Why nothing more can be sent, though perhaps read. */
+  /** Why nothing more can be sent, although reading may go on. */
   #unwritable: NodeJS.ErrnoException | undefined;
 
   constructor(adoption?: AdoptionOptions) {
@@ -140,12 +143,15 @@ export class SocketStream extends PortStream {
     const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
     this.socket = new HalfSocket(options);
     this.socket.watcher = this;
-    // Node heeds those options where it connects, not where it adopts.
+    // Node applies these options when it connects, but not to a handle that it takes over.
     if (adoption) this.socket.setNoDelay(true).setKeepAlive(true, TCP_OPTIONS.keepAliveInitialDelay);
     this.socket.on("end", ended).on("error", failed);
   }
 
-  /** Notes the addresses of a TCP connection; one that is already gone has none, is destroyed, and answers false. */
+  /**
+   * Notes the addresses of a TCP connection. A connection that is already gone has none: it is destroyed, and false is
+   * returned.
+   */
   locate(): boolean {
     const { localAddress, localPort, remoteAddress, remotePort } = this.socket;
     if (localAddress === undefined || remoteAddress === undefined) {
@@ -162,14 +168,14 @@ export class SocketStream extends PortStream {
     this.#unread = undefined;
     if (unread !== undefined && !receiver.receive(unread)) return;
     if (this.#over) return receiver.fail(this.#failure());
-    // Node may have destroyed the socket by now, of which both halves have ended.
+    // Both halves have ended, so Node may have destroyed the socket by now.
     if (this.#finReceived) return receiver.end();
     this.#receiver = receiver;
     this.#borrow(receiver);
     this.#resume();
   }
 
-  /** Takes what is in the buffer; false makes Node stop reading. */
+  /** Takes the bytes of a read. Returning false makes Node stop reading. */
   #receive(length: number): boolean {
     TURNS.heard(length);
     const receiver = this.#receiver;
@@ -185,18 +191,19 @@ export class SocketStream extends PortStream {
     }
     this.#receiver = undefined;
     if (receiver.receive(bytes)) this.#goOn(receiver, length);
-    // Behind a read that fills the buffer libuv would go on at once, and what nobody waits for would be kept in a copy.
+    // After a read that fills the buffer, libuv would read on at once. Bytes that nobody waits for would have to be
+    // copied.
     else if (length === buffer.length) this.settle();
-    // Whether the reader goes on is known only after the microtasks; Node reads again later still.
+    // Only after the microtasks is it known whether the reader goes on, and Node reads again even later.
     else if (RESTLESS.push(this) === 1) setImmediate(settle);
     return !this.#paused;
   }
 
-  /** Reads into the receiver's memory what is much: in a buffer of the socket's own it would be held twice. */
+  /** Reads a bulk transfer into the receiver's memory. In a buffer of the socket, its bytes would be held twice. */
   #borrow(receiver: PortReceiver): void {
     if (!this.#busy) return;
     this.#buffer = receiver.lend();
-    // Node has fixed the next buffer where the last read is over.
+    // Node has fixed the next buffer when the last read ended, so this replaces it.
     this.#handle?.useUserBuffer(this.#buffer);
   }
 
@@ -204,7 +211,7 @@ export class SocketStream extends PortStream {
     return (this.socket as unknown as BufferedSocket)._handle;
   }
 
-  /** Waits for more, though not before the others have had their turn: libuv reads up to 32 times at once. */
+  /** Waits for more bytes, but first gives the other sockets their turn: libuv reads one up to 32 times in a row. */
   #goOn(receiver: PortReceiver, length: number): void {
     this.#receiver = receiver;
     this.#borrow(receiver);
@@ -224,7 +231,7 @@ export class SocketStream extends PortStream {
     this.socket.resume();
   }
 
-  /** Stops reading when nobody waits. */
+  /** Stops reading if nobody waits. */
   settle(): void {
     if (this.#receiver !== undefined || this.#paused) return;
     this.#paused = true;
@@ -234,11 +241,12 @@ export class SocketStream extends PortStream {
   /** See `SocketWatcher`. */
   ended(): void {
     if (this.socket.destroyed) return;
-    // Behind the last bytes libuv takes a hang-up for a FIN, be it a reset (Node 20 to 24): a write of nothing tells.
+    // After the last bytes, libuv takes every hang-up for a FIN, even a reset (Node 20 to 24). An empty write tells
+    // which.
     const asks = "port" in this.remote && this.socket.writableLength === 0 && !this.socket.writableEnded;
     if (asks && !this.#unwritable) this.socket.write(NOTHING);
-    // The system tells only once that a connection is gone. A write has met it, so what is read next looks like an end;
-    // EPIPE is what a write meets behind a real one.
+    // The system reports a reset only once. If a write has met it, the next read looks like an end. EPIPE is different:
+    // a write gets it after a real end.
     if (this.#unwritable && this.#unwritable.code !== "EPIPE") {
       return void this.socket.destroy(this.#unwritable);
     }
@@ -254,13 +262,13 @@ export class SocketStream extends PortStream {
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#over || this.#unwritable) return Promise.reject(this.#failure());
     this.socket.write(bytes.buffer === SHARED.buffer ? Buffer.from(bytes) : bytes);
-    // The kernel has taken it all already: Node would say so only in the next tick.
+    // The kernel has already taken all of it. Node would report that only in the next tick.
     if (this.socket.writableLength === 0 && this.socket.errored === null) {
       return this.#unwritable ? Promise.reject(this.#failure()) : undefined;
     }
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
-      // The callback of this one comes when the one before it is done.
+      // This callback is called when the write before it is done.
       this.socket.write(NOTHING, (error) => {
         if (!error) this.#resolve();
       });
@@ -299,7 +307,7 @@ export class SocketStream extends PortStream {
   destroy({ reset }: { readonly reset: boolean }): void {
     this.#unread = undefined;
     if (this.#over) return;
-    // libuv cannot reset while the FIN is on its way.
+    // libuv cannot reset while the FIN is being sent.
     if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
     else this.socket.destroy();
     this.failed();
@@ -317,7 +325,7 @@ export class SocketStream extends PortStream {
     receiver?.fail(this.#failure());
   }
 
-  /** Made only where somebody waits for it, as it costs a stack trace. */
+  /** Made only when somebody waits for it, because an error costs a stack trace. */
   #failure(): SocketError {
     const cause = this.#cause ?? this.#unwritable;
     if (cause === undefined) {

@@ -1,5 +1,5 @@
 /**
- * The addresses of this machine's interfaces, by `node:os`.
+ * The addresses of this machine's interfaces, from `node:os`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A port over a pair of WHATWG streams, for TLS over whatever comes without one.
+ * A port over a pair of WHATWG streams, for TLS over streams that come without a port.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ByteStream } from "../src/runtime/contract.ts";
 export class PairPort implements DirectPort {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  /** What the writable has room for while no write is under way, in chunks or as it counts them. */
+  /** The room that the writable has while no write is under way, in the unit of its strategy. */
   readonly #room: number;
 
   /** Locks both streams. */
@@ -19,7 +19,7 @@ export class PairPort implements DirectPort {
     this.#reader = readable.getReader({ mode: "byob" });
     this.#writer = writable.getWriter();
     this.#room = this.#writer.desiredSize ?? 0;
-    // A failure is told by what fails; nobody waits for this one.
+    // A failure is reported by the read or write that fails, so `closed` may reject unheard.
     for (const { closed } of [this.#reader, this.#writer]) closed.catch(() => {});
   }
 
@@ -44,7 +44,7 @@ export class PairPort implements DirectPort {
 
   destroy({ reset }: { readonly reset: boolean }): void {
     if (reset) return void this.#writer.abort().catch(() => {});
-    // A half that has ended already takes neither.
+    // A half that has already ended does neither.
     this.#writer.close().catch(() => {});
     this.#reader.cancel().catch(() => {});
   }

@@ -1,5 +1,5 @@
 /**
- * The WHATWG pair of a connection, made from its port: what every runtime's streams have in common.
+ * The pair of WHATWG streams of a connection, made from its port. Every runtime's streams share this.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import type { DirectPort, PortReceiver } from "../src/runtime/direct_port.ts";
 import type { Address, ByteStream } from "../src/runtime/contract.ts";
 
-/** What a reader gets at most that brings no buffer. */
+/** The most bytes for a reader that brings no buffer. */
 const DEFAULT_VIEW = 16 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
-/** A connection that is its own port. The pair is made when somebody asks for it, which the core does not. */
+/** A connection that is its own port. It makes the pair only when somebody asks for it; the core does not. */
 export abstract class PortStream implements ByteStream, DirectPort {
   abstract readonly local: Address;
   abstract readonly remote: Address;
@@ -52,9 +52,9 @@ class PortStreams implements PortReceiver {
   readonly writable: WritableStream<Uint8Array>;
   readonly #port: DirectPort;
   #source!: ReadableByteStreamController;
-  /** Whether an answer of the port is due. */
+  /** Whether the port was asked for bytes and has not answered yet. */
   #pulled = false;
-  /** What came beyond a view. */
+  /** Bytes that did not fit into a view. */
   #rest: Uint8Array<ArrayBuffer> = NOTHING;
 
   /** Takes the port over. */
@@ -65,14 +65,15 @@ class PortStreams implements PortReceiver {
       autoAllocateChunkSize: DEFAULT_VIEW,
       start: (controller) => {
         this.#source = controller;
-        // A read that is given up before the stream has started would never be pulled, and block those behind it.
+        // If a reader gives its read up before the stream has started, the stream would never pull, and block later
+        // reads.
         queueMicrotask(() => controller.byobRequest !== null && this.#pull());
       },
       pull: () => this.#pull(),
       cancel: () => port.destroy({ reset: false }),
     }, { highWaterMark: 0 });
     this.writable = new WritableStream({
-      // The sink's own abort() would be called only after the write in progress.
+      // The sink's own abort() would be called only after the current write.
       start: ({ signal }) => signal.addEventListener("abort", () => port.destroy({ reset: true })),
       write: (chunk) => chunk.byteLength > 0 ? port.write(chunk) : undefined,
       close: () => port.close(),
@@ -103,7 +104,7 @@ class PortStreams implements PortReceiver {
     const view = request.view as Uint8Array<ArrayBuffer>;
     const length = Math.min(bytes.byteLength, view.byteLength);
     if (bytes.buffer !== view.buffer) view.set(bytes.subarray(0, length));
-    // Before respond(), which pulls at once when another reader waits.
+    // This comes before respond(), which pulls at once if another reader waits.
     this.#rest = length < bytes.byteLength ? bytes.slice(length) : NOTHING;
     request.respond(length);
   }

@@ -1,5 +1,6 @@
 /**
- * What hosts(5) and resolv.conf(5) say of a name: Node's queries to name servers know neither, Bun's mix them.
+ * What hosts(5) and resolv.conf(5) say about a name. Node's queries to name servers read neither, and Bun's mix them
+ * up.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { isIP } from "node:net";
 import type { Resolution } from "../src/runtime/contract.ts";
 import { askBoth, askResolver, openResolver } from "./name_lookup.ts";
 
-/** Asks the hosts file, then the name servers. The files are read each time: they change while networks do. */
+/** Asks the hosts file, then the name servers. The files are read each time, because they change with the network. */
 export async function querySystem(host: string, over: AbortSignal): Promise<Resolution> {
   const names = searched(host, readLines("/etc/resolv.conf"));
   const addresses = listedAddresses(host);
@@ -27,7 +28,7 @@ export async function querySystem(host: string, over: AbortSignal): Promise<Reso
   throw failure;
 }
 
-/** The addresses of a name in the hosts file; none where it cannot be read. */
+/** The addresses of a name in the hosts file. Empty if the file cannot be read. */
 export function listedAddresses(host: string): string[] {
   let lines: string[][];
   try {
@@ -41,13 +42,15 @@ export function listedAddresses(host: string): string[] {
   ).map(([address]) => address);
 }
 
-/** The names to ask for, in their order: one with fewer than `ndots` dots is looked for in the search domains first. */
+/**
+ * The names to ask for, in this order. A name with fewer than `ndots` dots is first looked for in the search domains.
+ */
 function searched(host: string, lines: readonly string[][]): string[] {
   if (host.endsWith(".")) return [host];
   let domains: string[] = [];
   let ndots = 1;
   for (const [keyword, ...values] of lines) {
-    // The last one counts; `domain` is `search` with a single value.
+    // The last such line counts; `domain` is like `search` with a single value.
     if (keyword === "search" || keyword === "domain") domains = values;
     if (keyword !== "options") continue;
     for (const option of values) if (/^ndots:\d+$/.test(option)) ndots = Number(option.slice(6));

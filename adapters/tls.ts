@@ -1,5 +1,5 @@
 /**
- * TLS over any byte stream, by `node:tls`, for the adapters of all three runtimes.
+ * TLS over any byte stream, with `node:tls`, for the adapters of all three runtimes.
  *
  * @module
  */
@@ -25,10 +25,10 @@ import { secureContext } from "./tls_contexts.ts";
 import { tlsError, tlsFailure } from "./tls_errors.ts";
 import { TlsStream } from "./tls_stream.ts";
 
-/** The types of Node know of no such option of a `TLSSocket`; it has it all the same. */
+/** A `TLSSocket` has this option, but Node's types do not. */
 const HALF_OPEN = { allowHalfOpen: true };
 
-/** Why a handshake is over. */
+/** The reason for which a handshake was broken off. */
 class Refusal extends Error {
   readonly code: SocketErrorCode;
 
@@ -53,11 +53,12 @@ export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promis
         return new Promise((resolve, reject) => {
           socket.on("secure", () => resolve(open(socket)));
           socket.on("error", reject);
-          // Without a server, it tells so alone what goes wrong behind the handshake.
+          // Without a server, errors after the handshake come only as this event.
           socket.on("_tlsError", (error: Error) => socket.destroy(error));
         });
       }
-      // A server of its own: only it judges the client's certificate, and nothing else tells whose event it emits.
+      // Each client has a server of its own. Only a server judges the client's certificate, and with a shared one
+      // nothing would tell which client its event is about.
       const asking = { ca: clientCa, requestCert: true, rejectUnauthorized: true };
       const server = createServer({ cert, key, minVersion, ...asking, ...HALF_OPEN });
       return new Promise((resolve, reject) => {
@@ -67,7 +68,7 @@ export function acceptTls(stream: ByteStream, options: TlsServerOptions): Promis
           reject(new Refusal("the client's certificate is not trusted"));
         });
         server.on("tlsClientError", (error: Error & { code?: string }) => {
-          // Node and Deno hang up on a certificate that was not signed by the authority.
+          // Node and Deno hang up if the certificate was not signed by the authority.
           const refused = error.code === "ECONNRESET" && !carrier.over;
           reject(refused ? new Refusal("the client's certificate is not trusted") : error);
         });
@@ -105,20 +106,23 @@ export function connectTls(stream: ByteStream, options: TlsClientOptions): Promi
   });
 }
 
-/** How a handshake is made. */
+/** How to make a handshake. */
 interface Handshake {
   readonly signal?: AbortSignal;
-  /** Whether the client's hello is read before. */
+  /** Whether to read the client's hello first. */
   readonly hello?: boolean;
-  /** Makes the TLS socket; settles with its stream when its handshake is done and the peer is good enough. */
+  /** Makes the TLS socket. Resolves to its stream when the handshake is done and the peer is accepted. */
   start(options: HandshakeOptions): Promise<ByteStream>;
 }
 
 interface HandshakeOptions {
   readonly carrier: Carrier;
-  /** The name that the client asks for, where its hello was read. */
+  /** The name that the client asks for, if its hello was read. */
   readonly name: string;
-  /** Makes the stream. At once: an error that comes with the last of the handshake is told in the same turn. */
+  /**
+   * Makes the stream. Call it at once: an error may come with the end of the handshake, and is emitted in the same
+   * turn.
+   */
   readonly open: (socket: TLSSocket) => ByteStream;
 }
 
@@ -154,7 +158,7 @@ async function secure(stream: ByteStream, { signal, hello, start }: Handshake): 
       abandon();
       throw signal.reason;
     }
-    // The peer is still to get the alert that says why.
+    // Later, so that the peer still gets the alert that says why.
     if (carrier) setImmediate(() => carrier!.leave({ reset: false }));
     else abandon();
     const code = cause instanceof Refusal ? cause.code : tlsFailure(cause as Error);
@@ -164,7 +168,7 @@ async function secure(stream: ByteStream, { signal, hello, start }: Handshake): 
   }
 }
 
-/** Reads until the client's hello is whole, or is none. */
+/** Reads until the client's hello is whole, or until the bytes turn out to be no hello. */
 function readHello(port: DirectPort): Promise<Uint8Array<ArrayBuffer>> {
   let bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   return new Promise((resolve, reject) =>
@@ -182,19 +186,19 @@ function readHello(port: DirectPort): Promise<Uint8Array<ArrayBuffer>> {
   );
 }
 
-/** Whether a certificate is for a name. Deno's `checkHost()` knows no wildcards. */
+/** Whether a certificate is for a name. Deno's `checkHost()` does not support wildcards. */
 function covers({ cert }: Certificate, name: string): boolean {
   const names = new X509Certificate(cert).subjectAltName?.toLowerCase().split(", ") ?? [];
   const wildcard = `dns:*${name.slice(name.indexOf("."))}`;
   return names.includes(`dns:${name}`) || name.indexOf(".") > 0 && names.includes(wildcard);
 }
 
-/** Whether the client has shown a certificate that is good: on Deno `authorized` is true also when it has none. */
+/** Whether the client has shown a certificate that is trusted. On Deno, `authorized` is also true if there is none. */
 function isAuthorized(socket: TLSSocket): boolean {
   return socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }
 
-/** The pin of the key that the server has shown that it has. */
+/** The pin of the server's public key; the handshake proves that the server has the private one. */
 function keyOf(socket: TLSSocket): string | undefined {
   const spki = socket.getPeerX509Certificate()?.publicKey.export({ type: "spki", format: "der" });
   return spki && `sha256/${createHash("sha256").update(spki).digest("base64")}`;

@@ -1,5 +1,5 @@
 /**
- * What is below a TLS socket of `node:tls`: the connection that carries the records.
+ * The layer below a TLS socket of `node:tls`: the connection that carries the records.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { DirectPort, PortReceiver } from "../src/runtime/direct_port.ts";
 
-/** Bytes that are read at once into memory of ours: a record at first, and twice as many whenever they were filled. */
+/** How many bytes to read at once: one record at first, and twice as many after each read that was full. */
 const LEAST_READ = 16_640;
 const MOST_READ = 16 * LEAST_READ;
 
 const NOTHING = new Uint8Array(0);
 
-/** A port as the Duplex that `node:tls` takes. Its destruction leaves the port alone. */
+/** A port as the Duplex that `node:tls` takes. Destroying it does not destroy the port. */
 export class Carrier extends Duplex {
-  /** Bytes that the port has taken. */
+  /** How many bytes the port has taken. */
   sent = 0;
-  /** Called when the port has ended, with the reason where it has failed. */
+  /** Called when the port has ended. If it has failed, gets the cause. */
   onEnd: (cause?: unknown) => void = () => {};
-  /** Called when a write of the port has failed, which leaves it readable. */
+  /** Called when a write to the port has failed; the port can still be read. */
   onUnwritable: (cause: unknown) => void = () => {};
   /** Called when the port has taken everything. */
   onSent: () => void = () => {};
@@ -29,20 +29,20 @@ export class Carrier extends Duplex {
   over = false;
   #port: DirectPort;
   #head: Uint8Array<ArrayBuffer> | undefined;
-  /** Whether somebody waits for what will be read; the handshake does. */
+  /** Whether the layer above wants more bytes; the handshake does. */
   #wanted = true;
-  /** Whether TLS is ready for more. */
+  /** Whether TLS has asked for more bytes. */
   #asked = false;
-  /** Whether it asks now, and takes what it is given later. */
+  /** Whether TLS is asking right now. Then it takes bytes only later. */
   #inRead = false;
-  /** Whether an answer of the port is due. */
+  /** Whether the port was asked for bytes and has not answered yet. */
   #pulled = false;
-  /** Bytes to read next. */
+  /** How many bytes to read next. */
   #size = LEAST_READ;
   #memory = NOTHING;
   #sending: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
-  /** Whether the port was destroyed: the first way counts. */
+  /** Whether the port was destroyed. The first call decides how. */
   #left = false;
   #receiver: PortReceiver = {
     lend: () => this.#lend(),
@@ -51,22 +51,22 @@ export class Carrier extends Duplex {
     fail: (cause) => this.#end(cause),
   };
 
-  /** Takes the port over, of which `head` was read already. */
+  /** Takes the port over. `head` was read from it before. */
   constructor(port: DirectPort, head?: Uint8Array<ArrayBuffer>) {
     super({ allowHalfOpen: true });
     this.#port = port;
     this.#head = head;
-    // Some TLS sockets tell their errors here too.
+    // Some TLS sockets emit their errors here, too.
     this.on("error", () => {});
   }
 
-  /** Lets reading go on, or stops it behind the read in progress. */
+  /** Lets reading go on, or stops it after the current read. */
   want(wanted: boolean): void {
     this.#wanted = wanted;
     if (wanted) this.#next();
   }
 
-  /** Destroys the port, but lets it deliver what was written before; or else at once. */
+  /** Destroys the port. With `reset` at once, otherwise it still delivers what was written. */
   leave({ reset }: { readonly reset: boolean }): void {
     if (this.#left) return;
     this.over = this.#left = true;
@@ -74,7 +74,7 @@ export class Carrier extends Duplex {
     this.destroy();
   }
 
-  /** Later: Deno hands the alert on after it has destroyed the Duplex. */
+  /** Later, because Deno sends the alert after it has destroyed the Duplex. */
   override destroy(error?: Error): this {
     setImmediate(() => super.destroy(error));
     return this;
@@ -101,12 +101,12 @@ export class Carrier extends Duplex {
       if (this.writableLength === 0) this.onSent();
     };
     this.#sending = this.#port.write(bytes);
-    // TLS is not told of a failure: some runtimes would throw, and it has yet to decipher what is read.
+    // TLS is not told of a failed write: on some runtimes it would throw, and it still has to decipher what is read.
     if (this.#sending) this.#sending.then(sent, (cause) => this.onUnwritable(cause));
     else sent();
   }
 
-  /** As `unsent` of a port, of all that TLS has given; what the port itself has not taken counts twice. */
+  /** Like `unsent` of a port, for all bytes from TLS. Bytes that the port itself has not taken count twice. */
   get unsent(): number {
     return this.writableLength + this.#port.unsent;
   }
@@ -115,7 +115,7 @@ export class Carrier extends Duplex {
     this.finish().then(done);
   }
 
-  /** Ends the port behind what was written; settles when it has taken the end, or never. */
+  /** Ends the port after the bytes that were written. Settles when the port has sent the end; never if that fails. */
   finish(): Promise<void> {
     return this.#finishing ??= new Promise((resolve) => {
       const closing = Promise.resolve(this.#sending).then(() => this.#port.close());
@@ -132,12 +132,15 @@ export class Carrier extends Duplex {
     this.#pulled = true;
     const head = this.#head;
     this.#head = undefined;
-    // Later: Deno cannot start a TLS socket that has failed before.
+    // Later, because Deno cannot start a TLS socket that has already failed.
     if (head) setImmediate(() => this.#receive(head));
     else this.#port.pull(this.#receiver);
   }
 
-  /** A Duplex that flows hands on at once, and no runtime's TLS keeps the memory then; otherwise it gets its own. */
+  /**
+   * A flowing Duplex passes the bytes on at once, and then no runtime's TLS keeps their memory. Otherwise TLS gets a
+   * copy.
+   */
   #hand(bytes: Uint8Array): void {
     const passes = this.readableFlowing && this.readableLength === 0 && !this.#inRead;
     this.#asked = false;
@@ -161,7 +164,7 @@ export class Carrier extends Duplex {
   #end(cause?: unknown): void {
     if (this.#left || this.over) return;
     this.over = true;
-    // What came before may be an alert or a close_notify, which TLS tells a little later.
+    // The bytes before may be an alert or a close_notify, which TLS reports a little later.
     setImmediate(() => this.onEnd(cause));
   }
 }

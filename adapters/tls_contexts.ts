@@ -1,13 +1,13 @@
 /**
- * Certificates and keys as TLS wants them. Reading them takes a third to a half of the time of a handshake, so what
- * was read is kept: Node, Deno and Bun all take a context that others have, on either side.
+ * Certificates and keys in the form that TLS takes. Reading them takes a third to a half of a handshake's time, so the
+ * contexts are kept. On Node, Deno and Bun, several sockets can share one, on either side.
  *
  * @module
  */
 
 import { createSecureContext, type SecureContext, type SecureVersion } from "node:tls";
 
-/** What one side of a handshake shows, trusts and speaks. */
+/** What one side of a handshake shows, trusts and supports. */
 export interface ContextOptions {
   readonly cert?: string;
   readonly key?: string;
@@ -15,12 +15,12 @@ export interface ContextOptions {
   readonly minVersion: SecureVersion;
 }
 
-/** How many are kept: more than a proxy has listeners and upstreams. */
+/** The most contexts that are kept: more than a proxy has listeners and upstreams. */
 const MOST = 64;
 
 const CONTEXTS = new Map<string, SecureContext>();
 
-/** The context of these options. A certificate that was renewed is another. */
+/** The context for these options. A renewed certificate gets a new one. */
 export function secureContext({ cert, key, ca, minVersion }: ContextOptions): SecureContext {
   const name = [minVersion, cert, key, ca].join();
   let context = CONTEXTS.get(name);

@@ -1,5 +1,5 @@
 /**
- * The errors of TLS in the contract's words.
+ * The errors of TLS in the contract's form.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 import type { SocketError, SocketErrorCode } from "../src/runtime/contract.ts";
 import { socketError } from "./socket_errors.ts";
 
-/** How OpenSSL, BoringSSL and rustls tell the alert that the peer has sent. */
+/** How OpenSSL, BoringSSL and rustls report an alert that the peer has sent. */
 const ALERT = /(?:received fatal alert: |(?:tlsv1|tlsv13|sslv3)[ _](?:alert[ _])?)([a-z_ ]+)/i;
 
-/** What OpenSSL says of certificates, in the codes of `node:tls`. */
+/** The codes of `node:tls` for what OpenSSL finds wrong with certificates. */
 const CERTIFICATE =
   /^ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE$|^(?!ERR_SSL_).*(?:CERT|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME)/;
 

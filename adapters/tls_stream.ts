@@ -1,18 +1,18 @@
 /**
- * What is above a TLS socket of `node:tls`: the stream of what the records say.
+ * The layer above a TLS socket of `node:tls`: the stream of plaintext.
  *
- * What the runtimes do with a TLS socket over a Duplex, measured on Node 20 to 24, Deno 2.9.6 and Bun 1.4.5, and
- * what follows from it here:
+ * What the runtimes do with a TLS socket over a Duplex, measured on Node 20 to 24, Deno 2.9.6 and Bun 1.4.5, and what
+ * follows from it here:
  *
- * - None of them tells a FIN from a close_notify: both are an `end` event. So the FIN is kept from the TLS socket:
- *   its `end` means close_notify then, and the FIN without one is a truncation (RFC 8446 section 6.1).
- * - Deno and Bun take any amount of plaintext at once and say that it is written. So a write is held to be done
- *   when as many bytes have left below.
- * - Node enciphers within `write()`, where no write is under way, and there never is one: what it is given may be the
- *   memory that the next socket reads into.
- * - Reads are held back below as well: nothing is read from the carrier unless somebody waits above.
- * - Deno does not end the Duplex behind its close_notify; Node and Bun do.
- * - Bun answers a close_notify with its own and is done: it cannot send afterwards (see {@link HALF_CLOSE}).
+ * - None of them tells a FIN from a close_notify: both are an `end` event. So the FIN is kept from the TLS socket. Its
+ *   `end` then means close_notify, and a FIN without one is a truncation (RFC 8446 section 6.1).
+ * - Deno and Bun take any amount of plaintext at once and report it as written. So a write counts as done when as many
+ *   bytes have left below.
+ * - Node enciphers within `write()` if no other write is under way, and none ever is. So `write()` may be given memory
+ *   that the next socket reads into.
+ * - Reads are held back below, too: the carrier is read only while somebody waits above.
+ * - Deno does not end the Duplex after its close_notify; Node and Bun do.
+ * - Bun answers a close_notify with its own and cannot send afterwards (see {@link HALF_CLOSE}).
  *
  * @module
  */
@@ -27,12 +27,12 @@ import { PortStream } from "./port_stream.ts";
 import type { Carrier } from "./tls_carrier.ts";
 import { tlsError, tlsFailure } from "./tls_errors.ts";
 
-/** Whether this runtime's TLS can send behind the peer's close_notify. */
+/** Whether this runtime's TLS can send after the peer's close_notify. */
 const HALF_CLOSE = process.versions.bun === undefined;
 
 /**
- * Whether what was deciphered is freed as soon as it was copied. Deno makes its buffers outside V8, whose garbage
- * collector does not see their size: up to 200 MiB of them lay about.
+ * Whether to free deciphered bytes as soon as they were copied. Deno allocates them outside V8, whose garbage collector
+ * does not see their size: up to 200 MiB of them lay about.
  */
 const FREE = process.versions.deno !== undefined;
 
@@ -41,11 +41,11 @@ interface TransferableBuffer extends ArrayBuffer {
   transfer(length: number): ArrayBuffer;
 }
 
-/** What a record holds at most, and its header and a short tag, which it has besides at least (RFC 8446 section 5.2). */
+/** The most plaintext in a record, and the least overhead: its header and a short tag (RFC 8446 section 5.2). */
 const RECORD = 16_384;
 const OVERHEAD = 13;
 
-/** Settles the write or the close in progress. */
+/** Settles the current write or close. */
 interface Pending {
   resolve(): void;
   reject(error: SocketError): void;
@@ -55,20 +55,20 @@ const DESTROYED = { message: "it was aborted or cancelled here" };
 const TRUNCATED = { message: "it ended without close_notify" };
 const NO_HALF_CLOSE = { message: "Bun has closed the TLS connection behind the peer's close_notify" };
 
-/** What a TLS socket says, once its handshake is done. */
+/** The plaintext of a TLS socket, once its handshake is done. */
 export class TlsStream extends PortStream {
   readonly local: Address;
   readonly remote: Address;
   #socket: TLSSocket;
   #carrier: Carrier;
-  /** Whoever waits for a read. */
+  /** The receiver that waits for a read. */
   #receiver: PortReceiver | undefined;
-  /** What was deciphered and not delivered. */
+  /** Deciphered bytes that were not delivered yet. */
   #rest: Uint8Array<ArrayBuffer>[] = [];
   #readEnded = false;
   #writeEnded = false;
   #pending: Pending | undefined;
-  /** Why nothing can be read any more, and why nothing can be written. */
+  /** Why nothing more can be read, and why nothing more can be written. */
   #failure: SocketError | undefined;
   #unwritable: SocketError | undefined;
 
@@ -98,11 +98,11 @@ export class TlsStream extends PortStream {
   #receive(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#failure) return;
     this.#carrier.want(false);
-    // What was read at once is many records: they are passed on together.
+    // One read brings many records. They are delivered together.
     if (this.#rest.push(bytes) === 1) queueMicrotask(() => this.#deliver());
   }
 
-  /** Answers whoever waits, if there is something to say. */
+  /** Answers the waiting receiver, if there is anything to deliver. */
   #deliver(): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
@@ -118,7 +118,9 @@ export class TlsStream extends PortStream {
     }
   }
 
-  /** All that waits, or as much of it as the receiver has room for: in its memory, so that theirs can be freed. */
+  /**
+   * The waiting bytes, as many as the receiver has room for. They are copied to its memory, so that ours can be freed.
+   */
   #take(receiver: PortReceiver): Uint8Array<ArrayBuffer> {
     const room = receiver.lend();
     let filled = 0;
@@ -152,7 +154,7 @@ export class TlsStream extends PortStream {
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#unwritable) return Promise.reject(this.#unwritable);
-    // Deno fails with EPERM.
+    // An empty write fails with EPERM on Deno.
     if (bytes.byteLength === 0) return undefined;
     const carrier = this.#carrier;
     const due = carrier.sent + bytes.byteLength + Math.ceil(bytes.byteLength / RECORD) * OVERHEAD;
@@ -206,7 +208,7 @@ export class TlsStream extends PortStream {
     this.#release();
   }
 
-  /** Frees the carrier, and fails whatever is under way and comes later; but what was deciphered can be read. */
+  /** Frees the carrier, and fails current and later reads and writes. Deciphered bytes can still be read. */
   #fail(code: SocketErrorCode, cause?: unknown): void {
     if (this.#failure || (this.#readEnded && this.#writeEnded)) return;
     this.#failure =

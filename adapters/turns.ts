@@ -1,20 +1,20 @@
 /**
- * How much a socket may read before the others have their turn.
+ * How much a socket may read before other sockets get their turn.
  *
  * @module
  */
 
-/** Who reads less than this may well wait for an answer: a request, a keystroke. */
+/** A client that sends less than this may well wait for an answer: a request, a keystroke. */
 const LITTLE = 16 * 1024;
 
-/** For so many turns behind such a read another is expected. */
+/** After such a read, another one is expected for this many turns. */
 const MEMORY = 256;
 
-/** How long turns are, in bytes. */
+/** The length of a turn, in bytes. */
 export interface TurnLengths {
-  /** Where all sockets have much to say: the longer, the less CPU a byte costs. */
+  /** While all sockets transfer in bulk. The longer the turn, the less CPU a byte costs. */
   readonly long: number;
-  /** Where one of them has little to say, and waits for a turn of each of the others before it is heard. */
+  /** While one of the sockets transfers little: it is read only after a turn of each of the others. */
   readonly short: number;
 }
 
@@ -23,17 +23,17 @@ export class Turns {
   readonly #lengths: TurnLengths;
   #short = 0;
 
-  /** Long ones, until somebody has little to say. */
+  /** Turns are long until a socket reads little. */
   constructor(lengths: TurnLengths) {
     this.#lengths = lengths;
   }
 
-  /** Takes note of a read, of so many bytes. */
+  /** Notes a read of this many bytes. */
   heard(bytes: number): void {
     if (bytes < LITTLE) this.#short = MEMORY;
   }
 
-  /** Whether a turn is over in which so many bytes were read. */
+  /** Whether a turn is over after this many bytes. */
   isOver(bytes: number): boolean {
     if (bytes < (this.#short > 0 ? this.#lengths.short : this.#lengths.long)) return false;
     if (this.#short > 0) this.#short--;
