@@ -1,5 +1,5 @@
 /**
- * What is known of the protocols in the table: their names, the words that rules have for them, and the rows.
+ * The table of client protocols as the rest of the program reads it: their names, their words in rules, and their rows.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { CLIENT_PROTOCOLS, type ClientProtocolName, type ClientProtocolRow } fro
 /** The protocols that a listener can speak: `"http"`, `"socks4"`, `"socks5"` or `"line"`. */
 export type Protocol = ClientProtocolName;
 
-/** What rules call the ways in which clients ask. */
+/** The words with which rules name the kinds of requests. */
 export type RuleWord = ClientProtocolRow["ruleWords"]["tunnel"];
 
-/** A row, whichever it is. */
+/** Any row. */
 export type ProtocolRow = ClientProtocol<Protocol, RuleWord>;
 
 /** Name → row. */
@@ -21,20 +21,20 @@ export const PROTOCOLS = Object.fromEntries(CLIENT_PROTOCOLS.map((row) => [row.n
   Record<Protocol, ProtocolRow>
 >;
 
-/** The protocol by which programs are pointed at a listener: one for all that can be told apart is an HTTP proxy to them. */
+/** The protocol to set in programs that use a listener. A listener that detects protocols is an HTTP proxy to them. */
 export function protocolFor(scheme: Protocol | "auto"): ProtocolRow {
   return PROTOCOLS[scheme === "auto" ? "http" : scheme];
 }
 
-/** The words of rules, in the order of the kinds of requests and then of the rows. */
+/** The words of rules for these kinds of requests, first by kind and then by row. */
 export function ruleWords(...kinds: readonly (keyof RuleWords)[]): readonly RuleWord[] {
   return kinds.flatMap((kind) => Object.values(PROTOCOLS).flatMap(({ ruleWords }) => ruleWords[kind] ?? []));
 }
 
-/** What rules call a request of a kind. */
+/** The word of rules for a kind of request. */
 export function ruleWord(kind: keyof RuleWords, protocol: Protocol): RuleWord {
   const word = PROTOCOLS[protocol].ruleWords[kind];
-  // A request without a word would be one that no rule can be about.
+  // Without a word, no rule could be about the request.
   if (word === undefined) throw new TypeError(`The row of ${protocol} has no word for the kind "${kind}"`);
   return word;
 }

@@ -1,5 +1,5 @@
 /**
- * Which protocol a client speaks, told from its first byte.
+ * Detects the protocol of a client from its first byte.
  *
  * @module
  */
@@ -9,22 +9,22 @@ import { type Protocol, PROTOCOLS } from "./client_protocols.ts";
 import { CLIENT_PROTOCOLS } from "./table.ts";
 
 /**
- * What a first byte says: a protocol, `tls` for a TLS hello (so that the log can say that this listener has no
+ * The meaning of a first byte: a protocol, `tls` for a TLS hello (so that the log can say that this listener has no
  * TLS), or `unknown` for everything else.
  */
 export type Detection = Protocol | "tls" | "unknown";
 
-/** RFC 8446 section 5.1: ContentType handshake, with which every TLS connection begins. */
+/** RFC 8446 section 5.1: ContentType handshake. Every TLS connection begins with it. */
 const TLS_HANDSHAKE = 0x16;
 
-/** What can be told apart. */
+/** The protocols that the first byte tells from one another. */
 const DETECTED: readonly Protocol[] = CLIENT_PROTOCOLS.filter(({ detected }) => detected).map(({ name }) =>
   name
 );
 
 /**
- * Judges the first byte and leaves it where it is; undefined while there is none. A listener that `accepts` only
- * some protocols does not know the others.
+ * Judges the first byte and leaves it in the buffer. Undefined if there is none yet. Protocols that are not in
+ * `accepts` are unknown.
  */
 export function detect(buffer: ByteBuffer, accepts: readonly Protocol[] = DETECTED): Detection | undefined {
   const first = buffer.at(0);

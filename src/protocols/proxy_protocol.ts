@@ -1,9 +1,9 @@
 /**
- * The PROXY protocol, versions 1 and 2: a header before everything else by which a load balancer tells whose
- * connection it passes on (the specification is HAProxy's, doc/proxy-protocol.txt section 2).
+ * The PROXY protocol, versions 1 and 2: a header before everything else, in which a load balancer tells whose
+ * connection it passes on (HAProxy's specification, doc/proxy-protocol.txt section 2).
  *
- * It is never guessed: whoever may send it could claim any address, so a listener expects it from the sources
- * it was told to trust and from nobody else, and from these it must come.
+ * It is never detected: a sender could claim any address. So a listener requires it from the sources that it was told
+ * to trust, and accepts it from nobody else.
  *
  * @module
  */
@@ -14,13 +14,12 @@ import type { ByteBuffer } from "../streams/byte_buffer.ts";
 import { formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6, unmapped } from "../addresses/host.ts";
 import { fromOctets, toOctets } from "./http/syntax.ts";
 
-/** What a header says. */
+/** The content of a header. */
 export interface ProxyHeader {
-  /** Whether it was text or binary. */
+  /** 1 for text, 2 for binary. */
   readonly version: 1 | 2;
   /**
-   * The client, and where it connected to. Undefined where the sender speaks for itself, or knows no
-   * addresses.
+   * The client, and the address that it connected to. Undefined if the sender speaks for itself, or knows no addresses.
    */
   readonly ends?: {
     readonly source: TcpAddress;
@@ -28,12 +27,12 @@ export interface ProxyHeader {
   };
 }
 
-/** Section 2.2. No other protocol begins like that. */
+/** Section 2.2. No other protocol begins like this. */
 const SIGNATURE = Uint8Array.of(0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A);
 
 const V1_PREFIX = toOctets("PROXY ");
 
-/** Section 2.1: the longest line, CRLF included. */
+/** Section 2.1: the longest line, with its CRLF. */
 const MAX_LINE = 107;
 
 /** Signature, version and command, family and protocol, length. */
@@ -41,15 +40,15 @@ const V2_HEADER = 16;
 
 const COMMAND = { LOCAL: 0x20, PROXY: 0x21 } as const;
 
-/** Address family and transport protocol. Datagrams do not come over a listener of ours. */
+/** Address family and transport protocol. Those for datagrams are missing: listeners take TCP and Unix streams. */
 const FAMILY = { UNSPEC: 0x00, TCP4: 0x11, TCP6: 0x21, UNIX_STREAM: 0x31 } as const;
 
 /** Two paths of 108 bytes. */
 const UNIX_LENGTH = 216;
 
 /**
- * Takes a header off the buffer; undefined while it is not complete. Throws a `Fault` as soon as it cannot
- * become one: no other byte of the connection may be trusted then.
+ * Takes a header off the buffer. Undefined while it is not complete. Throws a `Fault` as soon as it cannot become a
+ * header: no other byte of the connection can be trusted then.
  */
 export function readProxyHeader(buffer: ByteBuffer): ProxyHeader | undefined {
   const { bytes } = buffer;
@@ -100,7 +99,7 @@ function readBinary(buffer: ByteBuffer): ProxyHeader | undefined {
   const least = command === COMMAND.LOCAL ? 0 : addressLength(family);
   if (length < least) throw bad("it is too short for its addresses");
   if (bytes.length < V2_HEADER + length) return undefined;
-  // What follows the addresses are TLVs (section 2.2.1), which nobody here needs.
+  // Behind the addresses come TLVs (section 2.2.1), which are not used here.
   const addresses = buffer.take(V2_HEADER + length).subarray(V2_HEADER);
   if (command === COMMAND.LOCAL || (family !== FAMILY.TCP4 && family !== FAMILY.TCP6)) return { version: 2 };
   const size = family === FAMILY.TCP4 ? 4 : 16;
@@ -138,7 +137,7 @@ function endsOf(source: Uint8Array, from: number, destination: Uint8Array, to: n
   };
 }
 
-/** A load balancer that listens on `[::]` maps IPv4 clients into IPv6; records, rules and limits know them as IPv4. */
+/** A load balancer that listens on `[::]` maps IPv4 clients into IPv6. Records, rules and limits use the IPv4 form. */
 function formatIp(given: Uint8Array): string {
   const ip = unmapped(given);
   return ip.length === 4 ? formatIpv4(ip) : formatIpv6(ip);
@@ -148,20 +147,19 @@ function bad(why: string): Fault {
   return malformed(`The PROXY protocol header is not valid: ${why}`);
 }
 
-/** What a header is to say. */
+/** What to write into a header. */
 export interface ProxyHeaderOptions {
   /** Text or binary. */
   readonly version: 1 | 2;
   /** The client. */
   readonly source: Address;
-  /** Where it connected to. */
+  /** The address that the client connected to. */
   readonly destination: Address;
 }
 
 /**
- * Writes a header. Where one end is no IP address, as with a Unix socket, it is one without addresses:
- * `UNKNOWN`, or the command LOCAL. An IPv4 address beside an IPv6 one is mapped into it (RFC 4291 section
- * 2.5.5.2).
+ * Writes a header. If one end is not an IP address, as on a Unix socket, the header carries no addresses: it is
+ * `UNKNOWN` or the command LOCAL. An IPv4 address beside an IPv6 one is mapped into IPv6 (RFC 4291 section 2.5.5.2).
  */
 export function writeProxyHeader({ version, source, destination }: ProxyHeaderOptions): Uint8Array {
   const ends = "host" in source && "host" in destination ? addressesOf(source, destination) : undefined;

@@ -1,5 +1,5 @@
 /**
- * The table of the protocols that clients speak. A new one is a file with its codec and its row, and a line here.
+ * The table of client protocols. To add one: a file with its codec and its row, and a line here.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { LINE } from "./line/line.ts";
 import { SOCKS4 } from "./socks/socks4.ts";
 import { SOCKS5 } from "./socks/socks5.ts";
 
-/** In the order in which people are told of them. */
+/** In the order in which messages list them. */
 export const CLIENT_PROTOCOLS = [
   HTTP,
   SOCKS4,

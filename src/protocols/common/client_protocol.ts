@@ -1,6 +1,6 @@
 /**
- * What the rest of the program knows of a protocol that clients speak. Each codec exports its own row, and
- * `client_protocols.ts` lists them.
+ * What the rest of the program knows of a protocol that clients speak. Each codec exports its own row, and `table.ts`
+ * lists them.
  *
  * @module
  */
@@ -8,33 +8,33 @@
 import type { Fault } from "../../faults.ts";
 import type { Handshake, HandshakeOptions } from "./handshake.ts";
 
-/** One protocol, described once. */
+/** The row of one protocol. */
 export interface ClientProtocol<Name extends string = string, Word extends string = string> {
-  /** What listeners, records and metrics call it. */
+  /** The name in listeners, records and metrics. */
   readonly name: Name;
   /** Whether a client of this protocol may begin with the byte. */
   readonly begins: (first: number) => boolean;
-  /** Whether the first byte tells it from the others. Where it does not, the protocol needs a listener of its own. */
+  /** Whether the first byte tells the protocol from the others. If not, the protocol needs a listener of its own. */
   readonly detected: boolean;
-  /** Whether a connection carries one request after another, so that a client may be silent between two. */
+  /** Whether a connection carries one request after another. Then a client may be silent between two of them. */
   readonly persistent: boolean;
   /** Makes the codec for one request. */
   readonly Handshake: new (options: HandshakeOptions) => Handshake<Name>;
-  /** What rules call its requests. */
+  /** The words for its requests in rules. */
   readonly ruleWords: RuleWords<Word>;
-  /** The number in the answer that opens a tunnel, for the record; undefined where the client is told nothing. */
+  /** The number in the answer that opens a tunnel, for the record. Undefined if the client gets no answer. */
   readonly established: number | undefined;
-  /** The number in the answer that tells of a fault, for the record; undefined where the client is told nothing. */
+  /** The number in the answer to a fault, for the record. Undefined if the client gets no answer. */
   readonly refused: (fault: Fault) => number | undefined;
-  /** The scheme of URLs by which programs are pointed at such a proxy. */
+  /** The scheme of the URLs that point programs at such a proxy. */
   readonly urlSchemes: { readonly plain: string; readonly tls: string };
-  /** What a proxy auto-config file calls such a proxy; undefined where browsers do not speak the protocol. */
+  /** The word for such a proxy in a proxy auto-config file. Undefined if browsers do not speak the protocol. */
   readonly browserWords?: { readonly plain: string; readonly tls: string };
 }
 
-/** What rules call each kind of request. A kind that the protocol does not have has no word. */
+/** The word of rules for each kind of request. Undefined for kinds that the protocol does not have. */
 export interface RuleWords<Word extends string = string> {
-  /** A tunnel for bytes. The ports of `--connect-port` hold for whatever this word names. */
+  /** A tunnel for bytes. `--connect-port` limits the ports of the requests with this word. */
   readonly tunnel: Word;
   /** One HTTP request. */
   readonly exchange?: Word;

@@ -1,8 +1,8 @@
 /**
- * The other side of a handshake: what this proxy says to the next one so that it opens a tunnel.
+ * The counterpart of a handshake: what this proxy says to an upstream so that it opens a tunnel.
  *
- * A connector is a pure codec like a `Handshake`: bytes in, events out. One object opens one tunnel. Nothing
- * behind the last reply is taken off the buffer: what the target says first belongs to the tunnel.
+ * A connector is a pure codec like a `Handshake`: bytes in, events out. One object opens one tunnel. It takes nothing
+ * behind the last reply off the buffer, because the first bytes of the target belong to the tunnel.
  *
  * @module
  */
@@ -12,51 +12,48 @@ import type { TcpAddress } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { Credentials } from "./handshake.ts";
 
-/** What a connector has understood. */
+/** What a connector has read. */
 export type ConnectorEvent =
-  /** The next proxy waits for these bytes. */
+  /** The upstream waits for these bytes. */
   | { readonly type: "send"; readonly bytes: Uint8Array }
-  /** The tunnel stands: what follows comes from the target. */
+  /** The tunnel is open: what follows comes from the target. */
   | { readonly type: "established" };
 
-/** The tunnel stands. */
+/** The tunnel is open. */
 export const ESTABLISHED: ConnectorEvent = { type: "established" };
 
-/** This proxy's way through the next one, in one protocol. */
+/** Opens a tunnel through an upstream, in one protocol. */
 export interface Connector {
-  /** Whether the target has been named: what happens from then on may be the target's doing. */
+  /** Whether the target has been named. From then on, a failure may be the target's doing. */
   readonly asked: boolean;
-  /** What is said first. */
+  /** The first message. */
   start(): Uint8Array;
   /**
-   * Takes what it understands off the buffer. Undefined: needs more bytes. Throws an {@linkcode
-   * UpstreamFault} for a proxy that fails or that does not speak the protocol, and any other `Fault` where it
-   * refuses the target.
+   * Takes what it understands off the buffer. Undefined: needs more bytes. Throws an {@linkcode UpstreamFault} if the
+   * upstream fails or does not speak the protocol, and any other `Fault` if it refuses the target.
    */
   read(buffer: ByteBuffer): ConnectorEvent | undefined;
 }
 
-/** What a connector is to ask for. */
+/** What a connector asks for. */
 export interface ConnectorOptions {
-  /** Where the tunnel is to lead: a name or an IP address, and a port. */
+  /** The target of the tunnel: a name or an IP address, and a port. */
   readonly target: TcpAddress;
-  /** Who we say we are. */
+  /** The user that we log in as. */
   readonly credentials?: Credentials;
 }
 
 /**
- * The next proxy has failed, whatever the target: it cannot be reached, does not speak the protocol, does not
- * know us, or says that it is out of order. Another one may do better.
+ * The upstream has failed, whatever the target: it cannot be reached, does not speak the protocol, does not know us, or
+ * says that it is out of order. Another upstream may do better.
  */
 export class UpstreamFault extends Fault {
-  /** What has failed; by this the type is none that every `Fault` has. */
+  /** Tells this type from `Fault` in the compiler, which would otherwise take every `Fault` for one. */
   readonly failed = "upstream";
-  /** Whether the target may have brought it about: it is no evidence against the upstream by itself. */
+  /** Whether the target may have caused the failure. Then it is no evidence against the upstream by itself. */
   readonly doubtful: boolean;
 
-  /**
-   * SOCKS clients are told a general failure: a reply such as 05, connection refused, would blame the target.
-   */
+  /** The SOCKS5 reply is a general failure: one such as 05, connection refused, would blame the target. */
   constructor(
     code: FaultCode,
     message?: string,

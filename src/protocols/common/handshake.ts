@@ -1,8 +1,8 @@
 /**
- * What every protocol that a client may speak looks like to the state machine.
+ * The codec of a client's protocol, as the state machine sees it.
  *
- * A handshake is a pure codec: bytes in, events out, bytes for each answer; it awaits nothing. One object serves
- * one request, so what a protocol has to remember between two messages (SOCKS5's negotiated method) lives in it.
+ * A handshake is a pure codec: bytes in, events out, bytes for each answer; it awaits nothing. One object serves one
+ * request, so it also holds what the protocol remembers between two messages (SOCKS5's negotiated method).
  *
  * @module
  */
@@ -13,94 +13,94 @@ import type { Address, TcpAddress } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { HttpRequest } from "../http/message.ts";
 
-/** A user name and password as the client gave them. */
+/** The user name and password that the client gave. */
 export interface Credentials {
-  /** Who the client says it is. */
+  /** The user that the client says it is. */
   readonly user: string;
-  /** How it would prove that. */
+  /** The password, which should prove that. */
   readonly password: string;
 }
 
-/** A wish for a tunnel: bytes both ways, whatever they mean. */
+/** Asks for a tunnel: bytes both ways, whatever they mean. */
 export interface TunnelRequest {
   readonly kind: "tunnel";
-  /** The proxies that the request has been through, this one included, as the value of Via. */
+  /** The value of Via: the proxies that the request has been through, including this one. */
   readonly via?: string;
-  /** The name or address as the client gave it, and the port. */
+  /** The name or address that the client gave, and the port. */
   readonly target: TcpAddress;
 }
 
-/** A wish for datagrams (SOCKS5's UDP ASSOCIATE), each of which will name its own target. */
+/** Asks for datagrams (SOCKS5's UDP ASSOCIATE). Each datagram names its own target. */
 export interface AssociationRequest {
   readonly kind: "association";
-  /** Where the client will send from, as far as it knows: 0.0.0.0 and port 0 when it does not. */
+  /** The address from which the client will send. 0.0.0.0 and port 0 if it does not know. */
   readonly target: TcpAddress;
 }
 
-/** A wish for one HTTP response. */
+/** Asks for one HTTP response. */
 export interface ExchangeRequest {
   readonly kind: "exchange";
   readonly target: TcpAddress;
   readonly http: HttpRequest;
 }
 
-/** A request that the proxy answers itself: it reached its last hop, or is about the proxy. */
+/** A request that the proxy answers itself: this proxy is its last hop, or it is for one of the proxy's own pages. */
 export interface OwnRequest {
   readonly kind: "own";
   readonly http: HttpRequest;
-  /** The path and query of a page of the proxy's own; undefined where it is about the proxy as a hop. */
+  /** The path and query of one of the proxy's own pages. Undefined: the request is for the proxy as a hop. */
   readonly page?: string;
 }
 
 /** What a client may ask for. */
 export type ProxyRequest = TunnelRequest | AssociationRequest | ExchangeRequest | OwnRequest;
 
-/** What a handshake has understood. */
+/** What a handshake has read. */
 export type HandshakeEvent =
   /** The client waits for these bytes before it says more. */
   | { readonly type: "reply"; readonly bytes: Uint8Array }
-  /** Who the client says it is; undefined when it said nothing where something was wanted. */
+  /** The credentials of the client. Undefined if they were required and the client gave none. */
   | { readonly type: "credentials"; readonly credentials: Credentials | undefined }
   | { readonly type: "request"; readonly request: ProxyRequest };
 
-/** How a refusal is told. */
+/** How to tell a client of a refusal. */
 export interface Refusal {
-  /** What the client is sent before the close; may be empty. */
+  /** The bytes to send before the close; may be empty. */
   readonly bytes: Uint8Array;
-  /** The status in it, where it is not the fault's own. */
+  /** The status in these bytes, if it is not the fault's own. */
   readonly status?: number;
-  /** Whether the same connection may try again, as after a 407. */
+  /** Whether the client may try again on the same connection, as after a 407. */
   readonly retryable: boolean;
 }
 
-/** One client's way from its first byte to its request, in one protocol. */
+/** Reads one request of a client, from the first byte, in one protocol. */
 export interface Handshake<Name extends string = string> {
   /** The name of the protocol. */
   readonly protocol: Name;
-  /** What is known of a request that is not complete, or was not understood; nothing where it has not begun. */
+  /** What is known of a request that is not complete, or was not understood. Undefined before it has begun. */
   readonly asked?: { readonly method: string; readonly target: string } | undefined;
-  /** Takes what it understands off the buffer. Undefined: needs more bytes. Throws a `Fault` on what no grammar allows. */
+  /** Takes what it understands off the buffer. Undefined: needs more bytes. Throws a `Fault` for invalid bytes. */
   read(buffer: ByteBuffer): HandshakeEvent | undefined;
-  /** What is sent when the credentials were accepted, before the request; empty where the protocol says nothing. */
+  /** The answer to accepted credentials, before the request is read. Empty if the protocol has none. */
   accepted(): Uint8Array;
   /**
-   * What is sent when the tunnel stands. `bound` is the proxy's own address on the way to the target, or where it takes
-   * the datagrams of an association.
+   * The answer that opens a tunnel. `bound` is the proxy's own address on the way to the target or, for an association,
+   * the address that takes its datagrams.
    */
   established(bound: Address): Uint8Array;
-  /** How a fault is told, at any point of the handshake or before the first byte of an answer. */
+  /** The answer to a fault, at any point of the handshake or before the first byte of an answer. */
   refused(fault: Fault): Refusal;
 }
 
-/** What a handshake has to know of the proxy that it serves. */
+/** What a handshake has to know of its proxy. */
 export interface HandshakeOptions {
-  /** Whether a client must say who it is before its request. */
+  /** Whether a client has to log in before its request. */
   readonly credentialsRequired: boolean;
-  /** How HTTP clients say who they are: user and password, or a bearer token, which stands as the password. */
+  /** How HTTP clients log in: with user and password, or with a bearer token, which takes the place of the password. */
   readonly scheme?: "Basic" | "Bearer";
-  /** What is in force for this client: a reload may replace it between two requests. */
+  /** The settings in force for this client. A reload may replace them between two requests. */
   readonly settings: Settings;
-  /** What the operator finds in the log: the connection's id. */
+  /** A reference that the operator finds in the log: the connection's id. */
   readonly reference: string;
   /** Now, for Date fields. */
   readonly date: () => Date;

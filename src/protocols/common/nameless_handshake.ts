@@ -1,5 +1,5 @@
 /**
- * What SOCKS4 and the line have in common: one request, and no way for a client to prove who it is.
+ * What SOCKS4 and `line` share: one request, and no credentials.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import type { Address } from "../../runtime/contract.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import type { Handshake, HandshakeEvent, HandshakeOptions, Refusal, TunnelRequest } from "./handshake.ts";
 
-/** What a conversation waits for, in the order in which it comes to it. */
+/** What the handshake waits for. The stages come in this order. */
 type Stage =
-  /** The first byte, to say that this protocol has no credentials. */
+  /** The first byte, after which it reports that there are no credentials. */
   | "identifying"
-  /** `accepted()`: until then no byte is read. */
+  /** `accepted()`. No byte is read before it. */
   | "judging"
   /** The request. */
   | "requesting"
@@ -31,7 +31,7 @@ export abstract class NamelessHandshake<Name extends string> implements Handshak
     this.#stage = credentialsRequired ? "identifying" : "requesting";
   }
 
-  /** See `Handshake`. Where credentials are required, the first event says that there are none. */
+  /** See `Handshake`. If credentials are required, the first event reports that there are none. */
   read(buffer: ByteBuffer): HandshakeEvent | undefined {
     if (this.#stage === "identifying" && buffer.length > 0) {
       this.#stage = "judging";
@@ -43,10 +43,10 @@ export abstract class NamelessHandshake<Name extends string> implements Handshak
     return { type: "request", request };
   }
 
-  /** Takes the request off the buffer; undefined while it is not whole. Throws a `Fault` on what is none. */
+  /** Takes the request off the buffer. Undefined while it is not whole. Throws a `Fault` if it is malformed. */
   protected abstract readRequest(buffer: ByteBuffer): TunnelRequest | undefined;
 
-  /** Nothing is said of accepted credentials; whoever accepts none at all knows the client by other means. */
+  /** The protocol has no answer for this. The authenticator may have accepted the client by its address alone. */
   accepted(): Uint8Array {
     if (this.#stage !== "judging") throw new Error(`Cannot accept credentials while ${this.#stage}`);
     this.#stage = "requesting";

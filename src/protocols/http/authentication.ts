@@ -1,7 +1,7 @@
 /**
- * Authentication that lets in a connection, and not each request by itself: NTLM, and Negotiate (RFC 4559).
+ * Authentication of a connection, and not of each request: NTLM, and Negotiate (RFC 4559).
  *
- * Every other client whose request went over that connection would go as the one who was let in.
+ * If another client's request went over that connection, the origin would take it for the authenticated client's.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const BINDING = /(?:^|,)[ \t]*(ntlm|negotiate)(?=[ \t,]|$)/i;
 /** The schemes that this proxy speaks itself. */
 const OURS = /(?:^|,)[ \t]*(?:basic|bearer)(?=[ \t,]|$)/i;
 
-/** The first scheme of a field that binds a connection; undefined where there is none. */
+/** The first scheme in a field that authenticates a connection. Undefined if there is none. */
 export function bindingScheme(fields: Fields, name: string): string | undefined {
   if (!fields.has(name)) return undefined;
   for (const value of fields.all(name)) {
@@ -25,13 +25,13 @@ export function bindingScheme(fields: Fields, name: string): string | undefined 
   return undefined;
 }
 
-/** Whether an origin may have let a connection in by this request, or begins to. */
+/** Whether an origin may have authenticated a connection with this request, or begins to. */
 export function bindsConnection(request: RequestHead, response: ResponseHead): boolean {
   return bindingScheme(response.fields, "www-authenticate") !== undefined ||
     bindingScheme(request.fields, "authorization") !== undefined;
 }
 
-/** The scheme that a proxy asks for where it takes none that this proxy speaks. */
+/** The scheme that a proxy asks for, if it asks for none that this proxy speaks. */
 export function foreignScheme(fields: Fields): string | undefined {
   if (fields.all("proxy-authenticate").some((value) => OURS.test(value))) return undefined;
   return bindingScheme(fields, "proxy-authenticate");

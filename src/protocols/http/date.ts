@@ -7,7 +7,7 @@
 let second = NaN;
 let text = "";
 
-/** A date as a Date field has it: IMF-fixdate. Made once a second. */
+/** A date in the form of a Date field: IMF-fixdate. Written anew once a second. */
 export function httpDate(date: Date): string {
   const now = Math.floor(date.getTime() / 1000);
   if (now !== second) {

@@ -1,5 +1,5 @@
 /**
- * Field lines: parsed, looked up, written (RFC 9110 section 5, RFC 9112 section 5).
+ * Field lines: parsing, looking up, writing (RFC 9110 section 5, RFC 9112 section 5).
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface FieldLine {
   readonly value: string;
 }
 
-/** Where a line stands, as `Name: value`, in a text that may have others before and behind it. */
+/** The place of a line `Name: value` in a text that may hold others before and behind it. */
 export interface Place {
   readonly text: string;
   readonly start: number;
@@ -26,7 +26,7 @@ export interface Place {
 
 const NO_VALUES: readonly string[] = [];
 
-/** Takes the lines of a section one after the other; see {@linkcode Fields}. */
+/** Takes the lines of a section one by one; see {@linkcode Fields}. */
 export interface FieldSink {
   readonly length: number;
   place(key: string, place: Place): void;
@@ -59,13 +59,13 @@ export class Fields implements FieldSink, Iterable<FieldLine> {
     this.place(key, { text, start: 0, end: text.length });
   }
 
-  /** Adds a line that stands in a text already, by its name in lower case. */
+  /** Adds a line that is part of a text. `key` is its name in lower case. */
   place(key: string, place: Place): void {
     this.#keys.push(key);
     this.#places.push(place);
   }
 
-  /** Adds to the value of the last line, as an obs-fold does. */
+  /** Appends to the value of the last line, as an obs-fold does. */
   extendLast(more: string): void {
     if (more === "") return;
     const key = this.#keys.pop()!;
@@ -105,23 +105,26 @@ export class Fields implements FieldSink, Iterable<FieldLine> {
     return values.length === 0 ? NO_VALUES : listElements(values.join(",").toLowerCase());
   }
 
-  /** The values of all such lines, the empty ones aside, and an element behind them, as one list (RFC 9110 section 5.3). */
+  /** The values of all such lines, without empty ones, and then the element, as one list (RFC 9110 section 5.3). */
   listWith(key: string, element: string): string {
     if (!this.has(key)) return element;
     return [...this.all(key).filter((value) => value !== ""), element].join(", ");
   }
 
-  /** The lines whose lower-case name passes. */
+  /** The lines for whose lower-case name `keep` returns true. */
   filter(keep: (key: string) => boolean): Fields {
     const kept = new Fields();
     this.#keys.forEach((key, i) => keep(key) && kept.place(key, this.#places[i]));
     return kept;
   }
 
-  /** The section as it goes onto the wire, each line with its CRLF: all of them, or those whose lower-case name passes. */
+  /**
+   * The section as it is sent, each line with its CRLF: all lines, or those for whose lower-case name `passes` returns
+   * true.
+   */
   toString(passes: (key: string) => boolean = () => true): string {
     let written = "";
-    // Lines that arrived one CRLF behind the other are copied together.
+    // Lines that arrived directly one behind the other are copied together.
     let [from, to] = [0, 0];
     let source = "";
     for (let i = 0; i < this.#keys.length; i++) {
@@ -145,7 +148,7 @@ export class Fields implements FieldSink, Iterable<FieldLine> {
   }
 }
 
-/** What the reader of a field line lets pass: a response is mended where RFC 9112 says so, a request never. */
+/** How to read a field line. A response is mended where RFC 9112 says so; a request never is. */
 export interface FieldLineOptions {
   readonly mend: boolean;
 }
@@ -160,8 +163,8 @@ export interface ReceivedLines {
 /**
  * Reads one field line, from `start` to its line end at `end`, into a section.
  *
- * In a request white space before the colon and obs-fold are refused (RFC 9112 sections 5.1 and 5.2: both have been
- * used for smuggling); in a response the one is removed and the other becomes a space.
+ * In a request, white space before the colon and obs-fold are refused (RFC 9112 sections 5.1 and 5.2), because both
+ * have been used for smuggling. In a response, the white space is removed and obs-fold becomes a space.
  */
 export function readFieldLine(
   { octets, text }: ReceivedLines,
@@ -178,7 +181,7 @@ export function readFieldLine(
   } else readUnusualLine(text.slice(start, end), into, mend);
 }
 
-/** Whether a name has behind it just what we would write there: a colon, a space, and a value that is in order. */
+/** Whether the octets behind a name are what we would write: a colon, a space, and a valid value. */
 function isPlainValue(octets: Uint8Array, from: number, end: number): boolean {
   const first = from + ": ".length;
   if (octets[from] !== COLON || octets[from + 1] !== SP || first >= end) return false;

@@ -1,7 +1,7 @@
 /**
- * Who a request was forwarded for (RFC 7239, and X-Forwarded-For before it).
+ * The fields that tell for whom a request was forwarded (RFC 7239, and X-Forwarded-For before it).
  *
- * Off unless asked for: an origin has no need to know where a proxy's clients are.
+ * Off by default: an origin has no need to know the addresses of a proxy's clients.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Address } from "../../runtime/contract.ts";
 import type { ForwardedMode } from "../../settings/http.ts";
 import { Fields } from "./fields.ts";
 
-/** What is told of a client, and which. */
+/** What to tell, and of which client. */
 export interface ForwardedOptions {
   readonly mode: ForwardedMode;
   readonly client: Address;
@@ -19,12 +19,12 @@ export interface ForwardedOptions {
 const FORWARDED = "forwarded";
 const X_FORWARDED_FOR = "x-forwarded-for";
 
-/** Whether a field, by its name in lower case, tells who a request was forwarded for. */
+/** Whether a field tells for whom a request was forwarded. `key` is its name in lower case. */
 export function isForwardedField(key: string): boolean {
   return key === FORWARDED || key === X_FORWARDED_FOR;
 }
 
-/** The header section as the mode would have it. */
+/** The header section that the mode asks for. */
 export function forwardedFor(
   fields: Fields,
   { mode, client }: ForwardedOptions,
@@ -38,7 +38,7 @@ export function forwardedFor(
   return others;
 }
 
-/** RFC 7239 section 6: an IPv6 address in brackets, and quoted for them; `unknown` behind a Unix socket. */
+/** RFC 7239 section 6: an IPv6 address is in brackets, and therefore quoted. A client on a Unix socket is `unknown`. */
 function node(client: Address): string {
   if ("path" in client) return "unknown";
   return client.host.includes(":") ? `"[${client.host}]"` : client.host;

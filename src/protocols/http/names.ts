@@ -1,10 +1,10 @@
 /**
- * The field names of everyday, in lower case: one string for each, found without making another.
+ * Common field names in lower case. A name is looked up without making a string, and each is the same string each time.
  *
  * @module
  */
 
-/** All of them. */
+/** All common names. */
 export const KNOWN_NAMES: readonly string[] =
   `accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-credentials
   access-control-allow-headers access-control-allow-methods access-control-allow-origin access-control-expose-headers
@@ -20,7 +20,7 @@ export const KNOWN_NAMES: readonly string[] =
   user-agent vary via www-authenticate x-content-type-options x-forwarded-for x-forwarded-host x-forwarded-proto
   x-frame-options x-powered-by x-request-id x-requested-with x-xss-protection`.split(/\s+/);
 
-/** Found by trial, so that no two of them share a slot. */
+/** Found by trial: with these, no two names share a slot. */
 const [SLOTS, FACTOR] = [2048, 67];
 
 const TABLE: (string | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -30,19 +30,21 @@ for (const name of KNOWN_NAMES) {
   TABLE[slot] = name;
 }
 
-/** Goes on, from 0, with a character of a name in lower case; behind the last one it is where the name is looked for. */
+/**
+ * Adds a character of a name in lower case to a slot; begin with 0. After the last character, the name is in that slot.
+ */
 export function nextSlot(slot: number, lower: number): number {
   return (slot * FACTOR + lower) & (SLOTS - 1);
 }
 
-/** The name in lower case whose octets those are, if it is known. */
+/** The common name that these octets spell, in lower case. Undefined if they spell none. */
 export function knownName(
   octets: Uint8Array,
   { start, end, slot }: { readonly start: number; readonly end: number; readonly slot: number },
 ): string | undefined {
   const name = TABLE[slot];
   if (name === undefined || name.length !== end - start) return undefined;
-  // 0x20 makes an upper-case letter one in lower case, and no other character of a token a letter or a hyphen.
+  // 0x20 turns an upper-case letter into lower case. It turns no other character of a token into a letter or a hyphen.
   for (let i = 0; i < name.length; i++) {
     if ((octets[start + i] | 0x20) !== name.charCodeAt(i)) return undefined;
   }

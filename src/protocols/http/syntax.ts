@@ -17,7 +17,7 @@ export const HTAB = 0x09;
 
 const TOKEN_CHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** Octet → the same in lower case, where it may be in a token. */
+/** For each octet that a token may have, the same octet in lower case; otherwise 0. */
 const TCHAR = new Uint8Array(256);
 for (let i = 0; i < TOKEN_CHARS.length; i++) {
   TCHAR[TOKEN_CHARS.charCodeAt(i)] = TOKEN_CHARS.toLowerCase().charCodeAt(i);
@@ -40,11 +40,12 @@ export function isToken(text: string): boolean {
 }
 
 /**
- * Octets as text, one character each, so that nothing is lost or changed on the way through
- * (RFC 9112 section 2.2: octets, not Unicode). `TextDecoder("latin1")` is windows-1252 and would change 0x80-0x9F.
+ * Octets as text, one character each, so that nothing is lost or changed (RFC 9112 section 2.2: octets, not Unicode).
+ * `TextDecoder("latin1")` is windows-1252 and would change 0x80-0x9F.
  */
 export function fromOctets(bytes: Uint8Array): string {
-  // In ASCII UTF-8 is one octet for each character, and engines read it fast: nothing is shortened or replaced.
+  // ASCII in UTF-8 has one octet for each character, and engines decode it fast. Equal lengths and no U+FFFD prove
+  // ASCII.
   const ascii = UTF_8.decode(bytes);
   if (ascii.length === bytes.length && ascii.indexOf("\uFFFD") < 0) return ascii;
   let text = "";
@@ -54,10 +55,10 @@ export function fromOctets(bytes: Uint8Array): string {
   return text;
 }
 
-/** Text whose characters are octets, as octets: a view, whose buffer holds other people's bytes as well. */
+/** Text with one character for each octet, as octets: a view, whose buffer holds the bytes of others, too. */
 export function toOctets(text: string): Uint8Array<ArrayBuffer> {
   const bytes = cutBytes(text.length);
-  // The same the other way round: what is not ASCII takes two octets, so that not all of it would find room.
+  // The reverse: characters beyond ASCII take two octets, so some of the text would not fit.
   if (ENCODER.encodeInto(text, bytes).read === text.length) return bytes;
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
@@ -66,12 +67,14 @@ export function toOctets(text: string): Uint8Array<ArrayBuffer> {
 const UTF_8 = new TextDecoder();
 const ENCODER = new TextEncoder();
 
-/** The elements of a comma-separated list, trimmed, the empty ones left out (RFC 9110 section 5.6.1). */
+/** The elements of a comma-separated list, trimmed, without empty ones (RFC 9110 section 5.6.1). */
 export function listElements(value: string): string[] {
   return value.split(",").map(trimmed).filter((element) => element !== "");
 }
 
-/** Without OWS at its ends. `trim()` would take the octet 0xA0 along, and a regular expression n² steps. */
+/**
+ * Removes OWS from both ends. `trim()` would also remove the octet 0xA0, and a regular expression would take n² steps.
+ */
 function trimmed(text: string): string {
   let start = 0;
   let end = text.length;

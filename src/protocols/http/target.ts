@@ -9,15 +9,15 @@ import type { TcpAddress } from "../../runtime/contract.ts";
 import { parseHost } from "../../addresses/host.ts";
 import { splitHostPort } from "../../addresses/host_port.ts";
 
-/** The port of `http` where none is given (RFC 9110 section 4.2.1). */
+/** The default port of `http` (RFC 9110 section 4.2.1). */
 const HTTP_PORT = 80;
 
-/** For programs that send `GET https://…`: the proxy would see, and have to be trusted with, what TLS is to hide from it. */
+/** Advice for programs that send `GET https://…`. The proxy would see what TLS is to hide from it. */
 const HTTPS_ADVICE =
   "It asks for an https page as if for an http one. Set the program to open a tunnel for https: it sends " +
   "CONNECT with the host and port, such as CONNECT example.com:443, and speaks TLS inside.";
 
-/** A request target in one of its four forms. */
+/** A request target, in one of its four forms. */
 export type RequestTarget =
   | {
     readonly form: "absolute";
@@ -29,7 +29,7 @@ export type RequestTarget =
   | { readonly form: "asterisk" }
   | { readonly form: "origin"; readonly path: string };
 
-/** Reads a target; the method decides which forms it may have (sections 3.2.3 and 3.2.4). */
+/** Reads a target. The method decides which forms it may have (sections 3.2.3 and 3.2.4). */
 export function parseTarget(target: string, method: string): RequestTarget {
   if (method === "CONNECT") {
     const address = parseAuthority(target);
@@ -47,7 +47,7 @@ export function parseTarget(target: string, method: string): RequestTarget {
 }
 
 function absoluteForm(target: string, method: string): RequestTarget {
-  // The last part takes whatever is left: an expression that could fail behind it would take n² steps to do so.
+  // The last part takes all that is left: if the expression could fail behind it, it would take n² steps.
   const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(target) ?? [];
   if (scheme === undefined || rest.includes("#")) {
     throw malformed("The request target is no URI that a proxy can use");
@@ -62,21 +62,24 @@ function absoluteForm(target: string, method: string): RequestTarget {
   return { form: "absolute", address: { host, port }, authority, path: originForm(rest, method) };
 }
 
-/** RFC 9112 sections 3.2.1 and 3.2.4: path and query octet for octet; an empty path is `/`, or `*` for OPTIONS. */
+/**
+ * RFC 9112 sections 3.2.1 and 3.2.4: keeps path and query octet for octet. An empty path becomes `/`, or `*` for
+ * OPTIONS.
+ */
 function originForm(rest: string, method: string): string {
   if (rest.startsWith("/")) return rest;
   return rest === "" && method === "OPTIONS" ? "*" : `/${rest}`;
 }
 
 /**
- * Reads `host [ ":" port ]`. User information is an error (RFC 9110 section 4.2.4): it hides where a request goes.
- * The port is undefined when there is none, or an empty one.
+ * Reads `host [ ":" port ]`. User information is an error (RFC 9110 section 4.2.4), because it hides where a request
+ * goes. The port is undefined if there is none, or an empty one.
  */
 export function parseAuthority(authority: string): { host: string; port: number | undefined } {
   const { host: given = "", bracketed, port } = splitHostPort(authority) ?? {};
   const isPort = port === undefined || /^[0-9]*$/.test(port);
   if (isPort && bracketed && !given.includes(":")) throw malformed("The address in brackets is not IPv6");
-  // Only brackets tell the colons of an IPv6 address from that before the port.
+  // Without brackets, the colons of an IPv6 address look like the one before the port.
   const host = isPort && (bracketed || !given.includes(":")) ? parseHost(given) : undefined;
   if (host === undefined) throw malformed("The target's host is not valid");
   if (port === undefined || port === "") return { host, port: undefined };

@@ -1,5 +1,5 @@
 /**
- * The proxy's own HTTP answers. Nothing of the request is repeated in them (CVE-2025-62168 of another proxy).
+ * The proxy's own HTTP answers. They repeat nothing of the request (CVE-2025-62168 of another proxy).
  *
  * @module
  */
@@ -30,34 +30,34 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** The answer to CONNECT; a 2xx has no body, so it has no length (RFC 9110 section 9.3.6). */
+/** The answer to CONNECT. A 2xx to it has no body, so it has no length (RFC 9110 section 9.3.6). */
 export const CONNECTION_ESTABLISHED: Uint8Array = toOctets("HTTP/1.1 200 Connection established\r\n\r\n");
 
-/** How an answer is dressed. */
+/** How to write an answer. */
 export interface AnswerOptions {
   /** The token that names this deployment. */
   readonly name: string;
   readonly date: Date;
-  /** HEAD gets the head alone. */
+  /** HEAD gets only the head. */
   readonly bodyless: boolean;
   readonly persistent: boolean;
-  /** Whether the client said that it would rather have HTML, as browsers do. */
+  /** Whether the client prefers HTML, as browsers do. */
   readonly html: boolean;
-  /** Whom a client may ask that was refused: the operator's words. */
+  /** The operator's text that tells a refused client whom to ask. */
   readonly contact: string | undefined;
-  /** What the operator finds in the log: the connection's id. */
+  /** A reference that the operator finds in the log: the connection's id. */
   readonly reference: string;
 }
 
-/** The answer to a request that the proxy answers in its own name: OPTIONS that has reached its last hop. */
+/** The proxy's own answer to an OPTIONS that has reached its last hop. */
 export function ownAnswer(options: Pick<AnswerOptions, "date" | "persistent">): Uint8Array {
   const fields = ["Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", "Content-Length: 0"];
   return head(200, fields, options);
 }
 
 /**
- * What a stranger is told where the proxy is disguised. 404 is the answer of any web server that has no such page, 400
- * that of one that cannot read the request. Nothing in it is a proxy's.
+ * The answer of a disguised proxy to a stranger. Web servers send 404 if they have no such page, and 400 if they cannot
+ * read the request. Nothing in the answer shows that it is a proxy's.
  */
 export function strangerAnswer(
   status: 400 | 404,
@@ -74,8 +74,8 @@ function strangerPage(status: 400 | 404): string {
 }
 
 /**
- * Whether a disguised proxy has taken us for a stranger. What a target answers comes with the proxy's Via, and this
- * comes without.
+ * Whether a disguised proxy has taken us for a stranger. The answer of a target comes with the proxy's Via, and this
+ * one comes without.
  */
 export function isStrangerAnswer({ status, fields }: Pick<ResponseHead, "status" | "fields">): boolean {
   return (status === 404 || status === 400) && !fields.has("via") && !fields.has("proxy-status") &&
@@ -83,7 +83,7 @@ export function isStrangerAnswer({ status, fields }: Pick<ResponseHead, "status"
     fields.get("content-length") === String(strangerPage(status).length);
 }
 
-/** What a page of the proxy's own is made of. */
+/** A page of the proxy itself. */
 export interface Page {
   readonly status: number;
   /** Its media type; the character set is UTF-8. */
@@ -92,8 +92,9 @@ export interface Page {
 }
 
 /**
- * What browsers are told of the proxy's own text. It runs no scripts, loads nothing, submits nothing and stands in no
- * frame. Pages of other sites can neither embed it (Fetch, Cross-Origin-Resource-Policy) nor keep a hold of its window.
+ * Fields that protect the proxy's own pages in browsers. A page runs no scripts, loads nothing, submits nothing and
+ * cannot be framed. Other sites' pages can neither embed it (Fetch, Cross-Origin-Resource-Policy) nor control its
+ * window.
  */
 const ISOLATION = [
   "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
@@ -119,7 +120,7 @@ export function pageAnswer(
   return options.bodyless ? bytes : concat(bytes, octets);
 }
 
-/** The answer that tells a fault: what happened and what to do, and never more than the client may know. */
+/** The answer to a fault: what happened and what to do. It never tells more than the client may know. */
 export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
   const { registered } = FAULTS[fault.code];
   const { happened, advice, party } = fault;
@@ -133,10 +134,11 @@ export function faultAnswer(fault: Fault, options: AnswerOptions): Uint8Array {
     `Content-Length: ${body.length}`,
     "Cache-Control: no-store",
   ];
-  // A browser shows an error page in the name of the site that was asked for.
+  // A browser shows an error page as a page of the site that was asked for.
   if (options.html) fields.push(...ISOLATION);
   if (registered) {
-    // The codes of RFC 9209 speak of the next hop, which may be the target or another proxy; which proxy is for the log.
+    // The codes of RFC 9209 are about the next hop: the target or another proxy. Which proxy it is stands in the log
+    // only.
     const details = party === "next proxy" ? '; details="next proxy"' : "";
     fields.push(`Proxy-Status: ${options.name}; error=${fault.code}${details}`);
   }
@@ -161,17 +163,17 @@ function head(
   return toOctets(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Whom to ask, and what to tell them; where it is not for the client or the target to mend it. */
+/** Whom to ask, and what to tell them, if neither the client nor the target can mend the fault. */
 function helpLines({ blame, code, party }: Fault, { contact, reference }: AnswerOptions): string[] {
   const lines = contact === undefined ? [] : [`Contact: ${contact}`];
-  // All refusals of credentials are alike.
+  // All refusals of credentials look the same.
   if (code === "proxy_authentication_required") return lines;
   return blame === "policy" || blame === "proxy" || party === "next proxy"
     ? [...lines, `Reference: ${reference}`]
     : [];
 }
 
-/** Text as HTML shows it, also within quotes. */
+/** Text with its special characters escaped for HTML, also within quotes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

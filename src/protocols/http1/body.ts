@@ -14,20 +14,20 @@ import type { BodyEvent } from "../http/sides.ts";
 import { MAX_FIELDS, SectionReader, type SectionRules, takeLine } from "./head.ts";
 import { CR, isBlank, LF, toOctets } from "../http/syntax.ts";
 
-/** Reads one body. After its `end` the buffer holds what follows the message. */
+/** Reads one body. After its `end`, the buffer holds the bytes behind the message. */
 export interface BodyReader {
-  /** The next event; undefined: needs more bytes. Throws a `Fault` on what no grammar allows. */
+  /** The next event. Undefined: needs more bytes. Throws a `Fault` for invalid bytes. */
   read(buffer: ByteBuffer): BodyEvent | undefined;
-  /** Whether the sender's FIN ends this body properly; otherwise the body is cut. */
+  /** Whether the sender's FIN completes this body. Otherwise the body is cut short. */
   readonly endsAtClose: boolean;
 }
 
 const NO_FIELDS = new Fields();
 const END: BodyEvent = { type: "end", trailers: NO_FIELDS };
 
-/** Limits, and what is let pass. */
+/** Limits, and whether to mend. */
 export interface BodyReaderOptions {
-  /** Whether blanks behind a chunk's size are mended: in an answer, as its head is, and never in a request. */
+  /** Whether to accept blanks behind a chunk's size: in an answer, as in its head, but never in a request. */
   readonly mend: boolean;
   /** The most octets of trailers. */
   readonly maxTrailerSize: number;
@@ -72,29 +72,33 @@ class CloseReader implements BodyReader {
   }
 }
 
-/** 2^53 - 1 has 14 hex digits; leading zeros may make a size longer, within reason. */
+/** 2^53 - 1 has 14 hex digits. Leading zeros may make a size a little longer. */
 const MAX_SIZE_DIGITS = 16;
 
-/** RFC 9112 section 7.1.1: a recipient ought to limit the length of chunk extensions. This is for one chunk. */
+/** RFC 9112 section 7.1.1: a recipient ought to limit the length of chunk extensions. This limits one chunk. */
 const MAX_CHUNK_LINE = 1024;
 
 /**
- * And this is for a whole body, as Go's net/http has it: a chunk may spend 16 octets on its size line and two for each
- * octet of its content. What chunks spend beyond that adds up, what they leave makes up for it, and the rest is limited.
+ * This limits a whole body, as Go's net/http does. A chunk may spend 16 octets on its size line, and two more for each
+ * octet of its content. What a chunk spends beyond that is added up, what it leaves is taken off, and the sum is
+ * limited.
  */
 const FREE_CHUNK_LINE = 16;
 const FREE_PER_OCTET = 2;
 const MAX_EXCESS = 16 * 1024;
 
-/** Chunks up to this size are put together: to move them costs less than to frame and write each. It has four hex digits. */
+/**
+ * Chunks up to this size are joined: moving their bytes costs less than to frame and write each. The size has at most
+ * four hex digits.
+ */
 const MAX_GATHERED = 16 * 1024;
 const MAX_GATHERED_DIGITS = 4;
-/** A line end, a size, a line end and an octet. */
+/** The smallest chunk behind another: a line end, a size, a line end and an octet. */
 const SMALLEST_CHUNK = 6;
 
 /**
- * RFC 9112 section 7.1. The stages are what is waited for:
- * `size → data → dataEnd → size … → trailers → done`.
+ * RFC 9112 section 7.1. Each stage is named for the part that is read next: `size → data → dataEnd → size … → trailers
+ * → done`.
  */
 class ChunkedReader implements BodyReader {
   readonly endsAtClose = false;
@@ -146,8 +150,8 @@ class ChunkedReader implements BodyReader {
   }
 
   /**
-   * Moves the content of the small chunks that wait whole behind the content of the one before them, in the memory that
-   * both are in. All else is left as it is, for the stages to judge.
+   * Joins small chunks that have arrived whole: moves their content behind that of the first, in the memory that holds
+   * them all. Leaves everything else to the stages.
    */
   #gather(first: Uint8Array, buffer: ByteBuffer): Uint8Array {
     if (buffer.length < SMALLEST_CHUNK) return first;
@@ -178,7 +182,7 @@ class ChunkedReader implements BodyReader {
     return memory.subarray(0, to);
   }
 
-  /** `chunk-size [ chunk-ext ]`: hex digits only; what is right of them is checked for its grammar and dropped. */
+  /** `chunk-size [ chunk-ext ]`: the size has hex digits only. The extensions are checked and dropped. */
   #chunkSize(line: Uint8Array): number {
     let end = line.length;
     while (this.#mend && end > 0 && isBlank(line[end - 1])) end--;
@@ -196,14 +200,14 @@ class ChunkedReader implements BodyReader {
     return size;
   }
 
-  /** Counts a size line of so many octets, with its CRLF, against so many octets of content. */
+  /** Counts the octets of a size line, with its CRLF, against the octets of its chunk's content. */
   #spend(octets: number, size: number): void {
     this.#excess = Math.max(0, this.#excess + octets - FREE_CHUNK_LINE - FREE_PER_OCTET * size);
     if (this.#excess > MAX_EXCESS) throw malformed("The chunk extensions are too long for so little content");
   }
 }
 
-/** What a hexadecimal digit stands for; -1 for any other octet, and for none. */
+/** The value of a hexadecimal digit; -1 for any other octet, and for undefined. */
 function hexDigit(octet: number | undefined): number {
   if (octet === undefined) return -1;
   if (octet >= 0x30 && octet <= 0x39) return octet - 0x30;
@@ -221,11 +225,11 @@ const TRAILERS: SectionRules = {
   tooMany: () => malformed(`There are more than ${MAX_FIELDS} trailers`, { status: 431 }),
 };
 
-/** Content to bytes on the wire. */
+/** Writes content in its framing. */
 export interface BodyWriter {
-  /** Some content, framed: pieces to be sent one after the other. */
+  /** Frames some content. Send the pieces one after the other. */
   data(bytes: Uint8Array): readonly Uint8Array[];
-  /** What ends the body; may be empty. */
+  /** The end of the body; may be empty. */
   end(trailers: Fields): Uint8Array;
 }
 
@@ -233,7 +237,7 @@ const NOTHING = new Uint8Array(0);
 const CRLF = toOctets("\r\n");
 const LAST_CHUNK = toOctets("0\r\n\r\n");
 
-/** Content as it is: its length was said in the head, or the close will say it. */
+/** Content without framing: the head has told its length, or the close will end it. */
 const PLAIN_WRITER: BodyWriter = {
   data: (bytes) => [bytes],
   end: () => NOTHING,

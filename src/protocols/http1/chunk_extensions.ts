@@ -1,6 +1,6 @@
 /**
- * What may stand behind the size of a chunk. It is dropped, but only what its grammar allows (RFC 9112 section 7.1.1):
- * `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
+ * Chunk extensions, behind the size of a chunk. They are dropped, but must follow their grammar (RFC 9112 section
+ * 7.1.1): `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const EQUALS = 0x3D;
 const BACKSLASH = 0x5C;
 const DEL = 0x7F;
 
-/** Where the chunk extensions end that begin here. Blanks behind the last of them are not part of it. */
+/** Where the chunk extensions end that begin at `begin`. Blanks behind the last one are not part of it. */
 export function chunkExtensionsEnd(octets: Uint8Array, begin: number): number {
   let end = begin;
   while (true) {
@@ -26,7 +26,7 @@ export function chunkExtensionsEnd(octets: Uint8Array, begin: number): number {
   }
 }
 
-/** Where the value of a name ends; where the name does, if it has none. */
+/** Where the value behind a name ends. Without a value, where the name ends. */
 function valueEnd(octets: Uint8Array, nameEnd: number): number {
   const equals = skipBlanks(octets, nameEnd);
   if (octets[equals] !== EQUALS) return nameEnd;
@@ -41,7 +41,7 @@ function tokenEnd(octets: Uint8Array, begin: number): number {
   return at;
 }
 
-/** Where a quoted-string ends, or else its beginning (RFC 9110 section 5.6.4). */
+/** Where a quoted-string ends; its beginning if it is malformed (RFC 9110 section 5.6.4). */
 function quotedEnd(octets: Uint8Array, begin: number): number {
   for (let at = begin + 1; isText(octets[at]); at++) {
     if (octets[at] === QUOTE) return at + 1;

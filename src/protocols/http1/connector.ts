@@ -1,5 +1,5 @@
 /**
- * CONNECT as a client speaks it (RFC 9110 section 9.3.6).
+ * CONNECT, and the greeting, as this proxy sends them to an HTTP proxy (RFC 9110 sections 9.3.6 and 9.3.7).
  *
  * @module
  */
@@ -18,10 +18,10 @@ import { ResponseHeadReader } from "./head.ts";
 import type { ResponseHead } from "../http/message.ts";
 import { toOctets } from "../http/syntax.ts";
 
-/** More 1xx responses than this before a final one are no conversation. */
+/** The most 1xx responses before a final one. */
 const MAX_INTERIM = 16;
 
-/** Status code → what it says of the target, where the next proxy gives no code of its own. */
+/** What a status code says of the target, if the upstream gives no code of its own. */
 const BY_STATUS: Readonly<Record<number, FaultCode>> = {
   403: "http_request_denied",
   502: "destination_unavailable",
@@ -29,12 +29,12 @@ const BY_STATUS: Readonly<Record<number, FaultCode>> = {
   504: "connection_timeout",
 };
 
-/** What a CONNECT request has beside its target. */
+/** What a CONNECT request carries beside its target. */
 export type HttpConnectorOptions =
   & Pick<HopOptions, "target" | "settings">
   & Partial<Pick<HopOptions, "authorization" | "via" | "pinned">>;
 
-/** Asks for a tunnel; any 2xx opens it, and has no body whatever its fields say. */
+/** Asks for a tunnel. Any 2xx opens it, and has no body, whatever its fields say. */
 export class HttpConnector implements Connector {
   /** See `Connector`. */
   readonly asked = true;
@@ -92,25 +92,25 @@ export class HttpConnector implements Connector {
     const told = proxyError(fields);
     const code = told ?? BY_STATUS[status];
     const message = `It refused ${target}${told ? `: ${told}` : ""} (${status})`;
-    // RFC 9110 section 15.6.4: the next proxy is overloaded or being shut down, and says for how long.
+    // RFC 9110 section 15.6.4: the upstream is overloaded or shutting down, and says how long to wait.
     const itself = told ? FAULTS[told].blame === "proxy" : status === 503 && fields.has("retry-after");
     if (code && !itself) return new Fault(code, message);
-    // Some proxies have a status of their own for a target that they cannot reach: tinyproxy says 500.
+    // Some proxies send another status if they cannot reach a target: tinyproxy sends 500.
     return new UpstreamFault(code ?? "http_protocol_error", message, {
       doubtful: code === undefined && !itself,
     });
   }
 }
 
-/** An HTTP proxy that is asked, and what it is told and known by. */
+/** An HTTP proxy that gets requests: the credentials for it, and whether its key is pinned. */
 export interface KnownProxy extends Pick<HttpConnectorOptions, "pinned"> {
   /** As in `HttpConnectorOptions`. */
   readonly authorization: string | undefined;
 }
 
 /**
- * Whether an answer says that the proxy does not know us: a 407, or the page for strangers of one that is disguised. Its
- * key tells that one from a web server.
+ * Whether an answer says that the proxy does not know us: a 407, or a disguised proxy's page for strangers. The pinned
+ * key tells the disguised proxy from a web server.
  */
 export function refusesUs(
   head: Pick<ResponseHead, "status" | "fields">,
@@ -119,7 +119,7 @@ export function refusesUs(
   return head.status === 407 || pinned === true && isStrangerAnswer(head);
 }
 
-/** Says so. */
+/** The fault for such an answer. */
 export function unknownToProxy(
   { status, fields }: Pick<ResponseHead, "status" | "fields">,
   { authorization }: Partial<KnownProxy>,
@@ -141,8 +141,8 @@ export function unknownToProxy(
 type GreeterOptions = KnownProxy & Pick<HttpConnectorOptions, "settings">;
 
 /**
- * Asks an HTTP proxy for nothing but an answer of its own (RFC 9110 section 9.3.7): any is good that does not say that
- * it does not know us.
+ * Asks an HTTP proxy only for an answer of its own (RFC 9110 section 9.3.7). Any answer is good, unless it says that
+ * the proxy does not know us.
  */
 export class HttpGreeter implements Connector {
   /** See `Connector`: no target is named. */
@@ -156,7 +156,7 @@ export class HttpGreeter implements Connector {
     this.#reader = new ResponseHeadReader(options.settings.limits.headerSize);
   }
 
-  /** The request. It goes no further than the proxy, whatever that makes of `*`. */
+  /** The request. With `Max-Forwards: 0` it goes no further than the proxy, whatever the proxy makes of `*`. */
   start(): Uint8Array {
     let head = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\nConnection: close\r\n";
     const { authorization } = this.#options;
@@ -174,17 +174,17 @@ export class HttpGreeter implements Connector {
   }
 }
 
-/** The error of Proxy-Status, where it is one of the registered ones (RFC 9209 section 2.1.1). */
+/** The error in Proxy-Status, if it is a registered one (RFC 9209 section 2.1.1). */
 export function proxyError(fields: Fields): FaultCode | undefined {
   const code = errorParameter(fields.all("proxy-status").join(", "));
   return Object.hasOwn(FAULTS, code) && FAULTS[code as FaultCode].registered ? code as FaultCode : undefined;
 }
 
-/** The value of the first parameter `error`, or as much of it as may be in a code; empty where there is none. */
+/** The value of the first parameter `error`, up to the first character that no code has. Empty if there is none. */
 function errorParameter(status: string): string {
   for (let i = 0; i < status.length; i++) {
     if (status[i] === '"') {
-      // A quoted string, such as that of `details`, may have anything in it.
+      // A quoted string, such as that of `details`, may contain anything.
       for (i++; i < status.length && status[i] !== '"'; i++) if (status[i] === "\\") i++;
     } else if (status[i] === ";") {
       while (status[i + 1] === " ") i++;
@@ -218,7 +218,7 @@ export const HTTP_UPSTREAM: UpstreamProtocol<"http"> = {
   greet: (options) => new HttpGreeter(options),
 };
 
-/** The same over TLS. */
+/** An HTTP proxy over TLS. */
 export const HTTPS_UPSTREAM: UpstreamProtocol<"https"> = {
   ...HTTP_UPSTREAM,
   name: "https",

@@ -1,7 +1,7 @@
 /**
  * What changes in a head on its way through a proxy (RFC 9110 section 7.6, RFC 9112 section 9.6).
  *
- * A head is written anew from what was understood of it; nothing is copied through unread.
+ * A head is written anew from its parsed form. Nothing is copied that was not understood.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import type { Framing, HttpRequest, ResponseHead, Version } from "../http/messag
 import { listElements, toOctets } from "../http/syntax.ts";
 
 /**
- * Fields for this hop alone, whether Connection names them or not. Those that frame or route a message (Host,
- * Content-Length, Transfer-Encoding) are written anew from what was understood, so that naming them in
- * Connection cannot strip them (CVE-2022-31813 of another proxy).
+ * Fields for this hop only, whether Connection names them or not. The fields that frame or route a message (Host,
+ * Content-Length, Transfer-Encoding) are written anew from their parsed form. So a client cannot remove them by naming
+ * them in Connection (CVE-2022-31813 of another proxy).
  */
 const HOP_BY_HOP = new Set([
   "connection",
@@ -34,22 +34,24 @@ const HOP_BY_HOP = new Set([
   "via",
 ]);
 
-/** Says which fields go on to the next hop: those that are not for one hop alone, that Connection does not name, and that are not among the `others`. */
+/**
+ * Tells which fields go on to the next hop. Not those for one hop only, those that Connection names, and the `others`.
+ */
 function endToEnd(fields: Fields, others: readonly string[] = []): (key: string) => boolean {
   const dropped = fields.has("connection") ? new Set([...others, ...fields.tokens("connection")]) : others;
   if (dropped instanceof Set) return (key) => !HOP_BY_HOP.has(key) && !dropped.has(key);
   return (key) => !HOP_BY_HOP.has(key) && !dropped.includes(key);
 }
 
-/** What the trailers of a message are held to. */
+/** Rules for the trailers of a message. */
 export interface TrailerRules {
-  /** The header section that was received with them: what its Connection names stays behind. */
+  /** The header section of the same message. Fields that its Connection names are not sent on as trailers either. */
   readonly head: Fields;
-  /** What becomes of Forwarded and X-Forwarded-For. Unless they are kept as they are, they are the head's business alone. */
+  /** What to do with Forwarded and X-Forwarded-For. Trailers keep them only if the mode keeps them as they are. */
   readonly forwarded: ForwardedMode;
 }
 
-/** Fields that a trailer section must not carry on: they frame, route, authenticate or control (RFC 9110 section 6.5.1). */
+/** Fields that must not be sent on as trailers: they frame, route, authenticate or control (RFC 9110 section 6.5.1). */
 const NOT_IN_TRAILERS = new Set([
   "authorization",
   "cache-control",
@@ -66,7 +68,7 @@ const NOT_IN_TRAILERS = new Set([
   "www-authenticate",
 ]);
 
-/** The trailers that the next hop gets: what is for one hop alone ends here as it does in heads (RFC 9110 section 7.6.1). */
+/** The trailers for the next hop. Fields for one hop only end here, as in heads (RFC 9110 section 7.6.1). */
 export function forwardedTrailers(trailers: Fields, { head, forwarded }: TrailerRules): Fields {
   const passes = endToEnd(head);
   const kept = trailers.filter((key) => passes(key) && !NOT_IN_TRAILERS.has(key));
@@ -78,7 +80,7 @@ function via(fields: Fields, version: Version, name: string): string {
   return fields.listWith("via", `${version} ${name}`);
 }
 
-/** The value of Via for the proxy behind us. */
+/** The value of Via for the next proxy. */
 export function viaOf({ head: { fields, version } }: HttpRequest, name: string): string {
   return via(fields, version, name);
 }
@@ -88,7 +90,7 @@ function framingFields(framing: Framing): string {
   return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
 }
 
-/** Throws `proxy_loop_detected` when our own pseudonym is among those in Via. */
+/** Throws `proxy_loop_detected` if Via contains our own pseudonym. */
 export function checkLoop(fields: Fields, name: string): void {
   if (!fields.has("via")) return;
   const hops = fields.all("via").flatMap(listElements);
@@ -97,18 +99,21 @@ export function checkLoop(fields: Fields, name: string): void {
   }
 }
 
-/** What the origin's side of a request depends on. */
+/** How to write a request for the origin. */
 export interface ForwardedRequestOptions {
   /** Whether the connection to the origin may serve another request. */
   readonly persistent: boolean;
   readonly name: string;
-  /** What the origin is told of the client; nothing by us when undefined. */
+  /** What to tell the origin of the client. Undefined: we add nothing. */
   readonly forwarded?: ForwardedOptions;
-  /** The head is for another proxy, with these credentials for it. */
+  /** Set if the head is for another proxy, with the credentials for it. */
   readonly proxy?: { readonly authorization: string | undefined };
 }
 
-/** The head that the origin gets: origin-form (absolute-form for a proxy), Host from the target, this hop's fields gone. */
+/**
+ * The head for the origin: origin-form (absolute-form for a proxy), Host from the target, without the fields of this
+ * hop.
+ */
 export function forwardedRequest(
   request: HttpRequest,
   { name, persistent, forwarded, proxy }: ForwardedRequestOptions,
@@ -117,7 +122,7 @@ export function forwardedRequest(
   if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
   const dropped = ["host"];
   if (maxForwards !== undefined) dropped.push("max-forwards");
-  // HTTP/1.0 knows no expectations (RFC 9110 section 10.1.1); in our HTTP/1.1 this one would come to mean something.
+  // HTTP/1.0 has no expectations (RFC 9110 section 10.1.1). Sent on in our HTTP/1.1, the field would take effect.
   if (head.version === "1.0") dropped.push("expect");
   const passes = endToEnd(head.fields, dropped);
   const kept = forwarded === undefined || forwarded.mode === "keep"
@@ -134,25 +139,25 @@ export function forwardedRequest(
   return toOctets(text + "\r\n");
 }
 
-/** RFC 9112 section 3.2.4: `*` is no path, and the URI ends before it. */
+/** RFC 9112 section 3.2.4: `*` is not a path, so the URI ends before it. */
 function absoluteForm({ authority, path }: { readonly authority: string; readonly path: string }): string {
   return `http://${authority}${path === "*" ? "" : path}`;
 }
 
-/** What the client's side of a response depends on. */
+/** How to write a response for the client. */
 export interface ForwardedResponseOptions {
-  /** How the body that the client gets is framed. */
+  /** The framing of the body for the client. */
   readonly framing: Framing;
-  /** Whether the client may send another request behind this response. */
+  /** Whether the client may send another request after this response. */
   readonly persistent: boolean;
   readonly name: string;
-  /** Whether the client is told that connections are not shared (RFC 4559 section 6). */
+  /** Whether to tell the client that connections are not shared (RFC 4559 section 6). */
   readonly sessionBased?: boolean;
-  /** For a response that has no Date (RFC 9110 section 6.6.1). */
+  /** The date, for a response without Date (RFC 9110 section 6.6.1). */
   readonly date: () => Date;
 }
 
-/** The head that the client gets. */
+/** The head for the client. */
 export function forwardedResponse(head: ResponseHead, options: ForwardedResponseOptions): Uint8Array {
   const { status, reason, fields, version } = head;
   const passes = endToEnd(fields);
@@ -161,7 +166,7 @@ export function forwardedResponse(head: ResponseHead, options: ForwardedResponse
     text += `Date: ${httpDate(options.date())}\r\n`;
   }
   text += `Via: ${via(fields, version, options.name)}\r\n`;
-  // A response to HEAD, or a 304, tells the length of what it would have had (RFC 9110 section 8.6), unless
+  // A response to HEAD, or a 304, tells the length that its body would have (RFC 9110 section 8.6), unless
   // Transfer-Encoding overrides it (RFC 9112 section 6.3).
   const tells = options.framing.kind === "none" && status >= 200 && status !== 204;
   const told = tells && !fields.has("transfer-encoding") ? fields.tokens("content-length")[0] : undefined;

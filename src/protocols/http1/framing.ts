@@ -1,6 +1,6 @@
 /**
- * How long a message's body is (RFC 9112 section 6.3). What is ambiguous is refused: two parties that disagree
- * on a length are how requests are smuggled.
+ * The length of a message's body (RFC 9112 section 6.3). Ambiguous messages are refused: if two parties disagree on a
+ * length, requests can be smuggled.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const NONE: Framing = { kind: "none" };
 const CHUNKED: Framing = { kind: "chunked" };
 const CLOSE: Framing = { kind: "close" };
 
-/** How a request's body is framed; throws a `Fault` when that cannot be said for certain. */
+/** The framing of a request's body. Throws a `Fault` if it is ambiguous. */
 export function requestFraming({ version, fields }: RequestHead): Framing {
   if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
   if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
@@ -27,19 +27,20 @@ export function requestFraming({ version, fields }: RequestHead): Framing {
   throw malformed(`The transfer coding is not known: "${others[0].slice(0, 40)}"`, { status: 501 });
 }
 
-/** How a response's body is framed; throws a `Fault` that blames the target. */
+/** The framing of a response's body. Throws a `Fault` that blames the target. */
 export function responseFraming({ status, fields, version }: ResponseHead, method: string): Framing {
-  // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel, and whatever its fields say of a body is ignored.
+  // RFC 9110 section 9.3.6: a 2xx to CONNECT begins the tunnel. Its fields about a body are ignored.
   if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
   const codings = fields.tokens("transfer-encoding");
   try {
     const lengths = fields.all("content-length");
     const length = lengthFraming(lengths.length === 1 && isNumber(lengths[0]) ? lengths : distinct(lengths));
-    // Rule 1 and 2: these have no body, whatever their fields say.
+    // Rules 1 and 2: these have no body, whatever their fields say.
     if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
     if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
     if (length) throw malformed("Both Transfer-Encoding and Content-Length are given");
-    // The coding of RFC 2616 that changes nothing. RFC 9112 section 6.3, rule 4: without chunked the body runs to the close.
+    // `identity`, a coding of RFC 2616, changes nothing. RFC 9112 section 6.3, rule 4: without chunked, the body ends
+    // at the close.
     if (codings.length === 1 && codings[0] === "identity") return CLOSE;
     if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
   } catch (error) {
@@ -52,7 +53,7 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
   );
 }
 
-/** A response's length may be told again and again (RFC 9112 section 6.3). */
+/** A response may repeat its length (RFC 9112 section 6.3). */
 function distinct(values: readonly string[]): string[] {
   return [...new Set(values.flatMap(listElements))];
 }

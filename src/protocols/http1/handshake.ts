@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 as a client speaks it to a proxy: CONNECT, absolute-form, Basic credentials in the same head.
+ * HTTP/1.1 as a client speaks it to a proxy: CONNECT, absolute-form, and credentials in the same head.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { CR, isTokenByte, LF } from "../http/syntax.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** One request's head, and the answers that are not the origin's. */
+/** Reads one request's head, and writes the answers that do not come from an origin. */
 export class HttpHandshake implements Handshake<"http"> {
   /** See `Handshake`. */
   readonly protocol = "http";
@@ -49,7 +49,7 @@ export class HttpHandshake implements Handshake<"http"> {
     return line && { method: line.method, target: withoutUser(line.target) };
   }
 
-  /** See `Handshake`. Basic credentials and the request come from the same head, one event after the other. */
+  /** See `Handshake`. The credentials and the request come from the same head, one event after the other. */
   read(buffer: ByteBuffer): HandshakeEvent | undefined {
     this.#buffer = buffer;
     if (!this.#request) {
@@ -58,7 +58,8 @@ export class HttpHandshake implements Handshake<"http"> {
       this.#request = understand(this.#head);
       checkLoop(this.#head.fields, this.#options.settings.name);
     }
-    // What is about the proxy itself goes nowhere, and is for the proxy's owner to see or not, whoever asks.
+    // A request to the proxy itself needs no password here: it goes nowhere, and later steps decide who may see its
+    // pages.
     if (this.#accepted || this.#request.target.form === "origin") {
       return { type: "request", request: proxyRequest(this.#request, this.#options.settings.name) };
     }
@@ -67,7 +68,7 @@ export class HttpHandshake implements Handshake<"http"> {
     return { type: "credentials", credentials: read(value) };
   }
 
-  /** Nothing is said of accepted credentials: the request is in the same head. */
+  /** Sends nothing: the request is in the same head. */
   accepted(): Uint8Array {
     this.#accepted = true;
     return NOTHING;
@@ -78,7 +79,7 @@ export class HttpHandshake implements Handshake<"http"> {
     return CONNECTION_ESTABLISHED;
   }
 
-  /** An HTTP answer; the connection may go on where both sides agree on where the next request begins. */
+  /** An HTTP answer. The connection may go on if both sides agree where the next request begins. */
   refused(fault: Fault): Refusal {
     const retryable = this.#mayRetry(fault);
     const dress = {
@@ -98,9 +99,9 @@ export class HttpHandshake implements Handshake<"http"> {
   }
 
   /**
-   * What web servers do: they hang up on a client that does not finish its head. They answer 400 and close where they
-   * cannot read the request, and a target that is neither a path nor a URI is no better to one that is not a proxy (nginx
-   * 1.22 to CONNECT and to OPTIONS *). They have no page for all others.
+   * Answers like a web server. Web servers hang up on a client that does not finish its head. They answer 400 and close
+   * if they cannot read the request, or if the target is neither a path nor a URI (nginx 1.22 does so for CONNECT, and
+   * for OPTIONS in asterisk-form). To all other requests they answer that there is no such page.
    */
   #strangerRefusal(fault: Fault, dress: { date: Date; bodyless: boolean; persistent: boolean }): Refusal {
     if (fault.code === "client_timeout") return { bytes: NOTHING, retryable: false };
@@ -112,11 +113,11 @@ export class HttpHandshake implements Handshake<"http"> {
   }
 
   /**
-   * RFC 9112 section 9.3: only when the whole request has been read. What follows a refused CONNECT or Upgrade may be
-   * meant for the other protocol and must not be taken for a request (RFC 9931). So one that is refused ends the
-   * connection, but for the challenge to a client that gave no credentials and sent nothing more up to now: that is how
-   * clients begin, and the refusal took no time in which early bytes could have been on their way. To a stranger a wrong
-   * token must look like none; to judge one takes no time either.
+   * RFC 9112 section 9.3: only if the whole request has been read. Bytes behind a refused CONNECT or Upgrade may belong
+   * to the other protocol and must not be read as a request (RFC 9931), so such a refusal ends the connection. The
+   * exception is the challenge to a client that gave no credentials and has sent nothing more. Clients begin that way,
+   * and the refusal came at once, so no early bytes can be on their way. A disguised proxy must treat a wrong token
+   * like none, and judging a token takes no time either.
    */
   #mayRetry(fault: Fault): boolean {
     if (
@@ -134,7 +135,7 @@ export class HttpHandshake implements Handshake<"http"> {
 /** HTTP/1.1 and HTTP/1.0. */
 export const HTTP: ClientProtocol<"http", "http" | "connect"> = {
   name: "http",
-  // A method is a token (RFC 9112 section 3). An empty line before it is for the codec to judge (section 2.2).
+  // A method is a token (RFC 9112 section 3). The codec judges an empty line before it (section 2.2).
   begins: (first) => isTokenByte(first) || first === CR || first === LF,
   detected: true,
   persistent: true,
@@ -154,7 +155,7 @@ function proxyRequest(http: HttpRequest, name: string): ProxyRequest {
   return { kind: "exchange", target: target.address, http };
 }
 
-/** A target that was not judged yet, for the log: what stands before an `@` in its authority may be a password. */
+/** For the log, a target that was not judged yet: the text before an `@` in its authority may be a password. */
 function withoutUser(target: string): string {
   if (target.startsWith("/")) return target;
   const scheme = target.indexOf("://");
@@ -164,14 +165,14 @@ function withoutUser(target: string): string {
   return at < start ? target : `${target.slice(0, start)}...${target.slice(at)}`;
 }
 
-/** RFC 6750 section 2.1. It has no user: who has it is let in. */
+/** RFC 6750 section 2.1. It names no user: the token alone decides. */
 function bearerToken(value: string | undefined): Credentials | undefined {
   const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(value ?? "")?.[1];
   return token === undefined ? undefined : { user: "", password: token };
 }
 
 /**
- * RFC 7617: base64 of `user:password` in UTF-8, without control characters. Undefined for another scheme, or for what
+ * RFC 7617: base64 of `user:password` in UTF-8, without control characters. Undefined for another scheme, or if it
  * cannot be decoded.
  */
 function basicCredentials(value: string | undefined): Credentials | undefined {

@@ -1,9 +1,9 @@
 /**
  * The heads of HTTP/1.1 messages: start line and field lines, read strictly over octets (RFC 9112 sections 2 to 5).
  *
- * A head becomes objects when all of it has arrived. Until then its lines are looked at as they come, so that a
- * client that begins wrongly is told at once, and stay in the buffer as they are: a head that never ends holds its
- * bytes and no more. Its octets are looked at once or twice, however they trickle.
+ * A head becomes objects when all of it has arrived. Until then its lines are checked as they come, so that a client
+ * that begins wrongly is told at once, but they stay in the buffer: a head that never ends costs only its bytes. Each
+ * octet is read once or twice, however slowly the octets arrive.
  *
  * @module
  */
@@ -18,27 +18,27 @@ import { CR, fromOctets, isToken, LF } from "../http/syntax.ts";
 const MAX_METHOD = 32;
 
 /**
- * The most field lines of a head or a trailer section. Each costs an object of some 100 bytes however short it is.
- * HAProxy takes 101, Apache 100 and Node 2,000; Squid limits the bytes alone.
+ * The most field lines of a head or a trailer section. Each costs an object of about 100 bytes, however short it is.
+ * HAProxy takes 101, Apache 100 and Node 2,000; Squid limits only the bytes.
  */
 export const MAX_FIELDS = 1000;
 
 const EMPTY_LINE = new Uint8Array(0);
 
-/** What a line may be. */
+/** Limits of a line. */
 export interface LineOptions {
-  /** Whether LF alone may end it. */
+  /** Whether a line may end with LF alone. */
   readonly mend: boolean;
-  /** The most octets that it may have, its line end included. */
+  /** The most octets of a line, with its line end. */
   readonly limit: number;
-  /** Makes what is thrown when it has more, whether its end has arrived or not. */
+  /** Makes the fault for a longer line, even if its end has not arrived. */
   readonly tooLong: () => Fault;
 }
 
 /**
- * Takes one line, without its line end, off the buffer; undefined while its end has not arrived.
- * A request's lines end with CRLF and nothing else (RFC 9112 section 2.2 allows to refuse a bare LF, and
- * demands that a bare CR is refused); a response's may end with LF.
+ * Takes one line off the buffer and removes its line end. Undefined while its end has not arrived. A request's lines
+ * have to end with CRLF (RFC 9112 section 2.2 allows refusing a bare LF, and demands refusing a bare CR). A response's
+ * lines may end with LF.
  */
 export function takeLine(buffer: ByteBuffer, { mend, limit, tooLong }: LineOptions): Uint8Array | undefined {
   const end = buffer.lineEnd();
@@ -56,28 +56,28 @@ function bareLineFeed(): Fault {
   return malformed("A line ends with LF and not with CRLF");
 }
 
-/** What distinguishes the sections of requests, responses and bodies. */
+/** How the sections of requests, responses and bodies differ. */
 export interface SectionRules {
   /** As in {@link LineOptions}. */
   readonly mend: boolean;
-  /** Makes what is thrown when the lines, with their line ends, exceed the limit, in octets. */
+  /** Makes the fault if the lines, with their line ends, exceed the limit, in octets. */
   readonly tooLarge: (limit: number) => Fault;
-  /** Makes what is thrown for more than {@link MAX_FIELDS} fields. */
+  /** Makes the fault if there are more than {@link MAX_FIELDS} fields. */
   readonly tooMany: () => Fault;
 }
 
 /** Lines that are being read. */
 interface Lines extends ReceivedLines {
-  /** How many octets of the section came before them. */
+  /** How many octets of the section came before these lines. */
   readonly before: number;
   /** Where the next line begins. */
   at: number;
 }
 
-/** Stands for lines that have all been read. */
+/** Stands in when all lines have been read. */
 const NO_LINES: Lines = { octets: EMPTY_LINE, text: "", before: 0, at: 0 };
 
-/** Counts fields and keeps none. */
+/** Counts fields and does not keep them. */
 class FieldCount implements FieldSink {
   length = 0;
 
@@ -93,8 +93,8 @@ class FieldCount implements FieldSink {
 }
 
 /**
- * Reads lines up to the empty one, within a limit that covers them all. They become text together: for each of them
- * that would cost as much as for all.
+ * Reads lines up to the empty one, within a limit for all of them. It decodes them together: to decode one line costs
+ * as much as to decode all.
  */
 export class SectionReader {
   readonly fields: Fields = new Fields();
@@ -103,17 +103,17 @@ export class SectionReader {
   /** How many octets were taken off the buffer. */
   #taken = 0;
   #lines = NO_LINES;
-  /** Lines at the front of the buffer that are in order, in octets, while the empty line behind them is waited for. */
+  /** How many octets at the front of the buffer are valid lines, while the empty line behind them has not arrived. */
   #checked = 0;
   #count: FieldCount | undefined;
 
-  /** `limit` is the most octets that the lines may have, with their line ends. */
+  /** `limit` is the most octets of all lines together, with their line ends. */
   constructor(limit: number, rules: SectionRules) {
     this.#limit = limit;
     this.#rules = rules;
   }
 
-  /** One line without its line end (see {@link takeLine}), counted against the limit. */
+  /** One line without its line end (see {@link takeLine}). Counts against the limit. */
   line(buffer: ByteBuffer, tooLong = this.#rules.tooLarge): string | undefined {
     if (this.#lines === NO_LINES) {
       const octets = buffer.takeSection() ?? takeFirstLine(buffer);
@@ -130,7 +130,7 @@ export class SectionReader {
     return lines.text.slice(start, end);
   }
 
-  /** Field lines up to and with the empty line behind them; true when it has come. */
+  /** Reads field lines and the empty line behind them. Returns true when the empty line has come. */
   read(buffer: ByteBuffer): boolean {
     if (this.#lines === NO_LINES) {
       const octets = buffer.takeSection();
@@ -150,7 +150,7 @@ export class SectionReader {
     this.#taken += octets.length;
   }
 
-  /** Looks at the lines that have come since the last time, and leaves them where they are. */
+  /** Checks the lines that have come since the last call, and leaves them in the buffer. */
   #check(buffer: ByteBuffer): void {
     const { lines } = buffer;
     if (lines > this.#checked) {
@@ -178,7 +178,7 @@ export class SectionReader {
     if (this.#taken + buffer.length > this.#limit) throw tooLong(this.#limit);
   }
 
-  /** Goes on behind the next line, and returns where its line end begins. */
+  /** Passes the next line, and returns where its line end begins. */
   #passLine(lines: Lines, tooLong: SectionRules["tooLarge"]): number {
     const { octets } = lines;
     const start = lines.at;
@@ -192,7 +192,7 @@ export class SectionReader {
   }
 }
 
-/** The first of the lines that {@link ByteBuffer.takeSection} has seen without their end. */
+/** Takes the first of the lines that {@link ByteBuffer.takeSection} has seen before their empty line has arrived. */
 function takeFirstLine(buffer: ByteBuffer): Uint8Array | undefined {
   return buffer.lines > 0 ? buffer.take(buffer.lineEnd() + 1) : undefined;
 }
@@ -211,12 +211,12 @@ export class RequestHeadReader {
   #start: StartLine | undefined;
   #skippedEmptyLine = false;
 
-  /** `limit` is the most octets that the head may have. */
+  /** `limit` is the most octets of the head. */
   constructor(limit: number) {
     this.#section = new SectionReader(limit, REQUEST);
   }
 
-  /** What was understood of the start line; for the log when the rest is refused. */
+  /** The start line, if it was understood; for the log if the rest is refused. */
   get startLine(): StartLine | undefined {
     return this.#start;
   }
@@ -227,7 +227,7 @@ export class RequestHeadReader {
       const line = this.#section.line(buffer, uriTooLong);
       if (line === undefined) return undefined;
       if (line !== "") this.#start = requestLine(line);
-      // RFC 9112 section 2.2: one empty line before the request line is some client's old bug.
+      // RFC 9112 section 2.2: one empty line before the request line is an old bug of some clients.
       else if (this.#skippedEmptyLine) throw malformed("More than one empty line before the request line");
       else this.#skippedEmptyLine = true;
     }
@@ -280,7 +280,7 @@ export class ResponseHeadReader {
   readonly #section: SectionReader;
   #start: Omit<ResponseHead, "fields"> | undefined;
 
-  /** `limit` is the most octets that the head may have. */
+  /** `limit` is the most octets of the head. */
   constructor(limit: number) {
     this.#section = new SectionReader(limit, RESPONSE);
   }
@@ -317,7 +317,7 @@ function statusLine(line: string): Omit<ResponseHead, "fields"> {
   };
 }
 
-/** What would be the client's fault in a request is the target's in a response. */
+/** A fault that is the client's in a request is the target's in a response. */
 export function asProtocolError(error: unknown): unknown {
   if (!(error instanceof Fault) || error.code !== "http_request_error") return error;
   return new Fault("http_protocol_error", error.message, { cause: error });

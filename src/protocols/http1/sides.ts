@@ -1,5 +1,5 @@
 /**
- * The sides of an exchange over HTTP/1.1: each reads and writes one message at a time on a connection of its own.
+ * The sides of an exchange over HTTP/1.1. Each reads and writes one message at a time, on a connection of its own.
  *
  * @module
  */
@@ -25,20 +25,20 @@ import { forwardedRequest, forwardedResponse } from "./forwarding.ts";
 import { responseFraming } from "./framing.ts";
 import { asProtocolError, ResponseHeadReader } from "./head.ts";
 
-/** What both sides are told. */
+/** The options of both sides. */
 export interface SideOptions {
   readonly channel: Channel;
   readonly request: HttpRequest;
-  /** What is in force for this exchange. */
+  /** The settings in force for this exchange. */
   readonly settings: Settings;
 }
 
-/** One message in and one out, on a connection. */
+/** Reads one message and writes one, on a connection. */
 abstract class Side<Options extends SideOptions> implements BodySource, BodySink {
   protected readonly options: Options;
-  /** Understands the body that comes in. */
+  /** Reads the incoming body. */
   protected reader: BodyReader | undefined;
-  /** Frames the body that goes out. */
+  /** Frames the outgoing body. */
   protected writer: BodyWriter | undefined;
 
   constructor(options: Options) {
@@ -75,14 +75,14 @@ abstract class Side<Options extends SideOptions> implements BodySource, BodySink
   }
 }
 
-/** What the client's side is told. */
+/** The options of the client's side. */
 export interface Http1ClientOptions extends SideOptions {
   readonly date: () => Date;
 }
 
 /** See `ClientSide`. */
 export class Http1Client extends Side<Http1ClientOptions> implements ClientSide {
-  /** The request's head was read from the channel. */
+  /** Takes the channel over after the request's head was read from it. */
   constructor(options: Http1ClientOptions) {
     super(options);
     const { framing } = options.request;
@@ -98,7 +98,9 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
     return this.options.channel.remote;
   }
 
-  /** A body that ends at the close is told from a cut one by chunks alone, and an HTTP/1.0 client knows no chunks. */
+  /**
+   * If a body ends at the close, only chunks tell a whole one from a cut one, and an HTTP/1.0 client knows no chunks.
+   */
   delimits({ kind }: Framing): boolean {
     return kind === "none" || kind === "length" || this.options.request.head.version !== "1.0";
   }
@@ -144,17 +146,17 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
   }
 }
 
-/** What the origin's side is told. */
+/** The options of the origin's side. */
 export interface Http1OriginOptions extends SideOptions {
-  /** The origin's end is another proxy, which wants these credentials. */
+  /** Set if another proxy is at the origin's end; with the credentials for it. */
   readonly proxy?: KnownProxy;
 }
 
-/** See `OriginSide`. What it throws blames the origin. */
+/** See `OriginSide`. Its faults blame the origin. */
 export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide {
   #head: ResponseHeadReader;
 
-  /** Nothing of this exchange has been sent on the channel. */
+  /** Takes the channel over before anything of this exchange was sent on it. */
   constructor(options: Http1OriginOptions) {
     super(options);
     this.#head = new ResponseHeadReader(options.settings.limits.headerSize);
@@ -215,7 +217,7 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
     return version === "1.0" || fields.tokens("connection").includes("close");
   }
 
-  /** What waits behind an answer was not asked for, so nobody may get it for the next one. */
+  /** Nobody asked for bytes that wait behind an answer, so they must not become the next answer. */
   isReusable(head: ResponseHead): boolean {
     return !this.closes(head) && !this.reader!.endsAtClose && this.options.channel.reader.buffer.length === 0;
   }

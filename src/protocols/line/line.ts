@@ -1,9 +1,8 @@
 /**
- * The `line` protocol: a client sends `HOST:PORT` and CRLF, and is connected to that.
+ * The `line` protocol: a client sends `HOST:PORT` and CRLF, and is connected to that target.
  *
- * There is neither a reply nor a version nor a password, so it is for trusted networks and inside of TLS; it
- * cannot be told from other protocols, so it is spoken only where a listener is for it alone. A target that
- * cannot be reached is told by the close.
+ * It has no reply, no version and no password, so it is for trusted networks and for use inside TLS. It cannot be told
+ * from other protocols, so it needs a listener of its own. If a target cannot be reached, the connection is closed.
  *
  * @module
  */
@@ -26,7 +25,7 @@ const tooLong = (): Fault => malformed(`The line is longer than ${MAX_LINE} byte
 
 const NOTHING = new Uint8Array(0);
 
-/** One line. */
+/** Reads one line. */
 export class LineHandshake extends NamelessHandshake<"line"> {
   /** See `Handshake`. */
   override readonly protocol = "line";
@@ -41,13 +40,13 @@ export class LineHandshake extends NamelessHandshake<"line"> {
     return NOTHING;
   }
 
-  /** Nothing is said: the close is the refusal. */
+  /** Sends nothing: the close is the refusal. */
   override refused(_fault: Fault): Refusal {
     return { bytes: NOTHING, retryable: false };
   }
 }
 
-/** The line. It may begin with any byte, so nothing tells it from other protocols. */
+/** The row of `line`. A line may begin with any byte, so nothing tells it from other protocols. */
 export const LINE: ClientProtocol<"line", "line"> = {
   name: "line",
   begins: () => true,
@@ -60,7 +59,7 @@ export const LINE: ClientProtocol<"line", "line"> = {
   urlSchemes: { plain: "line", tls: "line+tls" },
 };
 
-/** The last colon is the one before the port, so an IPv6 address is understood without brackets too. */
+/** The last colon is the one before the port, so an IPv6 address works without brackets, too. */
 function targetIn(line: string): TcpAddress {
   const { host: given = "", bracketed, port: behind = "" } = splitHostPort(line) ?? {};
   const host = bracketed && !given.includes(":") ? undefined : parseHost(given);

@@ -1,5 +1,5 @@
 /**
- * The `line` protocol as a client speaks it: see `line.ts`.
+ * The `line` protocol as this proxy speaks it to an upstream: see `line.ts`.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { formatAuthority } from "../../addresses/host.ts";
 import { toOctets } from "../http/syntax.ts";
 
-/** Names the target and takes the tunnel for open: there is no reply. */
+/** Names the target. There is no reply, so the tunnel counts as open at once. */
 export class LineConnector implements Connector {
   /** See `Connector`. */
   readonly asked = true;
@@ -40,7 +40,7 @@ export class LineConnector implements Connector {
   }
 }
 
-/** The line protocol. It has no usual port, and says nothing before it is given a target. */
+/** An upstream that speaks `line`. It has no default port, and answers nothing before it is given a target. */
 export const LINE_UPSTREAM: UpstreamProtocol<"line"> = {
   name: "line",
   port: undefined,

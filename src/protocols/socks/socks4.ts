@@ -32,7 +32,7 @@ const VN = 0x04;
 const VN_REPLY = 0x00;
 const CD_CONNECT = 0x01;
 const CD_GRANTED = 0x5A;
-/** Request rejected or failed: the one answer to every fault. */
+/** Request rejected or failed: the only answer to a fault. */
 const CD_REJECTED = 0x5B;
 
 /** Where USERID begins. */
@@ -64,14 +64,14 @@ export class Socks4Handshake extends NamelessHandshake<"socks4"> {
     return { kind: "tunnel", target: { host, port } };
   }
 
-  /** Request granted, with the bound address where it is IPv4. */
+  /** Request granted, with the bound address if it is IPv4. */
   override established(bound: Address): Uint8Array {
     if (!("host" in bound)) return reply(CD_GRANTED);
     const ip = parseIpv4(bound.host);
     return ip ? reply(CD_GRANTED, ip, bound.port) : reply(CD_GRANTED);
   }
 
-  /** Request rejected or failed: the one answer to every fault. */
+  /** Request rejected or failed: the only answer to a fault. */
   override refused(_fault: Fault): Refusal {
     return { bytes: reply(CD_REJECTED), retryable: false };
   }
@@ -91,12 +91,12 @@ export const SOCKS4: ClientProtocol<"socks4", "socks4"> = {
   browserWords: { plain: "SOCKS", tls: "SOCKS" },
 };
 
-/** 4A: an impossible address announces a name. 0.0.0.0 is not one of them. */
+/** 4A: an impossible address means that a name follows. 0.0.0.0 is not one of them. */
 function isNameMarker([a, b, c, d]: Uint8Array): boolean {
   return a === 0 && b === 0 && c === 0 && d !== 0;
 }
 
-/** Where the NUL of a string is; undefined when it has not arrived. */
+/** Where the NUL of a string is. Undefined if it has not arrived. */
 function stringEnd(bytes: Uint8Array, start: number, what: string): number | undefined {
   const length = bytes.subarray(start, start + MAX_STRING + 1).indexOf(0);
   if (length >= 0) return start + length;

@@ -1,5 +1,5 @@
 /**
- * SOCKS4 and SOCKS4A as a client speaks them; the messages are drawn in `socks4.ts`.
+ * SOCKS4 and SOCKS4A as this proxy speaks them to an upstream; `socks4.ts` draws the messages.
  *
  * @module
  */
@@ -21,15 +21,15 @@ import { SOCKS_LIMIT } from "./socks5_connector.ts";
 const VN = 0x04;
 const CD_CONNECT = 0x01;
 
-/** What the second byte of a reply says. */
+/** The second byte of a reply. */
 const CD = { GRANTED: 0x5A, REJECTED: 0x5B, NO_IDENTD: 0x5C, OTHER_USERID: 0x5D } as const;
 
 const REPLY_LENGTH = 8;
 
-/** 4A: an impossible address that announces a name. */
+/** 4A: an impossible address, which means that a name follows. */
 const NAME_MARKER = Uint8Array.of(0, 0, 0, 1);
 
-/** Asks for a target: SOCKS4 where it is an IPv4 address, SOCKS4A where it is anything else. */
+/** Asks for a target: with SOCKS4 for an IPv4 address, with SOCKS4A for anything else. */
 export class Socks4Connector implements Connector {
   /** See `Connector`. */
   readonly asked = true;
@@ -50,7 +50,7 @@ export class Socks4Connector implements Connector {
     return Uint8Array.of(VN, CD_CONNECT, port >> 8, port & 0xFF, ...ipv4 ?? NAME_MARKER, ...user, 0, ...name);
   }
 
-  /** The reply. Its first byte ought to be 0; some servers send 4. */
+  /** The reply. Its first byte should be 0; some servers send 4. */
   read(buffer: ByteBuffer): ConnectorEvent | undefined {
     if (this.#established) return undefined;
     const vn = buffer.at(0);
@@ -62,7 +62,7 @@ export class Socks4Connector implements Connector {
     }
     if (buffer.length < 2) return undefined;
     const cd = buffer.at(1);
-    // A reply that refuses is understood before its end, since some servers close too early.
+    // A refusal is read before its end, because some servers close too early.
     if (cd !== CD.GRANTED) throw this.#refusal(cd);
     if (buffer.length < REPLY_LENGTH) return undefined;
     buffer.skip(REPLY_LENGTH);
@@ -84,7 +84,7 @@ export class Socks4Connector implements Connector {
   }
 }
 
-/** SOCKS4, which knows IPv4 addresses alone. */
+/** An upstream that speaks SOCKS4: it takes only IPv4 addresses. */
 export const SOCKS4_UPSTREAM: UpstreamProtocol<"socks4"> = {
   name: "socks4",
   port: 1080,
@@ -98,7 +98,7 @@ export const SOCKS4_UPSTREAM: UpstreamProtocol<"socks4"> = {
   greet: undefined,
 };
 
-/** SOCKS4A, which resolves names. */
+/** An upstream that speaks SOCKS4A: it resolves names. */
 export const SOCKS4A_UPSTREAM: UpstreamProtocol<"socks4a"> = {
   ...SOCKS4_UPSTREAM,
   name: "socks4a",

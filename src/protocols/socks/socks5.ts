@@ -41,27 +41,30 @@ const STATUS = { SUCCESS: 0x00, FAILURE: 0x01 } as const;
 /** RFC 1928 section 4. */
 const CMD = { CONNECT: 0x01, UDP_ASSOCIATE: 0x03 } as const;
 
-/** RFC 1928 section 6. The replies to faults of other kinds stand in `FAULTS`, that to an address type in `readAddress`. */
+/**
+ * RFC 1928 section 6. The replies to other faults are in `FAULTS`; the one to an unknown address type is in
+ * `readAddress`.
+ */
 const REP = { SUCCEEDED: 0x00, COMMAND_NOT_SUPPORTED: 0x07 } as const;
 
 const RSV = 0x00;
 
-/** What a conversation waits for, in the order in which it comes to it. */
+/** What the handshake waits for. The stages come in this order. */
 type Stage =
   /** The greeting. */
   | "greeting"
-  /** The end: the greeting offered no method that fits. */
+  /** The end: the greeting offered no suitable method. */
   | "mismatched"
   /** User name and password. */
   | "identifying"
-  /** `accepted()`: until then no byte is read. */
+  /** `accepted()`. No byte is read before it. */
   | "judging"
   /** The request. */
   | "requesting"
   /** `established()` or `refused()`. */
   | "answering";
 
-/** One SOCKS5 conversation: greeting, authentication where it is required, request. */
+/** One SOCKS5 handshake: greeting, authentication if it is required, request. */
 export class Socks5Handshake implements Handshake<"socks5"> {
   /** See `Handshake`. */
   readonly protocol = "socks5";
@@ -185,8 +188,8 @@ export class Socks5Handshake implements Handshake<"socks5"> {
     if (!read) return undefined;
     const { address: target, end } = read;
     const kind = cmd === CMD.CONNECT ? "tunnel" : "association";
-    // Nothing listens on port 0. It is the request that is at fault and no rule: general failure, not 2.
-    // A client that does not know yet where its datagrams will come from says 0 (section 4).
+    // Nothing listens on port 0. The request is wrong and no rule refused it, so the reply is a general failure, not 2.
+    // A client that does not know yet where its datagrams will come from sends 0 (section 4).
     if (kind === "tunnel" && target.port === 0) {
       throw malformed("The port is 0; a target has one from 1 to 65535");
     }
@@ -200,7 +203,7 @@ export class Socks5Handshake implements Handshake<"socks5"> {
     return reply(REP.SUCCEEDED, bound);
   }
 
-  /** Each stage has its own way to say no; to half a greeting, or to what is no greeting, there is none. */
+  /** Each stage has its own refusal. There is none for half a greeting, or for bytes that are not a greeting. */
   refused(fault: Fault): Refusal {
     return { bytes: this.#refusal(fault), retryable: false };
   }
@@ -236,9 +239,10 @@ export const SOCKS5: ClientProtocol<"socks5", "socks5" | "udp"> = {
 };
 
 /**
- * The users of a proxy are text, and these are octets of no declared encoding. They are read as UTF-8, as Basic
- * credentials are (RFC 7617 section 2.1), so that a user is the same on every protocol. Another guess would give a
- * password two spellings: what is not UTF-8 is nobody's, nor is what has control characters (section 2).
+ * The proxy's users are text, and these are octets without a declared encoding. They are read as UTF-8, as Basic
+ * credentials are (RFC 7617 section 2.1), so that a user is the same in every protocol. Trying another encoding, too,
+ * would give each password two spellings. So credentials with invalid UTF-8 match no user, and neither do those with
+ * control characters (section 2).
  */
 function credentialsIn(user: Uint8Array, password: Uint8Array): Credentials | undefined {
   try {
@@ -250,7 +254,7 @@ function credentialsIn(user: Uint8Array, password: Uint8Array): Credentials | un
   }
 }
 
-/** RFC 1928 section 6. A refusal, or a bound Unix socket, has no address: clients take 0.0.0.0:0 for that. */
+/** RFC 1928 section 6. A refusal, or a bound Unix socket, has no address: it is sent as 0.0.0.0:0. */
 function reply(rep: number, bound?: Address): Uint8Array {
   return writeAddress([VER, rep, RSV], bound && "host" in bound ? bound : { host: "0.0.0.0", port: 0 });
 }

@@ -1,8 +1,8 @@
 /**
  * Addresses in SOCKS5 messages (RFC 1928 section 5).
  *
- * Requests, replies and the header of datagrams all have them in one place: three octets of their own, the address
- * type, the address, the port.
+ * Requests, replies and the header of datagrams have the same layout: three octets of their own, the address type, the
+ * address, the port.
  *
  * @module
  */
@@ -17,13 +17,13 @@ const ATYP = { IPV4: 0x01, DOMAINNAME: 0x03, IPV6: 0x04 } as const;
 /** RFC 1928 section 6. */
 const ADDRESS_TYPE_NOT_SUPPORTED = 0x08;
 
-/** Where the address type stands in every message. */
+/** The offset of the address type in every message. */
 const ATYP_OFFSET = 3;
 const ADDRESS_OFFSET = 4;
 
 /**
- * The address of a message, with the offset behind it. Undefined: needs more bytes. Throws a `Fault` for a type
- * that is not known and for a name that is none.
+ * The address of a message, and the offset behind it. Undefined: needs more bytes. Throws a `Fault` for an unknown type
+ * and for an invalid name.
  */
 export function readAddress(bytes: Uint8Array): { address: TcpAddress; end: number } | undefined {
   if (bytes.length <= ATYP_OFFSET) return undefined;
@@ -34,14 +34,14 @@ export function readAddress(bytes: Uint8Array): { address: TcpAddress; end: numb
   return { address: { host, port: bytes[end] << 8 | bytes[end + 1] }, end: end + 2 };
 }
 
-/** A message up to and with its address: three octets, and an IP address with its port. */
+/** A message up to the end of its address: three octets, and an IP address with its port. */
 export function writeAddress(octets: readonly number[], { host, port }: TcpAddress): Uint8Array {
   const ip = parseIp(host) ?? new Uint8Array(4);
   const atyp = ip.length === 4 ? ATYP.IPV4 : ATYP.IPV6;
   return Uint8Array.of(...octets, atyp, ...ip, port >> 8, port & 0xFF);
 }
 
-/** A name has its length in its first octet. */
+/** The length of an address. The first octet of a name is its length. */
 function addressLength(atyp: number, first: number): number {
   switch (atyp) {
     case ATYP.IPV4:

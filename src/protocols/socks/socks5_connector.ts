@@ -1,6 +1,6 @@
 /**
- * SOCKS5 as a client speaks it (RFC 1928), with a user name and password where we have them (RFC 1929); the
- * messages are drawn in `socks5.ts`.
+ * SOCKS5 as this proxy speaks it to an upstream (RFC 1928), with a user name and password if it has them (RFC 1929);
+ * `socks5.ts` draws the messages.
  *
  * @module
  */
@@ -27,8 +27,8 @@ const ATYP = { IPV4: 0x01, DOMAINNAME: 0x03, IPV6: 0x04 } as const;
 const SUCCEEDED = 0x00;
 
 /**
- * RFC 1928 section 6, the replies that speak of the target → what we call that, and the words for the log.
- * The fault keeps the number, so that a SOCKS5 client of ours is told exactly what we were.
+ * RFC 1928 section 6: our codes for the replies about the target, and words for the log. The fault keeps the number, so
+ * that a SOCKS5 client of ours gets the same reply.
  */
 const REFUSALS: Readonly<Record<number, readonly [code: FaultCode, words: string]>> = {
   1: ["destination_unavailable", "general failure"],
@@ -40,10 +40,10 @@ const REFUSALS: Readonly<Record<number, readonly [code: FaultCode, words: string
   8: ["destination_unavailable", "address type not supported"],
 };
 
-/** What the conversation waits for, in its order. */
+/** The last step of the handshake that was done, in order. */
 type Stage = "greeted" | "identifying" | "requested" | "established";
 
-/** Asks for a target by name where it is one, so that it is resolved at the far end. */
+/** Asks for a target. A name is sent as it is, and resolved at the far end. */
 export class Socks5Connector implements Connector {
   readonly #options: ConnectorOptions;
   #stage: Stage = "greeted";
@@ -58,9 +58,7 @@ export class Socks5Connector implements Connector {
     return this.#stage === "requested" || this.#stage === "established";
   }
 
-  /**
-   * The greeting. A password is offered where there is one, and never asked for by us: RFC 1928 section 3.
-   */
+  /** The greeting. It offers a password only if there is one (RFC 1928 section 3). */
   start(): Uint8Array {
     return this.#options.credentials
       ? Uint8Array.of(VER, 2, METHOD.NO_AUTHENTICATION_REQUIRED, METHOD.USERNAME_PASSWORD)
@@ -103,7 +101,7 @@ export class Socks5Connector implements Connector {
   }
 
   #readStatus(buffer: ByteBuffer): ConnectorEvent | undefined {
-    // RFC 1929 section 2 wants 1; some servers say 5, and it is the status that counts.
+    // RFC 1929 section 2 asks for version 1; some servers send 5. Only the status counts.
     if (buffer.length < 2) return undefined;
     if (buffer.at(1) !== 0) {
       throw new UpstreamFault("proxy_configuration_error", "It does not accept our user name and password");
@@ -129,7 +127,7 @@ export class Socks5Connector implements Connector {
     this.#checkVersion(buffer, VER);
     if (buffer.length < 2) return undefined;
     const rep = buffer.at(1);
-    // A reply that refuses is understood before its end, since some servers leave BND.ADDR out.
+    // A refusal is read before its end, because some servers leave BND.ADDR out.
     if (rep !== SUCCEEDED) throw this.#refusal(rep);
     const end = replyEnd(buffer);
     if (end === undefined || buffer.length < end) return undefined;
@@ -158,7 +156,7 @@ export class Socks5Connector implements Connector {
   }
 }
 
-/** Where the reply ends; undefined while that cannot be told. */
+/** Where the reply ends. Undefined while too few bytes have come. */
 function replyEnd(buffer: ByteBuffer): number | undefined {
   switch (buffer.at(3)) {
     case -1:
@@ -177,13 +175,13 @@ function replyEnd(buffer: ByteBuffer): number | undefined {
   }
 }
 
-/** RFC 1929 section 2: lengths of one octet. SOCKS4 names no limit, and servers have the same. */
+/** RFC 1929 section 2: lengths have one octet. SOCKS4 names no limit, but its servers have the same one. */
 export const SOCKS_LIMIT = {
   bytes: 255,
   why: "SOCKS carries user names and passwords of up to 255 bytes",
 } as const;
 
-/** SOCKS5 that is given addresses. */
+/** An upstream that speaks SOCKS5 and gets addresses. */
 export const SOCKS5_UPSTREAM: UpstreamProtocol<"socks5"> = {
   name: "socks5",
   port: 1080,
@@ -197,7 +195,7 @@ export const SOCKS5_UPSTREAM: UpstreamProtocol<"socks5"> = {
   greet: (options) => new Socks5Connector(options),
 };
 
-/** The same, which resolves names: `h` is for the host name, as curl has it. */
+/** An upstream that speaks SOCKS5 and resolves names. `h` means host name, as in curl. */
 export const SOCKS5H_UPSTREAM: UpstreamProtocol<"socks5h"> = {
   ...SOCKS5_UPSTREAM,
   name: "socks5h",

@@ -17,20 +17,20 @@ import { readAddress, writeAddress } from "./socks5_address.ts";
 
 const RSV = 0x00;
 
-/** A datagram that stands alone. */
+/** A datagram that is not a fragment. */
 const FRAG = 0x00;
 
-/** What a client wants sent. */
+/** A client's datagram. */
 export interface UdpRequest {
-  /** The name or IP address as the client gave it, and the port. */
+  /** The name or IP address that the client gave, and the port. */
   readonly target: TcpAddress;
   /** A view of the datagram's memory; may be empty. */
   readonly payload: Uint8Array;
 }
 
 /**
- * Reads a datagram from a client. Undefined for what has to be dropped: a header that is cut short or follows no
- * grammar, port 0, and fragments, which "an implementation that does not support fragmentation MUST drop".
+ * Reads a datagram from a client. Undefined if it has to be dropped: its header is cut short or malformed, its port is
+ * 0, or it is a fragment, which "an implementation that does not support fragmentation MUST drop".
  */
 export function readUdpRequest(bytes: Uint8Array): UdpRequest | undefined {
   if (bytes[0] !== RSV || bytes[1] !== RSV || bytes[2] !== FRAG) return undefined;
@@ -43,7 +43,7 @@ export function readUdpRequest(bytes: Uint8Array): UdpRequest | undefined {
   }
 }
 
-/** The datagram that tells a client what came from an IP address. */
+/** The datagram that brings a client an answer from an IP address. */
 export function writeUdpReply(from: TcpAddress, payload: Uint8Array): Uint8Array {
   const header = writeAddress([RSV, RSV, FRAG], from);
   const bytes = new Uint8Array(header.length + payload.length);
