@@ -1,20 +1,20 @@
 /**
  * The driver of the tables in `states.ts`: takes one step after another until a last state.
  *
- * A step may have its outcome at once. The driver goes on without a promise then, so that a request whose bytes are all
- * there costs none. It is an object and not an async function: a suspended function keeps all that it was called with
+ * A step may return its outcome at once. The driver then goes on without a promise, so a request whose bytes are all
+ * there costs none. The driver is an object and not an async function: a suspended function keeps all its arguments
  * alive, which cost an idle tunnel 6 KiB on Deno.
  *
  * @module
  */
 
-/** What a step has come to: an event, and the payload of the state that the event leads to. */
+/** The outcome of a step: an event, and the payload of the state that the event leads to. */
 export interface Moved {
   readonly event: string;
   readonly payload: unknown;
 }
 
-/** What a step may come to instead: another table runs inside the state, and its last state is the state's event. */
+/** The other outcome of a step: another table runs inside the state, and its last state becomes the state's event. */
 export interface Nested {
   readonly machine: Machine;
   readonly subject: unknown;
@@ -22,33 +22,33 @@ export interface Nested {
   readonly payload: unknown;
 }
 
-/** Where something stands in its table. */
+/** A position in a table. */
 export interface At<Subject, State extends string = string> {
-  /** What the steps work with. */
+  /** What the steps work on. */
   readonly subject: Subject;
   readonly state: State;
-  /** What the state was entered with. */
+  /** The payload of the state. */
   readonly payload: unknown;
 }
 
 /** A table with its steps. */
 // deno-lint-ignore no-explicit-any -- each machine knows its own subject, and the driver none.
 export interface Machine<Subject = any, State extends string = any> {
-  /** Whether no event leads on. */
+  /** Whether a state is a last one. */
   isLast(state: State): boolean;
   /** Does the work of a state, under the state's deadline. */
   step(at: At<Subject, State>): Moved | Nested | Promise<Moved>;
   /** The outcome of a step that threw. */
   interrupted(at: At<Subject, State>, error: unknown): Moved;
-  /** Looks the next state up, and tells whoever wants to know. What it throws is a bug, and ends the drive. */
+  /** Looks up the next state, and calls the hook. If it throws, that is a bug, and ends the drive. */
   next(at: At<Subject, State>, moved: Moved): State;
 }
 
-/** Who is told of the end of a drive. */
+/** Told of the end of a drive. */
 export interface DriveEnd {
-  /** It has come to a last state: that as an event, and its payload. */
+  /** The drive has come to a last state. The event is the name of that state. */
   done(last: Moved): void;
-  /** The table has no such transition, or who is told of transitions threw. */
+  /** The table has no such transition, or the hook threw. */
   failed(bug: unknown): void;
 }
 
@@ -66,7 +66,7 @@ class Drive implements At<unknown> {
   state: string;
   payload: unknown;
   #machine: Machine;
-  /** The table in one of whose states this one runs. */
+  /** The state of the outer table in which this table runs. */
   #outer: Nested | undefined;
   readonly #end: DriveEnd;
 
@@ -78,7 +78,7 @@ class Drive implements At<unknown> {
     this.#end = end;
   }
 
-  /** Goes on until something has to be waited for. */
+  /** Goes on until a step has to wait. */
   advance(): void {
     try {
       while (true) {

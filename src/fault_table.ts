@@ -1,8 +1,8 @@
 /**
- * The table of everything that can go wrong: what each code means on every protocol and to people.
+ * The table of all faults: what each code means in every protocol and to people.
  *
- * Codes are the error types of RFC 9209 section 2.3 where it has one. The codes below the line are ours: they
- * never appear in a Proxy-Status field.
+ * Codes are the error types of RFC 9209 section 2.3 where it has one. The codes below the line are ours: they never
+ * appear in a Proxy-Status field.
  *
  * @module
  */
@@ -10,36 +10,36 @@
 /** Who caused a fault: the client, the target or a proxy on the way to it, the rules, or this program. */
 export type Blame = "client" | "upstream" | "policy" | "proxy";
 
-/** What a code means. */
+/** The meaning of a code. */
 export interface FaultEntry {
-  /** The HTTP status code (RFC 9110 section 15); a fault may narrow it, as 431 does 400. */
+  /** The HTTP status code (RFC 9110 section 15). A fault may use a more exact one, such as 431 instead of 400. */
   readonly status: number;
   /**
    * The SOCKS5 reply field (RFC 1928 section 6): 1 general, 2 not allowed, 3 net, 4 host, 5 refused, 7 command, 8
-   * address. SOCKS4 has one answer to all of them, 0x5B.
+   * address. SOCKS4 has only one, 0x5B.
    */
   readonly socks5: number;
   /** Who caused it. */
   readonly blame: Blame;
   /** One sentence for the person at the client: what happened. */
   readonly happened: string;
-  /** The same where it was the next proxy and not the target that failed. */
+  /** The same sentence for a failure of the next proxy. */
   readonly atNextProxy?: string;
-  /** One sentence for the same person: what to do. */
+  /** One sentence for the person at the client: what to do. */
   readonly advice: string;
   /** Whether a deadline has passed. */
   readonly late?: boolean;
-  /** Whether TLS with the next proxy has failed, which no target can have brought about. */
+  /** Whether TLS with the next proxy has failed. A target cannot cause that. */
   readonly tls?: boolean;
-  /** Whether an HTTP client may send its next request on the same connection: this one was understood. */
+  /** Whether an HTTP client may send its next request on the same connection, because this one was understood. */
   readonly retryable?: boolean;
-  /** Whether the code is one of RFC 9209, and may be told in a Proxy-Status field. */
+  /** Whether the code is one of RFC 9209, and may appear in a Proxy-Status field. */
   readonly registered?: boolean;
 }
 
 const TRY_LATER = "Try again in a moment.";
 const CHECK_NAME = "Check the spelling of the host name.";
-/** For whatever only the operator can find out. */
+/** The advice for failures that only the operator can explain. */
 export const TELL_PROXY = "Whoever runs the proxy finds more in its log.";
 const TELL_TARGET = "The target is at fault; whoever runs it can mend it.";
 
@@ -321,5 +321,5 @@ const ROWS = {
 /** A code of the table. */
 export type FaultName = keyof typeof ROWS;
 
-/** Code → what it means. */
+/** The entry of each code. */
 export const FAULTS: Readonly<Record<FaultName, FaultEntry>> = ROWS;

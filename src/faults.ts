@@ -1,12 +1,12 @@
 /**
- * Failures: something went wrong that has a name. What each name means is in `fault_table.ts`.
+ * Faults: failures that have a name. `fault_table.ts` says what each name means.
  *
  * @module
  */
 
 import { type Blame, type FaultName, FAULTS, TELL_PROXY } from "./fault_table.ts";
 
-/** The name of a fault, such as `dns_error`: logs and metrics use the same one. `sluice help faults` tells all of them. */
+/** The name of a fault, such as `dns_error`, in logs and metrics. `sluice help faults` lists all of them. */
 export type FaultCode = FaultName;
 
 /** Who is at the other end of the connection that failed. */
@@ -14,19 +14,19 @@ export type Party = "target" | "next proxy";
 
 /** What else a fault may carry. */
 export interface FaultOptions extends ErrorOptions {
-  /** An HTTP status more exact than the table's. */
+  /** An HTTP status that is more exact than the table's. */
   readonly status?: number;
-  /** A SOCKS5 reply more exact than the table's. */
+  /** A SOCKS5 reply that is more exact than the table's. */
   readonly socks5?: number;
-  /** Advice for the person at the client that is more exact than the table's: fixed words, and nothing of the request. */
+  /** Advice for the person at the client that is more exact than the table's. Fixed words, nothing from the request. */
   readonly advice?: string;
-  /** Who failed; the target by default. */
+  /** The party that failed; by default the target. */
   readonly party?: Party;
 }
 
 /**
- * Something went wrong that has a name. The message is for the operator's log and may name addresses; what the
- * client is told comes from the table.
+ * A failure that has a name. The message is for the operator's log and may name addresses; what the client is told
+ * comes from the table.
  *
  * @example
  * ```ts
@@ -40,18 +40,18 @@ export class Fault extends Error {
   override readonly name = "Fault";
   /** What went wrong. */
   readonly code: FaultCode;
-  /** The HTTP status that tells it. */
+  /** The HTTP status for clients. */
   readonly status: number;
-  /** The SOCKS5 reply that tells it. */
+  /** The SOCKS5 reply for clients. */
   readonly socks5: number;
-  /** Who failed, where a target and a proxy on the way to it can. */
+  /** The party that failed, if it was a target or a proxy on the way to it. */
   readonly party: Party;
-  /** What the person at the client is told to have happened. */
+  /** What happened, in words for the person at the client. */
   readonly happened: string;
-  /** What the person at the client is told to do. */
+  /** What to do, in words for the person at the client. */
   readonly advice: string;
 
-  /** Takes what the table says of the code, and the operator's words. */
+  /** Takes the table's entry for the code, and a message for the operator. */
   constructor(code: FaultCode, message?: string, options: FaultOptions = {}) {
     const { party = "target" } = options;
     const { happened: atTarget, atNextProxy = atTarget } = FAULTS[code];
@@ -71,17 +71,18 @@ export class Fault extends Error {
   }
 }
 
-/** A client's message that does not follow its protocol: 400 unless a narrower status is given. */
+/** The fault for a client's message that breaks its protocol. The status is 400 unless the options name another. */
 export function malformed(message: string, options?: FaultOptions): Fault {
   return new Fault("http_request_error", message, options);
 }
 
-/** Which of a proxy's two connections something happened on. */
+/** The side of the proxy on which something happened. */
 export type Side = "client" | "target";
 
 /**
- * The fault behind any error: itself, the code that an adapter gave (see `SocketError` in `runtime/contract.ts`), or
- * `proxy_internal_error` for what nobody foresaw. A connection that broke on the client's side is the client's doing.
+ * The fault for any error: the fault itself, the code that an adapter gave (see `SocketError` in
+ * `runtime/contract.ts`), or `proxy_internal_error` for unexpected errors. A connection that broke on the client's side
+ * is the client's doing.
  */
 export function toFault(error: unknown, side: Side = "target"): Fault {
   if (error instanceof Fault) return error;

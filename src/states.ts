@@ -1,35 +1,33 @@
 /**
  * START HERE: every state, event and transition of a client's connection, and of a request on it.
  *
- * Two rules. Everything that decides where a connection or a request may go next lives in this file; and this file
- * does not know bytes, protocols or sockets. `driver.ts` drives both tables: one step function per state does the work
- * and returns an event, and the table says where that event leads. The steps are in `connection/` and `request/`.
+ * Two rules. This file alone decides where a connection or a request may go next. And this file does not know bytes,
+ * protocols or sockets. `driver.ts` drives both tables: one step function per state does the work and returns an event,
+ * and the table says where that event leads. The steps are in `connection/` and `request/`.
  *
  * ## A connection
  *
- * On a listener behind a load balancer it begins in `introducing`: the balancer says whose connection it passes on
- * (the PROXY protocol). On a listener with TLS the handshake is `securing`. In `detecting` the first byte names the
+ * On a listener behind a load balancer it begins in `introducing`: the balancer says whose connection it passes on (the
+ * PROXY protocol). On a listener with TLS, `securing` is the handshake. In `detecting`, the first byte names the
  * protocol. `serving` runs its requests. HTTP/1 and SOCKS send one after another, so `served` leads to `serving` again;
- * a protocol that carries many requests at once stays in `serving` while they run. `closing` sees to it that the last
- * bytes arrive.
+ * a protocol that carries many requests at once stays in `serving` while they run. `closing` lets the last bytes
+ * arrive.
  *
  * ## A request
  *
- * `reading` waits until the protocol's codec has an event. Where users are configured, the first event is the
- * client's credentials. They are judged in `authenticating`, and `reading` goes on to the request: SOCKS5 sends the
- * two apart, HTTP has both in one head, and the table needs no branch for that. A request is judged in `authorizing`,
- * reaches its target in `dialing`, and goes on in one of three ways. A tunnel (CONNECT, SOCKS) is `relaying` bytes until
- * both sides have ended. An HTTP message is `exchanging` a request for a response; it may turn into a tunnel (101
- * Switching Protocols), and is dialed once more where a kept connection to the origin was `stale`. SOCKS5's UDP
- * ASSOCIATE is `associating`: the connection carries nothing itself, but datagrams pass while it lasts. A request
- * that is refused is answered in `refusing`.
+ * `reading` waits until the protocol's codec has an event. If users are configured, the first event is the client's
+ * credentials. `authenticating` judges them, and `reading` goes on to the request: SOCKS5 sends the two apart, HTTP has
+ * both in one head, and the table needs no branch for that. `authorizing` judges the request, and `dialing` reaches its
+ * target. Then it goes on in one of three ways. A tunnel (CONNECT, SOCKS) is `relaying` bytes until both sides have
+ * ended. An HTTP message is `exchanging` a request for a response; it may turn into a tunnel (101 Switching Protocols),
+ * and is dialed once more if a kept connection to the origin was `stale`. SOCKS5's UDP ASSOCIATE is `associating`: the
+ * connection carries nothing itself, but datagrams pass while it lasts. `refusing` answers a request that is refused.
  *
- * The last state of a request is an event of its connection: after `served` the client may send another request,
- * after `over` the connection closes when the last bytes have arrived, and after `broken` it is reset.
+ * The last state of a request is an event of its connection: after `served` the client may send another request, after
+ * `over` the connection closes when the last bytes have arrived, and after `broken` it is reset.
  *
- * A SOCKS5 client with a password, from accept to close:
- * `detecting → serving`, its request
- * `reading → authenticating → reading → authorizing → dialing → relaying → over`, and then `closing → closed`.
+ * A SOCKS5 client with a password, from accept to close: `detecting → serving`, its request `reading → authenticating →
+ * reading → authorizing → dialing → relaying → over`, and then `closing → closed`.
  *
  * A denied user or a closed port is an event, not an exception. {@link IllegalTransition} is for our own bugs.
  *
@@ -79,9 +77,9 @@ export const REQUEST = {
 } as const;
 
 /**
- * Events that may happen in any state whose own row does not say otherwise: the step threw or was broken off, its deadline
- * passed, or the connection was cut from outside (the client reset it, the proxy is shutting down). A connection is then
- * `closing`, and a request is `broken`.
+ * Events that may happen in any state, unless its own row says otherwise: the step threw, its deadline passed, or the
+ * connection was cut from outside (the client reset it, or the proxy is shutting down). A connection is then `closing`,
+ * and a request is `broken`.
  */
 export const FROM_ANY = ["failed", "timedOut", "aborted"] as const;
 
@@ -96,7 +94,7 @@ export type ConnectionState = keyof typeof CONNECTION;
 /** The name of a state of a request. */
 export type RequestState = keyof typeof REQUEST;
 
-/** The name of a state of either. */
+/** The name of a state in either table. */
 export type State = ConnectionState | RequestState;
 
 /** An event that may happen anywhere. */
@@ -133,12 +131,12 @@ export type RequestOutcome<S extends RequestState, Payloads extends Record<Reque
   };
 }[RequestEvent<S>];
 
-/** The time limits that a state may be under. The values are the user's: see `Timeouts` in `settings/timeouts.ts`. */
+/** The time limits of a state. Their values are the user's: see `Timeouts` in `settings/timeouts.ts`. */
 export type Deadline = "header" | "connect" | "idle" | "halfClosed" | "linger" | "none";
 
 /**
- * What bounds the stay in each state of a connection. `header` runs from accept over all states that share it, also
- * those of the first request. While it is `serving`, its requests have the deadlines.
+ * The deadline of each state of a connection. `header` runs from accept over all states that share it, including those
+ * of the first request. While a connection is `serving`, its requests have the deadlines.
  */
 export const CONNECTION_DEADLINES = {
   introducing: "header",
@@ -150,8 +148,8 @@ export const CONNECTION_DEADLINES = {
 } as const satisfies Record<ConnectionState, Deadline | undefined>;
 
 /**
- * What bounds the stay in each state of a request. `header` is not reset by trickling bytes; `idle` starts again with
- * every byte that moves.
+ * The deadline of each state of a request. `header` is not reset by trickling bytes; `idle` starts again with every
+ * byte that moves.
  */
 export const REQUEST_DEADLINES = {
   reading: "header",
@@ -167,13 +165,13 @@ export const REQUEST_DEADLINES = {
   broken: undefined,
 } as const satisfies Record<RequestState, Deadline | undefined>;
 
-/** A step returned an event that its state does not know: a bug of ours, never the client's doing. */
+/** A step returned an event that its state does not know. That is our bug, never the client's doing. */
 export class IllegalTransition extends Error {
   override readonly name = "IllegalTransition";
   readonly state: State;
   readonly event: string;
 
-  /** Names the state that stays as it was, and the event that it cannot take. */
+  /** Names the state, which stays as it was, and the event. */
   constructor(state: State, event: string) {
     const row = Object.hasOwn(CONNECTION, state)
       ? CONNECTION[state as ConnectionState]
@@ -188,24 +186,24 @@ export class IllegalTransition extends Error {
   }
 }
 
-/** Whether a connection or request in this state is done: no event leads on. */
+/** Whether a connection or a request in this state is done. */
 export function isLast(state: State): boolean {
   return state === "closed" || state === "served" || state === "over" || state === "broken";
 }
 
-/** The state of a connection that an event leads to; throws {@link IllegalTransition} where there is none. */
+/** The state of a connection that an event leads to. Throws {@link IllegalTransition} if there is none. */
 export function nextOfConnection(state: ConnectionState, event: string): ConnectionState {
   const row: Readonly<Record<string, ConnectionState>> = CONNECTION[state];
   return row[own(row, event)] ?? interrupted(state, event, INTERRUPTED.connection);
 }
 
-/** The state of a request that an event leads to; throws {@link IllegalTransition} where there is none. */
+/** The state of a request that an event leads to. Throws {@link IllegalTransition} if there is none. */
 export function nextOfRequest(state: RequestState, event: string): RequestState {
   const row: Readonly<Record<string, RequestState>> = REQUEST[state];
   return row[own(row, event)] ?? interrupted(state, event, INTERRUPTED.request);
 }
 
-/** A name that is in the row, or one that no row has. */
+/** The event if the row has it; otherwise a name that no row has. */
 function own(row: object, event: string): string {
   return Object.hasOwn(row, event) ? event : "";
 }

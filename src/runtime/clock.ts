@@ -1,5 +1,5 @@
 /**
- * Time, as an argument: tests turn the hands themselves.
+ * Time as an argument, so that tests can set it.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { setImmediate } from "node:timers";
 
 /** Tells the time and calls back. */
 export interface Clock {
-  /** Milliseconds since some moment; never jumps, whatever is done to the system's clock. */
+  /** Milliseconds since some moment. Never jumps, even if the system's clock is changed. */
   now(): number;
   /** The date, for logs and `Date` fields only. */
   date(): Date;
-  /** Calls back once, in `delay` milliseconds or a little later. Returns what calls it off. */
+  /** Calls back once, in `delay` milliseconds or a little later. Returns a function that cancels it. */
   schedule(delay: number, callback: () => void): () => void;
 }
 
 let turn: number | undefined;
 
 /**
- * One time for all that happens in the same turn of the event loop: a request asks for it a dozen times, and where
- * the core is busy many requests share a turn.
+ * Returns the same time throughout one turn of the event loop: a request asks for it a dozen times and, while the core
+ * is busy, many requests share a turn.
  */
 function now(): number {
   if (turn === undefined) {
@@ -34,7 +34,7 @@ function endTurn(): void {
   turn = undefined;
 }
 
-/** The computer's clock. */
+/** The system's clock. */
 export const SYSTEM_CLOCK: Clock = {
   now,
   date: () => new Date(),

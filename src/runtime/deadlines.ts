@@ -1,41 +1,41 @@
 /**
- * Deadlines of many connections under one timer: setting one costs an assignment, not a timer.
+ * The deadlines of many connections under one timer. Setting one costs an assignment, not a timer.
  *
  * @module
  */
 
 import type { Clock } from "./clock.ts";
 
-/** Something whose time may run out. */
+/** Something with a deadline. */
 export interface Timed {
-  /** When, by the clock; `Infinity` for never. */
+  /** The time of the deadline, by the clock; `Infinity` for never. */
   readonly expiresAt: number;
-  /** Called once that time has come, and again at each sweep until it is moved. */
+  /** Called once that time has come, and again at each sweep until the time is moved. */
   expire(): void;
 }
 
-/** No deadline is looked at more often than this, in milliseconds; none is late by more. */
+/** Sweeps are at least this far apart, in milliseconds. So a deadline is late by no more than this. */
 const GRANULARITY = 25;
 
-/** Watches deadlines: one sweep over all that are watched, at the time of the earliest. */
+/** Watches deadlines. At the time of the earliest one, it sweeps over all. */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #watched = new Set<Timed>();
   #nextSweep = Infinity;
   #cancelSweep: () => void = () => {};
 
-  /** Sleeps while nothing is watched. */
+  /** Sleeps while it watches nothing. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Watches it, or takes note that its deadline has moved. Moving it to a later time needs no call. */
+  /** Watches an object, or notes that its deadline is now earlier. Moving a deadline to a later time needs no call. */
   watch(timed: Timed): void {
     this.#watched.add(timed);
     if (timed.expiresAt < this.#nextSweep) this.#sweepAt(timed.expiresAt);
   }
 
-  /** Stops watching it. */
+  /** Stops watching an object. */
   forget(timed: Timed): void {
     this.#watched.delete(timed);
     if (this.#watched.size === 0) this.#sweepAt(Infinity);

@@ -1,61 +1,60 @@
 /**
  * The contract of direct ports. Types and prose; nothing here runs.
  *
- * A WHATWG stream costs a handful of promises per chunk and some kilobytes per connection: nothing for bulk data,
- * as much again as the whole proxy for small messages. A `ByteStream` may therefore carry a port beside its
- * pair: the same connection with the same promises (FIN, reset, backpressure, nothing read that nobody waits for),
- * in calls that may be answered at once. Whoever uses the port leaves the pair alone, and the other way round.
- * The core wraps the pair of a stream without one (see `stream_port.ts`), and nothing but `byte_reader.ts`
- * and `byte_writer.ts` can tell.
+ * A WHATWG stream costs a handful of promises per chunk and some kilobytes per connection. For bulk data that is
+ * nothing; for small messages it doubles the cost of the whole proxy. So a `ByteStream` may carry a port beside its
+ * pair: the same connection with the same promises (FIN, reset, backpressure, no read before somebody waits for it), in
+ * calls that may be answered at once. Use either the port or the pair, never both. If a stream has no port, the core
+ * wraps its pair (see `stream_port.ts`); only `byte_reader.ts` and `byte_writer.ts` use ports.
  *
  * - {@link DirectPort.pull} asks for bytes. It is answered once, by `receive`, `end` or `fail`, perhaps before it
- *   returns. While an answer is due it is not called again. `receive` says whether it asks for the next
- *   bytes; it may also call `pull` itself, and then says no.
- * - Behind `end` and `fail` nothing comes; a later `pull` is answered the same way again.
+ *   returns. It is not called again before it is answered. `receive` returns whether it asks for the next bytes; it may
+ *   also call `pull` itself, and then returns false.
+ * - After `end` and `fail` nothing comes; a later `pull` gets the same answer again.
  * - One write at a time: the next begins when the one before has settled.
  *
  * @module
  */
 
-/** Whoever reads a port. None of its methods throws. */
+/** The reader of a port. None of its methods throws. */
 export interface PortReceiver {
-  /** Memory for one read, for ports whose sockets have none of their own. It is the port's until it has answered. */
+  /** Memory for one read, for ports whose sockets have none of their own. The port may use it until it answers. */
   lend(): Uint8Array<ArrayBuffer>;
   /**
-   * Takes at least one byte: at the beginning of the lent memory, or else in memory of the port's. Where the port
-   * {@link DirectPort.gives} it, it is the receiver's from then on. Otherwise it is valid until this returns, and, where
-   * it was passed on to `write()` of a port of the same runtime meanwhile, until that write has settled. Answers whether
-   * it waits for more.
+   * Takes at least one byte, either at the beginning of the lent memory or in memory of the port. If the port {@link
+   * DirectPort.gives} its memory, it belongs to the receiver from then on. Otherwise it is valid until this method
+   * returns. If the receiver passes it to `write()` of a port of the same runtime meanwhile, it is valid until that
+   * write has settled. Returns whether the receiver waits for more.
    */
   receive(bytes: Uint8Array<ArrayBuffer>): boolean;
-  /** The peer has sent FIN. `memory` is the lent memory, where some was lent. */
+  /** The peer has sent FIN. `memory` is the lent memory, if there is any. */
   end(memory?: Uint8Array<ArrayBuffer>): void;
-  /** The connection is broken: a `SocketError`. */
+  /** The connection is broken. The error is a `SocketError`. */
   fail(error: unknown): void;
 }
 
 /** A connection without streams around it. */
 export interface DirectPort {
-  /** Whether what it brings comes each time in new memory, which it does not use again. */
+  /** Whether each read comes in new memory, which the port does not use again. */
   readonly gives?: boolean;
   /** Asks for the next bytes. */
   pull(receiver: PortReceiver): void;
   /**
-   * Sends bytes. Undefined when the kernel has taken them all; otherwise settles when it has, as `write()` of a stream.
-   * Where it rejects, writing is over: every later write rejects too, and `close()` has nothing left to do. Reading is
-   * not over: `pull` goes on until the peer's bytes, and then its end, have been told.
+   * Sends bytes. Undefined if the kernel has taken them all; otherwise settles when it has, like `write()` of a stream.
+   * If it rejects, writing is over: every later write rejects, too, and `close()` has nothing left to do. Reading goes
+   * on: `pull` still brings the peer's bytes, and then the end.
    */
   write(bytes: Uint8Array): Promise<void> | undefined;
   /**
-   * How much of the write under way the kernel has not taken: 0 where no write waits, and otherwise about as many bytes.
-   * It changes whenever the kernel takes some, so that two looks tell a slow reader from one that takes nothing.
+   * How much of the current write the kernel has not taken: 0 if no write waits, otherwise about the number of bytes.
+   * It changes whenever the kernel takes some, so that two looks tell a slow peer from one that takes nothing.
    */
   readonly unsent: number;
-  /** Sends FIN. Undefined when nothing is left to wait for. Not called while a write is under way, nor twice. */
+  /** Sends FIN. Undefined if there is nothing to wait for. Not called during a write, and not called twice. */
   close(): Promise<void> | undefined;
   /**
-   * Frees the descriptor, with a reset where one is asked for and the runtime can send one; otherwise what was written
-   * before still arrives. A pull, a write or a close under way fails. Harmless when called again.
+   * Frees the descriptor. With `reset`, sends a reset if the runtime can; otherwise what was written before still
+   * arrives. The current pull, write or close fails. Calling it again does nothing.
    */
   destroy(options: { readonly reset: boolean }): void;
 }
