@@ -197,7 +197,7 @@ export const ADDRESS_CASES: Case[] = [
   {
     name: "listen on an address of another machine rejects with address_unavailable",
     async run(runtime) {
-      // 192.0.2.0/24 is for documentation (RFC 5737) and no interface has it.
+      // 192.0.2.0/24 is for documentation (RFC 5737), so no interface has this address.
       const address = { host: "192.0.2.1", port: 0 };
       strictEqual(await rejectionCode(runtime.listen({ address })), "address_unavailable");
     },
@@ -255,7 +255,7 @@ export const ADDRESS_CASES: Case[] = [
       const controller = new AbortController();
       const during = runtime.resolve("nonexistent.invalid", { signal: controller.signal });
       controller.abort(reason);
-      // No answer can come before the next turn of the event loop, which these steps do not reach.
+      // An answer cannot come before the next turn of the event loop, and these steps take none.
       let answer: unknown;
       during.catch((error) => answer = error);
       for (let step = 0; step < 100; step++) await undefined;

@@ -1,5 +1,5 @@
 /**
- * The sentences of `src/runtime/contract.ts` as cases.
+ * The sentences of `src/runtime/contract.ts` as test cases.
  *
  * @module
  */

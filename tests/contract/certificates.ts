@@ -1,5 +1,5 @@
 /**
- * Certificates made for this run by `openssl`, in a directory that goes with the process.
+ * Certificates made for this run by `openssl`, in a directory that is removed when the process ends.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Certificate } from "../../src/runtime/contract.ts";
 
-/** Certificates for the TLS cases, each with the paths of its files for programs that want files. */
+/** Certificates for the TLS cases, and the paths of their files for programs that read files. */
 export interface Certificates {
-  /** Signs all below that do not say otherwise. */
+  /** Signs all certificates below, unless they say otherwise. */
   readonly ca: string;
   /** Signs only `strangerClient`. */
   readonly otherCa: string;
@@ -38,12 +38,12 @@ const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-
 
 let made: Certificates | undefined;
 
-/** The certificates, made when first asked for. */
+/** Makes the certificates at the first call. */
 export function certificates(): Certificates {
   return made ??= make();
 }
 
-/** The pin of a certificate's key, as `connectTls` takes it. */
+/** The pin of a certificate's key, in the form that `connectTls` takes. */
 export function pinOf({ cert }: Certificate): string {
   const key = new X509Certificate(cert).publicKey.export({ type: "spki", format: "der" });
   return `sha256/${createHash("sha256").update(key).digest("base64")}`;

@@ -1,5 +1,5 @@
 /**
- * Datagrams: what is sent arrives as it is, and what cannot be sent harms nobody.
+ * Datagrams: they arrive unchanged, and one that cannot be sent does no harm.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { DatagramSocket, Runtime, TcpAddress } from "../../src/runtime/cont
 import { type Case, openSockets, rejectionCode, tcp as ipv4, tcp6 as ipv6 } from "./links.ts";
 import { eventually } from "./waiting.ts";
 
-/** The most that a UDP datagram over IPv4 holds. */
+/** The most bytes in a UDP datagram over IPv4. */
 const MAX_PAYLOAD = 65_507;
 
 interface Arrival {
@@ -17,7 +17,7 @@ interface Arrival {
   readonly from: TcpAddress;
 }
 
-/** A socket that keeps what comes. */
+/** A socket that keeps the datagrams that arrive. */
 interface Box extends DatagramSocket {
   readonly arrivals: Arrival[];
 }
@@ -36,13 +36,13 @@ async function openBox(runtime: Runtime, address: unknown): Promise<Box> {
   };
 }
 
-/** The next that arrives; what is lost, though nothing is lost on loopback, is sent again by nobody. */
+/** The next datagram that arrives. None is sent again: nothing is lost on loopback. */
 async function next({ arrivals }: Box): Promise<Arrival> {
   await eventually(() => arrivals.length > 0, "No datagram came");
   return arrivals.shift()!;
 }
 
-/** A case with sockets, of which afterwards nothing may be left. */
+/** A case with sockets. Afterwards none of them may be left. */
 function onBoxes(
   name: string,
   body: (boxes: { open(address: unknown): Promise<Box>; runtime: Runtime }) => Promise<void>,
@@ -165,7 +165,7 @@ export const DATAGRAM_CASES: Case[] = [
     const big = new Uint8Array(MAX_PAYLOAD);
     for (let i = 0; i < 2_000; i++) a.send(big, b.address);
     await next(b);
-    // What is under way is over when one that is sent later comes through.
+    // Once a later datagram has come through, nothing is under way any more.
     await eventually(() => {
       a.send(pattern(77), b.address);
       return b.arrivals.some(({ bytes }) => bytes.length === 77);
@@ -180,7 +180,7 @@ export const DATAGRAM_CASES: Case[] = [
       b.close();
       b.send(pattern(2), a.address);
       let again!: Box;
-      // Deno waits for a datagram that is on its way out.
+      // Deno frees the port only after a datagram that is being sent.
       await eventually(
         () => open(b.address).then((box) => again = box).then(() => true, () => false),
         "The port is still in use",

@@ -1,5 +1,5 @@
 /**
- * Resets, abort and cancel, and the descriptor's end.
+ * Resets, abort and cancel, and when the descriptor is freed.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { eventually, standstill } from "./waiting.ts";
 
 const MIB = 1024 * 1024;
 
-/** A byte that the peer leaves unread makes its closing a reset on Unix sockets too. */
+/** An unread byte makes the peer's close a reset on Unix sockets, too. */
 async function leaveUnreadByte({ stream }: Link): Promise<void> {
   await send(stream, 1);
 }
@@ -47,12 +47,12 @@ async function assertTerminated({ stream }: Link): Promise<void> {
   writer.releaseLock();
 }
 
-/** Waits until the stream's descriptor is free, given the number of sockets while it was open. */
+/** Waits until the stream's descriptor is free. `sockets` is how many were open before. */
 async function assertFreed(sockets: number): Promise<void> {
   await eventually(() => openSockets() < sockets, "The descriptor was not freed");
 }
 
-/** Writes until a write fails, which must be told as `connection_terminated`. */
+/** Writes until a write fails. The error must be `connection_terminated`. */
 async function writeInVain(stream: ByteStream): Promise<void> {
   strictEqual(await rejectionCode(send(stream, 64 * MIB)), "connection_terminated", "the write");
 }
@@ -71,7 +71,7 @@ export const ENDING_CASES: Case[] = [
       while (tally.bytes < sent.bytes) tally.add((await reader.read(new Uint8Array(65536))).value!);
       deepStrictEqual({ ...tally.result(), end: "open" }, sent);
       reader.releaseLock();
-      // On a Unix socket libuv cannot tell a reset behind the last bytes from an end.
+      // On a Unix socket, libuv cannot tell a reset behind the last bytes from an end.
       if ("port" in stream.remote) await assertTerminated(link);
       else await receive(stream).catch(() => {});
       await assertFreed(sockets);

@@ -1,5 +1,5 @@
 /**
- * What happens when the process has no descriptors left, in children that may hold 128.
+ * The runtime without free descriptors, in child processes that may hold 128.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Peer } from "./peer_client.ts";
 import { ROWS, type RuntimeName } from "./rows.ts";
 import { eventually, standstill } from "./waiting.ts";
 
-/** What `main.ts NAME PROGRAM` does instead of running cases. Each line printed is JSON. */
+/** The programs that `main.ts NAME PROGRAM` runs instead of cases. Each line that they print is JSON. */
 export const PROGRAMS: Readonly<Record<string, (runtime: Runtime, argument: string) => Promise<void>>> = {
   "--echo": serveEcho,
   "--dial": dialUntilRefused,
@@ -25,14 +25,17 @@ function print(value: unknown): void {
   process.stdout.write(JSON.stringify(value) + "\n");
 }
 
-/** Gives every client back what it sends; prints the address first. */
+/** Prints its address, then sends every client back what it sends. */
 async function serveEcho(runtime: Runtime): Promise<void> {
   const listener = await runtime.listen({ address: tcp() });
   print(listener.address);
   for await (const { readable, writable } of listener) readable.pipeTo(writable).catch(() => {});
 }
 
-/** Dials `address` until it fails, prints the code, lets go of half, and prints the code of the next dial. */
+/**
+ * Dials `address` until a dial fails, and prints the code. Then closes half of the connections, and prints the code of
+ * the next dial.
+ */
 async function dialUntilRefused(runtime: Runtime, address: string): Promise<void> {
   const to = JSON.parse(address) as Address;
   const streams: ByteStream[] = [];
@@ -47,7 +50,7 @@ async function dialUntilRefused(runtime: Runtime, address: string): Promise<void
   process.exit();
 }
 
-/** A child with few descriptors, running one of the programs. */
+/** A child with few descriptors that runs one of the programs. */
 class StarvedChild {
   readonly pid: number;
   #process;
@@ -68,7 +71,7 @@ class StarvedChild {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** What it prints next. */
+  /** The next line that it prints. */
   async next<Line>(): Promise<Line> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error("The child has ended");
@@ -80,7 +83,7 @@ class StarvedChild {
   }
 }
 
-/** More clients than the server has descriptors come, stay for the time of `meanwhile`, and leave. */
+/** Opens more clients than the server has descriptors, runs `meanwhile`, and closes them. */
 async function starve(peer: Peer, meanwhile: (pid: number) => Promise<void>): Promise<void> {
   const server = new StarvedChild("--echo");
   try {
@@ -100,7 +103,7 @@ async function starve(peer: Peer, meanwhile: (pid: number) => Promise<void>): Pr
   }
 }
 
-/** Share of one core that a process uses for two seconds, from /proc (where Linux counts 1/100 s). */
+/** The share of one core that a process uses during two seconds, from /proc (where Linux counts 1/100 s). */
 async function cpuShare(pid: number): Promise<number> {
   function ticks(): number {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");

@@ -1,5 +1,5 @@
 /**
- * Connections between the runtime under test and the peer program, and what the cases do with them.
+ * Connections between the runtime under test and the peer program, and helpers for both ends.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { eventually } from "./waiting.ts";
 /** One sentence of the contract. */
 export interface Case {
   readonly name: string;
-  /** A runtime that lacks it skips the case. */
+  /** The capability that the case needs. Runtimes that lack it skip the case. */
   readonly needs?: Capability;
-  /** Milliseconds after which the case has failed. */
+  /** The time for the case, in milliseconds. */
   readonly deadline?: number;
   run(runtime: Runtime, peer: Peer): Promise<void>;
 }
@@ -39,7 +39,7 @@ interface LinkKind {
 let directory: string | undefined;
 let paths = 0;
 
-/** A directory of its own for this process's Unix sockets. */
+/** The directory of this process's Unix sockets. */
 function socketDirectory(): string {
   if (directory === undefined) {
     const created = directory = mkdtempSync(join(tmpdir(), "contract-"));
@@ -67,7 +67,7 @@ const LINK_KINDS: LinkKind[] = [
   { name: "accepted unix", address: unix, dialed: false },
 ];
 
-/** Makes one case for each way in which a connection comes about; afterwards nothing may be left of it. */
+/** Makes one case for each kind of connection: dialed or accepted. Afterwards no socket may be left. */
 export function onEveryLink(
   name: string,
   options: { needs?: Capability; deadline?: number; only?: "tcp" | "unix"; body(link: Link): Promise<void> },
@@ -119,10 +119,10 @@ export async function accept(listener: Listener): Promise<ByteStream> {
   return value;
 }
 
-/** Destroys a stream whatever state it is in. */
+/** Destroys a stream in any state. */
 export async function discard(stream: ByteStream): Promise<void> {
   if (!stream.writable.locked) await stream.writable.abort();
-  // By the streams standard a stream that has failed answers cancel() with its error.
+  // By the streams standard, cancel() on a stream that has failed rejects with its error.
   if (!stream.readable.locked) await stream.readable.cancel().catch(() => {});
 }
 
@@ -145,7 +145,7 @@ export async function receive(stream: ByteStream, size = 65536): Promise<{ bytes
   }
 }
 
-/** Writes the first `length` bytes of the pattern in pieces of 64 KiB; `progress` hears of each. */
+/** Writes the first `length` bytes of the pattern in pieces of 64 KiB, and calls `progress` after each. */
 export async function send(
   stream: ByteStream,
   length: number,
@@ -176,7 +176,7 @@ export function openSockets(): number {
     try {
       if (readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("socket:")) sockets++;
     } catch {
-      // Closed since the directory was read.
+      // The descriptor was closed after the directory was read.
     }
   }
   return sockets;

@@ -1,5 +1,5 @@
 /**
- * The listener's life, and many connections.
+ * Opening and closing a listener, and many connections.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { eventually } from "./waiting.ts";
 
 const BATCH = 100;
 
-/** Gives every client back what it sends until the listener is closed. */
+/** Sends every client back what it sends, until the listener is closed. */
 async function serveEcho(listener: Listener): Promise<void> {
   for await (const stream of listener) echo(stream);
 }
@@ -78,7 +78,7 @@ export const LISTENING_CASES: Case[] = [
             echo(stream);
           }
         });
-        // That one of them gets none of so many has a chance of 1 to 2^63.
+        // With so many clients, one of the listeners gets none with a probability of 1 to 2^63.
         for (let left = 64; left > 0; left--) strictEqual(await peer.visit(address), 1);
         strictEqual(served[0] + served[1], 64);
         notStrictEqual(Math.min(...served), 0);
@@ -110,7 +110,7 @@ export const LISTENING_CASES: Case[] = [
     async run(runtime, peer) {
       for (const wanted of [tcp(), unix()]) {
         const listener = await runtime.listen({ address: wanted });
-        // With a pause for each of them, a visitor would come only after the case's deadline.
+        // If the listener paused for each of them, the visitor would come only after the case's deadline.
         for (let i = 0; i < 500; i++) {
           const gone = await peer.dial(listener.address);
           await gone.send(10);

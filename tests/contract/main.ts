@@ -1,9 +1,9 @@
 /**
- * Runs the contract's cases in the runtime that it is started with: `main.ts deno|bun|node [part of a name]`.
+ * Runs the contract's cases in the runtime that runs this file: `main.ts deno|bun|node [part of a name]`.
  *
- * It is started at the root of the checkout, finds Deno, for the peer, in CONTRACT_DENO or PATH, prints one
- * JSON line per case, and fails when one of them does. The cases about descriptors start it with the name
- * of a program instead.
+ * Start it at the root of the checkout. It looks for the Deno that runs the peer in CONTRACT_DENO or in PATH, prints
+ * one JSON line per case, and fails if a case fails. The cases about descriptors start it with the name of a program
+ * instead.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Case } from "./links.ts";
 import { Peer } from "./peer_client.ts";
 import { type Row, ROWS, type RuntimeName } from "./rows.ts";
 
-/** What is printed for one case. */
+/** The line for one case. */
 export interface Verdict {
   readonly name: string;
   readonly milliseconds?: number;

@@ -1,21 +1,21 @@
 /**
- * Two connected byte streams in memory, which behave as two sockets with small buffers.
+ * Two connected byte streams in memory that behave like two sockets with small buffers.
  *
  * @module
  */
 
 import type { ByteStream } from "../../src/runtime/contract.ts";
 
-/** Bytes that one direction holds when nobody reads. */
+/** How many bytes one direction holds if nobody reads. */
 export const MEMORY_CAPACITY = 64 * 1024;
 
-/** A byte that changed on the way would be noticed by TLS; this counts them. */
+/** One end, which counts the bytes written to it. It need not check them: TLS would notice a changed byte. */
 export interface MemoryEnd extends ByteStream {
-  /** Bytes that were written to this end and taken. */
+  /** How many bytes written to this end were taken. */
   written(): number;
 }
 
-/** Makes two ends. What is written to one is read from the other. */
+/** Makes two ends. Bytes written to one are read from the other. */
 export function memoryLink(): [MemoryEnd, MemoryEnd] {
   const there = new Direction();
   const back = new Direction();
@@ -28,7 +28,7 @@ function end(incoming: Direction, outgoing: Direction, port: number): MemoryEnd 
     autoAllocateChunkSize: 4096,
     pull: (controller) => incoming.deliver(controller),
     cancel() {
-      // As close(2): what was written is delivered, and a FIN.
+      // Like close(2): delivers what was written, and a FIN.
       incoming.break();
       outgoing.finish();
     },
@@ -58,7 +58,7 @@ class Direction {
     while (this.#held.length === 0 && !this.#finished && !this.#broken) await this.#change();
     if (this.#broken) throw terminated();
     const request = controller.byobRequest;
-    // The read was given up with the stream.
+    // The read was given up together with the stream.
     if (!request) return;
     const view = request.view as Uint8Array;
     const count = Math.min(view.byteLength, this.#held.length);

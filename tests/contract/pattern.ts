@@ -1,22 +1,22 @@
 /**
- * Bytes that both ends of a connection can make for themselves, so that only a hash needs to be compared.
+ * Bytes that both ends of a connection can make for themselves, so that they have to compare only a hash.
  *
  * @module
  */
 
 import { createHash, type Hash } from "node:crypto";
 
-/** An endless, repeatable sequence of bytes (xorshift32) that counts and hashes what it has given out. */
+/** An endless, repeatable sequence of bytes (xorshift32). It counts and hashes the bytes that it has returned. */
 export class Pattern {
   #state = 0x9e3779b9;
   #tally = new Tally();
 
-  /** How many bytes were given out, and their hash. */
+  /** The count and the hash of the bytes so far. */
   get tally(): Tally {
     return this.#tally;
   }
 
-  /** The next `length` bytes, which must be a multiple of 4 for all but the last piece. */
+  /** The next `length` bytes. The length must be a multiple of 4, except for the last piece. */
   next(length: number): Uint8Array<ArrayBuffer> {
     const words = new Uint32Array(Math.ceil(length / 4));
     let state = this.#state;

@@ -1,10 +1,10 @@
 /**
- * The other end of every socket in the contract suite: a program of its own, always run by Deno, so that
- * the runtime under test never talks to itself.
+ * The other end of every socket in the contract suite. It is a program of its own that Deno always runs, so that the
+ * runtime under test never talks to itself.
  *
- * Commands are JSON lines on stdin, `{ id, name, args }`; each is answered on stdout by `{ id, result }` or
- * `{ id, error }`. Commands run side by side. Sockets are `node:net` ones because those can send a true
- * RST (`resetAndDestroy`), and they stay paused, so that the kernel buffers fill while nobody receives.
+ * Commands are JSON lines on stdin, `{ id, name, args }`; each is answered on stdout by `{ id, result }` or `{ id,
+ * error }`. Commands run side by side. Sockets are `node:net` ones because those can send a true RST
+ * (`resetAndDestroy`), and they stay paused, so that the kernel buffers fill while nobody receives.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import type { Address, UnixAddress } from "../../src/runtime/contract.ts";
 import { Pattern, Tally } from "./pattern.ts";
 import { standstill } from "./waiting.ts";
 
-/** How a transfer ended, and what was transferred. */
+/** How a transfer ended, and how much was transferred. */
 export interface Transfer {
   readonly bytes: number;
   readonly hash: string;
-  /** `open` when all that was asked for is done, `fin` at the other side's FIN, else the system's code. */
+  /** `open` if everything that was asked for is done, `fin` at the other side's FIN, otherwise the system's code. */
   readonly end: string;
 }
 
@@ -35,7 +35,7 @@ const CHUNK = 65536;
 
 class Connection {
   readonly socket: Socket;
-  /** Why the connection is gone: `closed` after an orderly end, else the system's error code. */
+  /** Why the connection is gone: `closed` after an orderly end, otherwise the system's error code. */
   failure: string | undefined;
   /** Bytes that the kernel has taken from us. */
   sent = 0;
@@ -121,7 +121,7 @@ class Peer {
     return connection;
   }
 
-  /** Listens; with `echo`, every client gets back what it sends, and a FIN for its FIN. */
+  /** Listens. With `echo`, sends every client back what it sends, and a FIN for its FIN. */
   async listen(
     { address, echo }: { address: Address; echo?: boolean },
   ): Promise<{ id: number; address: Address }> {
@@ -188,7 +188,9 @@ class Peer {
     return new Promise((resolve) => this.#connection({ id }).socket.end(() => resolve()));
   }
 
-  /** RST on TCP. A Unix socket is reset by closing it while bytes wait to be read, so one must. */
+  /**
+   * Sends RST on TCP. A Unix socket is reset by closing it while bytes wait to be read, so leave a byte unread there.
+   */
   reset({ id }: { id: number }): void {
     this.#connection({ id }).socket.resetAndDestroy();
   }
@@ -198,7 +200,10 @@ class Peer {
     this.#connections.delete(id);
   }
 
-  /** Dials `count` times, `batch` at once; each sends one byte, wants it back, then FINs both ways. */
+  /**
+   * Dials `count` times, `batch` at once. Each connection sends one byte, waits for it to come back, then sends FIN
+   * both ways.
+   */
   async storm(
     { address, count, batch }: { address: Address; count: number; batch: number },
   ): Promise<number> {
@@ -213,7 +218,7 @@ class Peer {
     return served;
   }
 
-  /** Listens, accepts nobody and fills its queue, so that the next who dials will wait. */
+  /** Listens, accepts nobody and fills its queue, so that the next dial has to wait. */
   async stall(): Promise<Address> {
     const { addr } = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
     const { hostname: host, port } = addr as Deno.NetAddr;
@@ -225,12 +230,12 @@ class Peer {
   abandon({ address }: { address: Address }): void {
     const { path } = address as UnixAddress;
     const listener = Deno.listen({ transport: "unix", path: `${path}.old` });
-    // Deno removes the file of a listener that it closes.
+    // Deno removes the file of a listener when it closes the listener.
     Deno.renameSync(`${path}.old`, path);
     listener.close();
   }
 
-  /** How many bytes the kernel takes from one end of a Unix connection when nobody reads at the other. */
+  /** How many bytes the kernel takes from one end of a Unix connection if nobody reads at the other. */
   async capacity({ address }: { address: Address }): Promise<number> {
     const { id } = await this.listen({ address });
     const sender = this.#connection(await this.dial({ address }));
@@ -243,7 +248,7 @@ class Peer {
     return capacity;
   }
 
-  /** Starts `count` clients at once and holds them; settles once `enough` of them are connected. */
+  /** Starts `count` clients at once and holds them. Settles when `enough` of them are connected. */
   crowd({ address, count, enough }: { address: Address; count: number; enough: number }): Promise<void> {
     return new Promise((resolve) => {
       let connected = 0;
@@ -266,7 +271,7 @@ class Peer {
   }
 }
 
-/** One byte there and back and a FIN each way; 1 if all of it happened, else 0. */
+/** Sends one byte there and back and a FIN each way. Returns 1 if all of it worked, otherwise 0. */
 function visitOnce(address: Address): Promise<number> {
   return new Promise((resolve) => {
     let echoed = 0;

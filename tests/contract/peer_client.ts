@@ -56,22 +56,22 @@ export class Peer {
     return new PeerConnection(this, await this.call("dial", { address }));
   }
 
-  /** Makes `count` short connections, `batch` at a time, and answers how many were served in full. */
+  /** Makes `count` short connections, `batch` at a time. Resolves to how many were served in full. */
   storm(address: Address, options: { count: number; batch: number }): Promise<number> {
     return this.call("storm", { address, ...options });
   }
 
-  /** Opens `count` clients that stay; settles when `enough` of them are connected. */
+  /** Opens `count` clients that stay. Settles when `enough` of them are connected. */
   crowd(address: Address, options: { count: number; enough: number }): Promise<void> {
     return this.call("crowd", { address, ...options });
   }
 
-  /** Drops the crowd. */
+  /** Closes the clients of `crowd()`. */
   disperse(): Promise<void> {
     return this.call("disperse", {});
   }
 
-  /** One short connection; 1 if it was served in full. */
+  /** Makes one short connection. Resolves to 1 if it was served in full. */
   visit(address: Address): Promise<number> {
     return this.call("visit", { address });
   }
@@ -86,7 +86,7 @@ export class Peer {
     return this.call("abandon", { address });
   }
 
-  /** How many bytes a Unix connection holds when nobody reads. */
+  /** How many bytes a Unix connection holds if nobody reads. */
   capacity(address: Address): Promise<number> {
     return this.call("capacity", { address });
   }
@@ -132,7 +132,7 @@ export class PeerConnection {
     this.remote = remote;
   }
 
-  /** Sends `bytes` bytes of the pattern; settles when the kernel has them or the connection is gone. */
+  /** Sends `bytes` bytes of the pattern. Settles when the kernel has taken them or the connection is gone. */
   send(bytes: number): Promise<Transfer> {
     return this.#peer.call("send", { id: this.#id, bytes });
   }
@@ -142,7 +142,7 @@ export class PeerConnection {
     return this.#peer.call("sent", { id: this.#id });
   }
 
-  /** Receives until there are `bytes` bytes in all, or until the end. */
+  /** Receives until `bytes` bytes have come in all, or until the end. */
   receive(bytes?: number): Promise<Transfer> {
     return this.#peer.call("receive", { id: this.#id, bytes });
   }

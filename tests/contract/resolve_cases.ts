@@ -1,7 +1,7 @@
 /**
  * Names that given name servers know, and the addresses of the machine.
  *
- * The name server lives in the process of the runtime under test, which thereby shows that nothing blocks it.
+ * The name server runs in the process of the runtime under test, which proves that lookups do not block it.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const HUNDRED = Array.from({ length: 100 }, (_, i) => `192.0.2.${i}`);
 
 const never = new Promise<void>(() => {});
 
-/** A case with a name server of its own; `ask` resolves a name by it. */
+/** A case with a name server of its own. `ask` resolves a name with it. */
 function served(
   name: string,
   script: NameScript,
@@ -70,7 +70,7 @@ export const RESOLVE_CASES: Case[] = [
     "NXDOMAIN and no records are dns_error; SERVFAIL, REFUSED and malformed answers are name_server_failed",
     ({ name, type }) => {
       const [kind] = name.split(".");
-      // What is said of the one family does not hold for the other.
+      // An answer about one family says nothing about the other.
       if (kind === "half") return { rcode: type === "A" ? "SERVFAIL" : "NXDOMAIN" };
       if (kind === "nxdomain" || kind === "servfail" || kind === "refused") {
         return { rcode: kind.toUpperCase() as "NXDOMAIN" | "SERVFAIL" | "REFUSED" };
@@ -181,7 +181,7 @@ export const RESOLVE_CASES: Case[] = [
         const end = runtime.resolve(`hang${i}.test`, { servers, signal }).catch((error) => error);
         end.then(() => settled++);
         hanging.push({ controller, end });
-        // More at once than the socket's buffer holds would be lost.
+        // If more were sent at once, the socket's buffer could not hold them.
         if (i % 25 === 24) await server.questions.find((question) => question.startsWith(`hang${i}.test`));
       }
       for (let i = 0; i < 50; i++) {
@@ -197,7 +197,7 @@ export const RESOLVE_CASES: Case[] = [
     async run(runtime) {
       let ready: Promise<unknown> | undefined;
       await using server = await NameServer.start((question, nth) => {
-        // As a server that asks others: whoever asks again gets the answer as soon as it is there.
+        // Acts like a server that asks others: a repeated question is answered as soon as the answer is there.
         ready ??= new Promise((resolve) => setTimeout(resolve, 2_000));
         return { ...zone({ "a.test": ["192.0.2.1"] })(question, nth), after: ready };
       });

@@ -6,14 +6,14 @@
 
 import type { Runtime } from "../../src/runtime/contract.ts";
 
-/** A part of the contract that a runtime may be unable to meet. */
+/** A part of the contract that a runtime may be unable to keep. */
 export type Capability = "reset" | "tls half-close" | "end behind a failed write" | "refused datagrams";
 
 /** A runtime under test. */
 export interface Row {
-  /** Arguments with which the runtime's executable starts a script. */
+  /** The arguments with which the runtime's executable starts a script. */
   readonly start: readonly string[];
-  /** What the runtime cannot do and why; cases that need it are skipped and say so. */
+  /** What the runtime cannot do, and why. The cases that need it are skipped and say so. */
   readonly lacks: Readonly<Partial<Record<Capability, string>>>;
   /** Its adapter. */
   load(): Promise<{ createRuntime(): Runtime }>;

@@ -1,8 +1,8 @@
 /**
- * Runs the contract's cases under a runtime, each case as a step of its own.
+ * Runs the contract's cases on a runtime, each case as a step of its own.
  *
- * Each runtime has a file of its own, so that they run side by side. `SLUICE_CASE` narrows it to the cases with
- * these words in their names.
+ * Each runtime has its own test file, so that the runtimes run side by side. `SLUICE_CASE` limits a run to the cases
+ * with these words in their names.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const MAIN = "tests/contract/main.ts";
 
 const CASE = process.env.SLUICE_CASE ?? "";
 
-/** Runs the cases, started by `command`, and reports each as a step of `t`. */
+/** Starts `command`, which runs the cases, and reports each of them as a step of `t`. */
 async function runCases(
   t: Deno.TestContext,
   { runtime, command }: { runtime: RuntimeName; command: readonly string[] },
@@ -64,11 +64,11 @@ export function testBun(): void {
   });
 }
 
-/** The contract on a Node. */
+/** The contract on one version of Node. */
 export function testNode(name: Exclude<keyof typeof RUNTIMES, "bun">): void {
   setUp();
   Deno.test(`contract: ${name}`, async (t) => {
-    // Node 20 cannot strip types.
+    // Node 20 cannot run TypeScript.
     const directory = mkdtempSync(join(tmpdir(), "contract-"));
     try {
       const built = spawnSync(RUNTIMES.bun, ["build", "--target=node", MAIN, "--outdir", directory], {

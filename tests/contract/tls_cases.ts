@@ -125,7 +125,7 @@ export const TLS_CASES: Case[] = [
     await say(link.client, "bye");
     await fin(link.client);
     strictEqual(await hear(link.server, 100), "bye");
-    // What this end may send now is a matter of the two cases above.
+    // The two cases above test whether this end can still send.
     await link.server.writable.close().catch(() => {});
     strictEqual(await hear(link.client, 100), "");
   }),
@@ -141,7 +141,7 @@ export const TLS_CASES: Case[] = [
     },
   ),
   ...onEveryTlsLink("a failed write leaves what came before it to be read", async (link) => {
-    // In memory a reset takes what waits with it.
+    // In memory, a reset also discards the bytes that wait.
     if ("written" in link.wire.client) return;
     const { client, server } = link;
     await say(server, "answer");
@@ -237,7 +237,7 @@ export const TLS_CASES: Case[] = [
       output.add(openssl.output);
       deepStrictEqual(output.result(), down);
       await fin(tls);
-      // It would say "unexpected eof" of a FIN without close_notify.
+      // After a FIN without close_notify, it would print "unexpected eof".
       await openssl.ended;
       strictEqual(
         /unexpected eof|error/i.test(openssl.errors.replace(/verify error.*/g, "")),
@@ -256,7 +256,7 @@ export const TLS_CASES: Case[] = [
       const sent = await send(tls, MIB);
       await eventually(() => openssl.output.length >= before + MIB, "openssl has not received everything");
       ok(sent.bytes === MIB);
-      // Without -quiet, it takes some letters for commands.
+      // Without -quiet, openssl takes some letters for commands.
       const text = new TextEncoder().encode(Buffer.from(new Pattern().next(MIB / 2)).toString("hex"));
       openssl.process.stdin.write(text);
       const tally = new Tally();

@@ -1,5 +1,5 @@
 /**
- * TLS: what somebody on the way, or a client that is none, makes of the records.
+ * TLS: records that somebody on the way has changed, and clients that do not speak TLS.
  *
  * @module
  */
@@ -21,10 +21,10 @@ import {
   type Wire,
 } from "./tls_links.ts";
 
-/** A stream, and a hand on what it is given to send. */
+/** A stream, and a hook that changes what it sends. */
 interface Tapped {
   readonly stream: ByteStream;
-  /** Makes of each chunk the chunks that are sent in its place. */
+  /** Returns the chunks to send instead of a chunk. */
   forge: (chunk: Uint8Array) => Uint8Array[];
 }
 
@@ -49,21 +49,21 @@ function tap({ readable, writable, local, remote }: ByteStream): Tapped {
   return tapped;
 }
 
-/** Bytes that differ from the given ones in one bit, near the end. */
+/** A copy of the bytes with one bit changed, near the end. */
 function flipped(bytes: Uint8Array): Uint8Array {
   const forged = bytes.slice();
   forged[forged.length - 3] ^= 1;
   return forged;
 }
 
-/** A record of application data, of which nobody has the key. */
+/** A record of application data that was made without the key. */
 function record(length: number): Uint8Array {
   const bytes = new Uint8Array(5 + length).fill(0x5A);
   bytes.set([23, 3, 3, length >> 8, length & 0xFF]);
   return bytes;
 }
 
-/** What may come in place of a record, and what that is called. */
+/** The forgeries that replace a record, and the code of the error for each. */
 const FORGERIES: Readonly<Record<string, { forge(chunk: Uint8Array): Uint8Array[]; code: RegExp }>> = {
   "a record with a flipped bit": { forge: (chunk) => [flipped(chunk)], code: /^tls_protocol_error$/ },
   "a record of somebody without the key": { forge: () => [record(100)], code: /^tls_protocol_error$/ },
@@ -74,7 +74,7 @@ const FORGERIES: Readonly<Record<string, { forge(chunk: Uint8Array): Uint8Array[
   },
 };
 
-/** A case for each end that may be the victim. */
+/** Makes one case for each end that may be the victim. */
 function onEveryVictim(
   name: string,
   body: (victim: ByteStream, forger: { stream: ByteStream; tapped: Tapped }) => Promise<void>,
@@ -97,7 +97,7 @@ async function assertBroken(victim: ByteStream, code: RegExp): Promise<void> {
   match(await rejectionCode(say(victim, "x")), code);
 }
 
-/** Options of servers that do not look into the hello before TLS does, and that do. */
+/** The number of certificates: a server with one leaves the hello to TLS, a server with two reads it first. */
 const SERVERS = [1, 2] as const;
 
 function serverOf(count: number): { certificates: ReturnType<typeof certificates>["one"][] } {
@@ -105,26 +105,26 @@ function serverOf(count: number): { certificates: ReturnType<typeof certificates
   return { certificates: [one, two].slice(0, count) };
 }
 
-/** More than the buffers of the system and of TLS take. */
+/** More than the buffers of the system and of TLS hold. */
 const LIMIT = 8 * 1024 * 1024;
 
-/** Sends a hello without an end until nobody takes it; how much was taken. */
+/** Sends a hello without an end, until nobody takes it. Resolves to how much was taken. */
 async function sendEndlessHello({ client }: Wire, size: number): Promise<number> {
   const writer = client.writable.getWriter();
   let sent = 0;
   try {
     const piece = new Uint8Array(5 + size);
     piece.set([22, 3, 1, size >> 8, size & 0xFF]);
-    // A hello of 16 MiB, of which the first record has the beginning.
+    // A hello of 16 MiB; this first record has only its beginning.
     await writer.write(new Uint8Array([22, 3, 1, 0, 4, 1, 0xFF, 0xFF, 0xFF]));
     while (sent < LIMIT) {
       await writer.write(piece);
       sent += piece.length;
-      // Promises alone would let nobody else have a turn.
+      // Promises alone would give nobody else a turn.
       await new Promise((resolve) => setImmediate(resolve));
     }
   } catch {
-    // As it should.
+    // The write fails, as expected.
   } finally {
     writer.releaseLock();
   }
@@ -178,7 +178,7 @@ export const TLS_FORGERY_CASES: Case[] = [
           const sending = sendEndlessHello(wire, size);
           strictEqual((await accepted).code, "tls_protocol_error");
           const sent = await sending;
-          // What the system's buffers took comes on top.
+          // The system's buffers have taken some bytes beyond that.
           ok(sent < LIMIT, `${sent} bytes were taken`);
         },
       )

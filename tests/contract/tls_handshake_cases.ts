@@ -1,5 +1,5 @@
 /**
- * TLS handshakes: who is trusted, and how a refusal is told.
+ * TLS handshakes: which ends are trusted, and how each end learns of a refusal.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 interface Trial {
   readonly server?: () => Partial<TlsServerOptions>;
   readonly client?: () => Partial<TlsClientOptions>;
-  /** What the client's error says; without one the handshake is to succeed. */
+  /** What the client's error says. Undefined: the handshake has to succeed. */
   readonly says?: RegExp;
 }
 
@@ -37,7 +37,7 @@ function trial(name: string, { server, client, says }: Trial): Case[] {
     } else {
       strictEqual(ends.client.code, "tls_certificate_error", ends.client.message);
       match(ends.client.message!, says);
-      // In TLS 1.3 the server is done before the client has judged: its first read learns of it.
+      // In TLS 1.3 the server is done before the client has judged, so its first read fails.
       const heard = ends.server.stream ? await rejectionCode(hear(ends.server.stream, 1)) : ends.server.code!;
       match(heard, /^(connection_terminated|tls_alert_received|tls_protocol_error)$/);
     }
@@ -45,13 +45,13 @@ function trial(name: string, { server, client, says }: Trial): Case[] {
   });
 }
 
-/** A client and a server that asks for a certificate; the server must refuse, and get nothing. */
+/** A client that a server with client certificates must refuse. The server must read nothing from it. */
 function refusedClient(name: string, client: () => Partial<TlsClientOptions>): Case[] {
   return onEveryWire(name, async (runtime, wire) => {
     const { one, ca } = certificates();
     const accepted = outcome(runtime.acceptTls(wire.server, { certificates: [one], clientCa: ca }));
     const connected = await outcome(runtime.connectTls(wire.client, { ...GOOD.client(), ...client() }));
-    // In TLS 1.3 the client is done before the server has judged: its first read learns of it.
+    // In TLS 1.3 the client is done before the server has judged, so its first read fails.
     const told = connected.stream ? await rejectionCode(exchange(connected.stream)) : connected.code;
     const { stream, code, message } = await accepted;
     strictEqual(stream, undefined, "the server has let the client in");

@@ -1,5 +1,5 @@
 /**
- * TLS connections between two ends of the runtime under test, and between it and `openssl`.
+ * TLS connections between two ends of the runtime under test, and between the runtime and `openssl`.
  *
  * @module
  */
@@ -42,7 +42,7 @@ const WIRES: Readonly<Record<string, (runtime: Runtime) => Promise<Wire>>> = {
   },
 };
 
-/** Makes one case for a wire in memory and one for TCP; afterwards nothing may be left of it. */
+/** Makes one case for a wire in memory and one for TCP. Afterwards no socket may be left. */
 export function onEveryWire(
   name: string,
   body: (runtime: Runtime, wire: Wire) => Promise<void>,
@@ -56,14 +56,14 @@ export function onEveryWire(
       const wire = await open(runtime);
       const taken = new Set<ByteStream>();
       await body(noting(runtime, taken), wire);
-      // Whoever has taken a stream over has to free it.
+      // A stream that was taken over is freed by its new owner.
       for (const stream of [wire.client, wire.server]) if (!taken.has(stream)) await discard(stream);
       await eventually(() => openSockets() <= before, "The case has left a socket open");
     },
   }));
 }
 
-/** A runtime that notes what it has spoken TLS over. */
+/** A runtime that notes the streams on which it has spoken TLS. */
 function noting(runtime: Runtime, taken: Set<ByteStream>): Runtime {
   return {
     ...runtime,
@@ -72,7 +72,7 @@ function noting(runtime: Runtime, taken: Set<ByteStream>): Runtime {
   };
 }
 
-/** The same for two ends whose handshake is done. */
+/** Like {@linkcode onEveryWire}, for two ends whose handshake is done. */
 export function onEveryTlsLink(
   name: string,
   body: (link: TlsLink) => Promise<void>,
@@ -95,7 +95,7 @@ export const GOOD = {
   client: (): TlsClientOptions => ({ serverName: "one.test", ca: certificates().ca }),
 };
 
-/** A handshake that must succeed. */
+/** Makes a handshake that must succeed. */
 export async function shakeHands(
   runtime: Runtime,
   wire: Wire,
@@ -108,14 +108,14 @@ export async function shakeHands(
   return { client, server };
 }
 
-/** What has become of one end of a handshake: its stream, or the error's code and message. */
+/** The result of one end of a handshake: its stream, or the error's code and message. */
 export interface Outcome {
   readonly stream?: ByteStream;
   readonly code?: string;
   readonly message?: string;
 }
 
-/** A handshake that may fail at either end. */
+/** Makes a handshake that may fail at either end. */
 export async function tryHands(
   runtime: Runtime,
   wire: Wire,
@@ -128,7 +128,7 @@ export async function tryHands(
   return { client, server };
 }
 
-/** How a promise of a stream ends. */
+/** The stream that a promise resolves to, or the error that it rejects with. */
 export async function outcome(handshake: Promise<ByteStream>): Promise<Outcome> {
   try {
     return { stream: await handshake };
@@ -201,7 +201,7 @@ export async function acceptOpenSsl(
   return { stream, openssl };
 }
 
-/** Sends text and hears it at the other end, both ways. */
+/** Sends text both ways, and checks that the other end receives it. */
 export async function assertAlive(
   { client, server }: { client: ByteStream; server: ByteStream },
 ): Promise<void> {
@@ -221,7 +221,7 @@ export async function say(stream: ByteStream, text: string): Promise<void> {
   }
 }
 
-/** Reads until so many bytes have come, or the end. */
+/** Reads until `length` bytes have come, or the end. */
 export async function hear(stream: ByteStream, length: number): Promise<string> {
   const reader = stream.readable.getReader({ mode: "byob" });
   let heard = "";

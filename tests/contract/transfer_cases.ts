@@ -31,7 +31,7 @@ function patternHash(bytes: number): { bytes: number; hash: string } {
   return pattern.tally.result();
 }
 
-/** What /proc/net/tcp says about a connection of this process. */
+/** The entry of a connection of this process in /proc/net/tcp. */
 function kernelState({ local, remote }: ByteStream): { receiveQueue: number; timer: string } {
   const ends = [local, remote].map((end) =>
     `:${(end as TcpAddress).port.toString(16).toUpperCase().padStart(4, "0")}`

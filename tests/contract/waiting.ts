@@ -1,10 +1,10 @@
 /**
- * Waiting for what can only be looked at.
+ * Waits for conditions that can only be polled.
  *
  * @module
  */
 
-/** Waits until `met` holds, and fails with `message` when it does not within the deadline. */
+/** Waits until `met` returns true. Fails with `message` if that takes longer than the deadline. */
 export async function eventually(
   met: () => boolean | Promise<boolean>,
   message: string,
@@ -17,7 +17,7 @@ export async function eventually(
   }
 }
 
-/** Waits until `progress` has stood still for a while, and answers where it stands. */
+/** Waits until `progress` stands still for a while. Resolves to its last value. */
 export async function standstill(progress: () => number | Promise<number>): Promise<number> {
   let last = await progress();
   let since = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Feeds a codec the same bytes in every way in which a network may deliver them: whole, one at a time, with
- * bytes behind them. The result has to be the same.
+ * Feeds a codec the same bytes in every way in which a network may deliver them: whole, one at a time, with more bytes
+ * behind them. The result has to be the same.
  *
  * @module
  */
@@ -10,35 +10,35 @@ import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { FUZZ_ROUNDS, Random, SEED } from "./random.ts";
 
-/** Something that takes events off a buffer, and says `undefined` when it needs more bytes. */
+/** Something that takes events off a buffer. Undefined: it needs more bytes. */
 export interface Codec {
   read(buffer: ByteBuffer): unknown;
 }
 
-/** What a codec has understood. */
+/** The events of a codec. */
 export type EventOf<C extends Codec> = Exclude<ReturnType<C["read"]>, undefined>;
 
 /** A codec to test. */
 export interface Subject<C extends Codec> {
-  /** Makes a fresh codec; every run has its own. */
+  /** Makes a new codec for each run. */
   readonly make: () => C;
-  /** What has to be done about an event before the codec is read again. */
+  /** Called with each event before the codec is read again. */
   readonly answer?: (codec: C, event: EventOf<C>) => void;
 }
 
-/** What a codec made of some bytes. */
+/** The result of a codec for some bytes. */
 export interface Transcript<C extends Codec> {
   readonly codec: C;
   readonly events: readonly EventOf<C>[];
-  /** The fault that ended it, if one did. */
+  /** The fault that ended the run, if one did. */
   readonly fault: Fault | undefined;
   /** How many bytes the codec has taken off the buffer. */
   readonly taken: number;
-  /** What stayed in the buffer. */
+  /** The bytes that stayed in the buffer. */
   readonly rest: Uint8Array;
 }
 
-/** Stands for what a client sends after its request; has in it what a careless codec would stumble over. */
+/** Bytes that a client sends after its request. They contain what a careless codec would misread. */
 const TRAILING = octets('05 01 00 0d 0a 00 04 01 16 ff "GET / HTTP/1.1" 0d 0a 0d 0a 00');
 
 /** Bytes from a notation: hexadecimal digits, `"text"` in UTF-8, and spaces or slashes between them. */
@@ -57,7 +57,7 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-/** Runs a fresh codec over bytes that arrive in pieces, until they are used up or a fault ends it. */
+/** Runs a new codec over bytes that arrive in pieces, until they are used up or a fault ends the run. */
 export function transcribe<C extends Codec>(
   { make, answer }: Subject<C>,
   pieces: Iterable<Uint8Array>,
@@ -85,7 +85,7 @@ export function transcribe<C extends Codec>(
   return { codec, events, fault, taken: fed - buffer.length, rest: buffer.bytes.slice() };
 }
 
-/** Asserts that the bytes are a whole conversation with these events, and that what follows stays untouched. */
+/** Asserts that the codec reads exactly these events from the bytes, and does not touch the bytes behind them. */
 export function assertReads<C extends Codec>(
   subject: Subject<C>,
   bytes: Uint8Array,
@@ -99,14 +99,14 @@ export function assertReads<C extends Codec>(
       assertEquals(seen.rest, trailing);
     }
   }
-  // The last event needs the last byte: a codec that is early has guessed.
+  // The last event needs the last byte: a codec that returns it earlier has guessed.
   const early = transcribe(subject, [bytes.subarray(0, -1)]);
   assertEquals(early.fault, undefined);
   assertEquals(early.events, events.slice(0, early.events.length));
   assert(early.events.length < events.length, "The last event came before the last byte");
 }
 
-/** Asserts that the bytes have these events and that the codec then waits for more. */
+/** Asserts that the codec reads these events from the bytes and then waits for more. */
 export function assertWaits<C extends Codec>(
   subject: Subject<C>,
   bytes: Uint8Array,
@@ -120,7 +120,7 @@ export function assertWaits<C extends Codec>(
   });
 }
 
-/** Asserts that the bytes have these events and then a fault, after which nothing is understood any more. */
+/** Asserts that the codec reads these events and then throws a fault, after which it reads nothing more. */
 export function assertFaults<C extends Codec>(
   subject: Subject<C>,
   bytes: Uint8Array,
@@ -151,18 +151,18 @@ function* deliveries(bytes: Uint8Array): Generator<Uint8Array[]> {
 
 /** How to fuzz. */
 export interface FuzzOptions<C extends Codec> {
-  /** Good inputs, to be spoiled. */
+  /** Valid inputs, which the fuzzer changes. */
   readonly samples: readonly Uint8Array[];
-  /** How many inputs to try, half of them random and half of them spoiled. */
+  /** How many inputs to try. Half of them are random, and half are changed samples. */
   readonly rounds?: number;
   /** What must hold for every result. */
   readonly check?: (seen: Transcript<C>) => void;
 }
 
 /**
- * Feeds random and spoiled inputs. Asserts that nothing but a `Fault` is thrown, and that an input has the same
- * result however it is cut into pieces. Returns how often each kind of result was seen, so that a test can
- * assert that it has seen them all.
+ * Feeds random inputs and changed samples. Asserts that only a `Fault` is thrown, and that an input has the same result
+ * however it is cut into pieces. Returns how often each kind of result was seen, so that a test can assert that it has
+ * seen them all.
  */
 export function fuzz<C extends Codec>(
   subject: Subject<C>,
@@ -190,7 +190,7 @@ export function fuzz<C extends Codec>(
   return tally;
 }
 
-/** What is the same for every way to cut an input. How far a codec got before a fault is its own affair. */
+/** The part of a result that may not depend on the cuts. How far a codec got before a fault may depend on them. */
 function summary<C extends Codec>({ events, fault, taken }: Transcript<C>): unknown {
   if (!fault) return { events, taken };
   return {

@@ -1,24 +1,24 @@
 /**
- * Waiting for what a test can only watch: bounded, and with a word on what came instead.
+ * Waits for something that a test can only watch, with a limit, and reports what came instead.
  *
  * @module
  */
 
-/** How long a test waits for anything, in milliseconds. Only a test that fails ever waits that long. */
+/** How long a test waits for anything, in milliseconds. Only a failing test waits that long. */
 export const PATIENCE = 30_000;
 
-/** Something that changes now and then, and is looked at each time it does. */
+/** Something that changes now and then. It is looked at after each change. */
 export class Condition {
   #waiters: (() => void)[] = [];
 
-  /** Says that there is something new to look at. */
+  /** Call this after a change. */
   notify(): void {
     for (const wake of this.#waiters.splice(0)) wake();
   }
 
   /**
-   * Looks now and at every change, until `look` gives something. Rejects with what `look` throws, and with
-   * `describe`'s words once {@linkcode PATIENCE} is at its end.
+   * Calls `look` now and after every change, until it returns a value. Rejects with the error that `look` throws, or
+   * after {@linkcode PATIENCE} with the text of `describe`.
    */
   async until<T>(look: () => T | undefined, describe: () => string): Promise<T> {
     let late = false;
@@ -39,36 +39,36 @@ export class Condition {
   }
 }
 
-/** Things that come one after the other. */
+/** A queue of things that arrive one after the other. */
 export class Arrivals<T> {
   readonly #items: T[] = [];
   readonly #condition = new Condition();
   readonly #what: string;
   #taken = 0;
 
-  /** `what` is waited for, in the words of an error. */
+  /** `what` names the things in errors. */
   constructor(what: string) {
     this.#what = what;
   }
 
-  /** Everything so far. */
+  /** Everything that has arrived. */
   get all(): readonly T[] {
     return this.#items;
   }
 
-  /** One more is here. */
+  /** Adds one. */
   push(item: T): void {
     this.#items.push(item);
     this.#condition.notify();
   }
 
-  /** The next one that nobody has taken. */
+  /** The next one that was not taken yet. */
   next(): Promise<T> {
     const index = this.#taken++;
     return this.#condition.until(() => this.#items[index], () => `Waited for ${this.#what} and none came`);
   }
 
-  /** The first of all that is as wanted. */
+  /** The first of all, taken or not, that `wanted` accepts. */
   find(wanted: (item: T) => boolean): Promise<T> {
     return this.#condition.until(
       () => this.#items.find(wanted),

@@ -1,5 +1,5 @@
 /**
- * Test vectors from other projects' test suites. They lie beside the checkout where there are any.
+ * Test vectors from other projects' test suites. They are beside the checkout, if at all.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import { ROOT } from "../../scripts/toolchain.ts";
 /** Where the vectors are. */
 export const CORPUS: string = join(ROOT, "../shared/corpus");
 
-/** Whether the corpus is there; tests say so where it is not. */
+/** Whether the corpus exists. If not, the tests say so. */
 export const CORPUS_EXISTS: boolean = existsSync(CORPUS);
 
-/** The cases of a file; undefined where there is none. */
+/** The cases of a file. Undefined if the file does not exist. */
 export function readCases<Case>(file: string): Case[] | undefined {
   const path = join(CORPUS, file);
   if (!existsSync(path)) return undefined;
   return readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
-/** The bytes under a key of every case of a file; none where the corpus is absent. */
+/** The bytes under a key of every case of a file. Empty without the corpus. */
 export function corpusBytes(file: string, key: string): Uint8Array[] {
   const cases = readCases<Record<string, string>>(file) ?? [];
   return cases.map((record) => Uint8Array.from(Buffer.from(record[key], "base64")));

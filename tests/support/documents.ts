@@ -1,15 +1,15 @@
 /**
- * What documents hold: links, code blocks, and the examples in comments.
+ * Takes documents apart: links, code blocks, and the examples in comments.
  *
  * @module
  */
 
 /** A block of code in a document or a comment. */
 export interface Block {
-  /** What it is written in: `ts`, `sh`. */
+  /** Its language: `ts`, `sh`. */
   readonly language: string;
   readonly code: string;
-  /** Its first line, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
 }
 
@@ -31,7 +31,7 @@ export function commentBlocks(source: string): Block[] {
   });
 }
 
-/** Where the links of a Markdown text lead, but for those to the web and within the page. */
+/** The targets of the links in a Markdown text, except those to the web and within the page. */
 export function localLinks(text: string): string[] {
   const prose = text.replace(/^```[\s\S]*?^```$/gm, "");
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]

@@ -8,13 +8,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 export interface Folder extends Disposable {
-  /** Where it is. */
+  /** Its path. */
   readonly path: string;
 }
 
-/** Makes a new folder, which is removed with all that is in it. */
+/** Makes a new folder, which is removed with everything in it. */
 export function folder(): Folder {
   const path = mkdtempSync(join(tmpdir(), "sluice-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };

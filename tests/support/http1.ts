@@ -1,5 +1,6 @@
 /**
- * HTTP/1.1 codecs made fit for `codec.ts`: each reads one message and gives plain data, which can be compared.
+ * HTTP/1.1 codecs in the form that `codec.ts` takes: each reads one message and returns plain data, which can be
+ * compared.
  *
  * @module
  */
@@ -30,7 +31,9 @@ export function fromLatin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");
 }
 
-/** A header or trailer section as data: `Fields` keeps its lines private, so that two of them always look equal. */
+/**
+ * A header or trailer section as data. `Fields` keeps its lines private, so a comparison would take any two for equal.
+ */
 export type Lines = [name: string, value: string][];
 
 /** The lines of a section. */
@@ -38,24 +41,24 @@ export function linesOf(fields: Fields): Lines {
   return Array.from(fields, ({ name, value }) => [name, value]);
 }
 
-/** What was understood of a message's head, as data. */
+/** A message's head as data. */
 export type Plain<T extends { fields: Fields }> = Omit<T, "fields"> & { fields: Lines };
 
 function plain<T extends { fields: Fields }>(head: T): Plain<T> {
   return { ...head, fields: linesOf(head.fields) };
 }
 
-/** A codec that is asked no more after its one event or fault, as a connection does. */
+/** A codec that is not read again after its one event or fault, as on a connection. */
 export class Once<E> {
   readonly #next: (buffer: ByteBuffer) => E | undefined;
   #done = false;
 
-  /** Takes what reads the event. */
+  /** `next` reads the event. */
   constructor(next: (buffer: ByteBuffer) => E | undefined) {
     this.#next = next;
   }
 
-  /** The event, once. */
+  /** The event. Undefined from the second call on. */
   read(buffer: ByteBuffer): E | undefined {
     if (this.#done) return undefined;
     this.#done = true;
@@ -103,7 +106,7 @@ export interface PlainBody {
   readonly trailers: Lines;
 }
 
-/** Whole bodies. How much of the content comes in one event depends on the network alone, so it is put together. */
+/** Whole bodies. The network alone decides how much content comes in one event, so it is joined. */
 export function bodies(
   framing: Framing,
   { maxTrailerSize = 65536, mend = false } = {},
@@ -123,12 +126,12 @@ export function bodies(
   };
 }
 
-/** What a handshake says, as data. */
+/** The events of a handshake, as data. */
 export type PlainEvent =
   | { readonly credentials: Credentials | undefined }
   | { readonly kind: ProxyRequest["kind"]; readonly target: unknown; readonly head?: PlainHead };
 
-/** An HTTP handshake whose credentials are accepted, and that is asked no more after its request or fault. */
+/** An HTTP handshake whose credentials are accepted, and which is not read again after its request or fault. */
 export class HandshakeCodec {
   readonly handshake: HttpHandshake;
   #done = false;
@@ -159,7 +162,7 @@ export class HandshakeCodec {
   }
 }
 
-/** What a handshake is made with; the defaults of the tests. */
+/** The options of a handshake by default in the tests. */
 export const HANDSHAKE_OPTIONS: HandshakeOptions = {
   credentialsRequired: false,
   settings: settingsWith(),
@@ -172,14 +175,14 @@ export function handshakes(options: Partial<HandshakeOptions> = {}): Subject<Han
   return { make: () => new HandshakeCodec({ ...HANDSHAKE_OPTIONS, ...options }) };
 }
 
-/** What is understood of a request head, which must be complete. */
+/** Parses a request head, which must be complete. */
 export function request(head: string): HttpRequest {
   const read = new RequestHeadReader(65536).read(ByteBuffer.of(latin1(head)));
   assert(read, "The head is not complete");
   return understand(read);
 }
 
-/** What is understood of a response head, which must be complete. */
+/** Parses a response head, which must be complete. */
 export function response(head: string): NonNullable<ReturnType<ResponseHeadReader["read"]>> {
   const read = new ResponseHeadReader(65536).read(ByteBuffer.of(latin1(head)));
   assert(read, "The head is not complete");
@@ -198,7 +201,7 @@ export function faultOf(act: () => unknown): Fault {
   throw new Error(`There was no fault but ${JSON.stringify(result)}`);
 }
 
-/** A character for a test's name. */
+/** A character in the form that a test's name shows. */
 export function visible(text: string): string {
   return JSON.stringify(text).replace(
     /[\x7F-\xFF]/g,

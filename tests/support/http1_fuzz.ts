@@ -1,5 +1,5 @@
 /**
- * Fuzzing of parsers of HTTP/1.1: inputs, and what has to hold for every one of them.
+ * Fuzzes parsers of HTTP/1.1: the inputs, and what must hold for each.
  *
  * @module
  */
@@ -11,32 +11,32 @@ import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { fromLatin1, latin1 } from "./http1.ts";
 import { Random, SEED } from "./random.ts";
 
-/** How many random inputs each parser gets, and how many spoiled ones; `FUZZ=1000000` is the long form. */
+/** How many random inputs each parser gets, and how many changed samples; `FUZZ=1000000` is the long form. */
 export const ROUNDS = Number(process.env.FUZZ ?? 5000);
 const LONG = process.env.FUZZ !== undefined;
 
-/** An input that takes so many milliseconds is slow. */
+/** An input that takes this long is slow, in milliseconds. */
 const SLOW = 50;
-/** One that takes so many hangs: no load on the machine explains it. */
+/** An input that takes this long hangs, in milliseconds: no load on the machine explains it. */
 const HANG = 1000;
 
 /** Something that reads messages. */
 export interface Parser {
-  /** Takes one message off the buffer; undefined where it needs more bytes. */
+  /** Takes one message off the buffer. Undefined if it needs more bytes. */
   read(buffer: ByteBuffer): unknown;
-  /** What the close of the sender makes a message. */
+  /** The message that ends with the close of the sender, if there is one. */
   end?(): unknown;
 }
 
-/** What a parser made of an input. */
+/** The result of a parser for an input. */
 export interface Outcome {
   readonly events: readonly unknown[];
   readonly fault: Fault | undefined;
-  /** For comparison: what must not depend on how the input was cut. */
+  /** For comparison: the part that must not depend on the cuts. */
   readonly summary: string;
 }
 
-/** Runs a fresh parser over bytes that arrive in pieces, and behind which the sender closes. */
+/** Runs a new parser over bytes that arrive in pieces, after which the sender closes. */
 export function parse(make: () => Parser, pieces: Iterable<Uint8Array>): Outcome {
   const parser = make();
   const buffer = new ByteBuffer(64);
@@ -60,7 +60,7 @@ export function parse(make: () => Parser, pieces: Iterable<Uint8Array>): Outcome
   return { events, fault, summary: JSON.stringify([events, code, status, message, rest]) };
 }
 
-/** The milliseconds that an act takes. A pause of the machine is not its own: it is done again. */
+/** How many milliseconds a function takes. A slow run is repeated, because the machine may have paused. */
 function measure(act: () => unknown, tries = 3): number {
   const start = performance.now();
   act();
@@ -68,14 +68,14 @@ function measure(act: () => unknown, tries = 3): number {
   return time < SLOW || tries === 1 ? time : measure(act, tries - 1);
 }
 
-/** Asserts that an act does not hang, and gives the milliseconds that it takes. */
+/** Asserts that a function does not hang, and returns how many milliseconds it takes. */
 export function assertEnds(act: () => unknown, what: string): number {
   const time = measure(act);
   assert(time < HANG, `${what} took ${time} ms`);
   return time;
 }
 
-/** Lines that may stand in a message; which are good there depends on the rest of it. */
+/** Lines that may stand in a message. Which of them are valid depends on the rest of the message. */
 const LINES = `GET http://a/ HTTP/1.1
 OPTIONS http://a HTTP/1.1
 CONNECT a:443 HTTP/1.1
@@ -112,7 +112,7 @@ X : a
 1fffffffffffff
 0;a="b"`.split("\n").map((line) => latin1(`${line}\r\n`));
 
-/** What may stand within a line, or end it. */
+/** Characters and words that may stand within a line, or end it. */
 const WORDS = [
   ...Array.from('\r\n\t\0\x7F\x80\xA0\xFF ,;:="\\0a/?#*'),
   ...'HTTP/1.1|HTTP/1.0|HTTP/2.0|GET |HEAD |OPTIONS |POST |TRACE |http://|a:443|chunked|, chunked|gzip, | : |;a="b"'
@@ -136,12 +136,12 @@ function randomInput(random: Random): Uint8Array {
   return join(...Array.from({ length: random.below(20) }, () => random.pick(random.pick([WORDS, LINES]))));
 }
 
-/** Where a line begins. */
+/** Where a random line begins. */
 function lineStart(random: Random, bytes: Uint8Array): number {
   return bytes.indexOf(0x0A, random.below(bytes.length + 1)) + 1;
 }
 
-/** A good input with a few changes of bytes, words, lines and halves. */
+/** A valid input with a few changes of bytes, words, lines and halves. */
 function spoiledInput(random: Random, samples: readonly Uint8Array[]): Uint8Array {
   let bytes = random.pick(samples);
   for (let changes = 1 + random.below(3); changes > 0; changes--) {
@@ -172,15 +172,15 @@ function spoiledInput(random: Random, samples: readonly Uint8Array[]): Uint8Arra
 
 /** How to fuzz. */
 export interface FuzzOptions {
-  /** Good inputs, to be spoiled. */
+  /** Valid inputs, which the fuzzer changes. */
   readonly samples: readonly Uint8Array[];
   /** What must hold for every outcome. */
   readonly check?: (outcome: Outcome, input: Uint8Array) => void;
 }
 
 /**
- * Asserts that nothing but a fault is thrown, that no input hangs, and that none means something else when it arrives
- * in other pieces. All kinds of outcome have to be seen: then the inputs are neither too good nor too bad.
+ * Asserts that only a fault is thrown, that no input hangs, and that an input means the same in other pieces. Every
+ * kind of outcome has to be seen: that proves that the inputs are neither too valid nor too broken.
  */
 export async function fuzzMessages(make: () => Parser, { samples, check }: FuzzOptions): Promise<void> {
   const random = new Random();
@@ -188,7 +188,7 @@ export async function fuzzMessages(make: () => Parser, { samples, check }: FuzzO
   let slow = 0;
   let slowest = 0;
   for (let round = 0; round < 2 * ROUNDS; round++) {
-    // The memory of llhttp's parsers is given back between turns only.
+    // llhttp's parsers free their memory only between turns.
     if (round % 1000 === 0) await new Promise((resolve) => setTimeout(resolve));
     const input = round % 2 === 0 ? randomInput(random) : spoiledInput(random, samples);
     try {

@@ -1,5 +1,5 @@
 /**
- * HTTP/1.1 messages as the far ends of a proxy see them: read strictly, so that a message that the proxy got
+ * HTTP/1.1 messages as both ends of a proxy see them. They are read strictly, so that a message that the proxy got
  * wrong fails the test that reads it.
  *
  * @module
@@ -7,10 +7,10 @@
 
 import { Buffer } from "node:buffer";
 
-/** Field lines in the order in which they came, names as written. */
+/** Field lines in the order in which they came, with names as written. */
 export type FieldLines = readonly (readonly [name: string, value: string])[];
 
-/** How the end of a body is told (RFC 9112 section 6.3). */
+/** What ends a body (RFC 9112 section 6.3). */
 export type BodyFraming = "none" | "length" | "chunked" | "close";
 
 /** A whole message. */
@@ -31,7 +31,7 @@ export class HttpMessage {
     this.trailers = parts.trailers;
   }
 
-  /** The values of a field, joined by commas; undefined where there is none. */
+  /** The values of a field, joined by commas. Undefined if there is none. */
   field(name: string): string | undefined {
     return fieldIn(this.fields, name);
   }
@@ -41,17 +41,17 @@ export class HttpMessage {
     return this.body.toString("latin1");
   }
 
-  /** Of a response. */
+  /** The status of a response. */
   get status(): number {
     return Number(this.startLine.split(" ")[1]);
   }
 
-  /** Of a request. */
+  /** The method of a request. */
   get method(): string {
     return this.startLine.split(" ")[0];
   }
 
-  /** Of a request. */
+  /** The target of a request. */
   get target(): string {
     return this.startLine.split(" ")[1];
   }
@@ -62,22 +62,22 @@ function fieldIn(fields: FieldLines, name: string): string | undefined {
   return values.length > 0 ? values.join(", ") : undefined;
 }
 
-/** What a message means depends on more than its bytes. */
+/** What the meaning of a message depends on, apart from its bytes. */
 export interface Circumstances {
   /** Whether the sender has sent FIN, so that nothing follows. */
   readonly ended?: boolean;
-  /** Of a response: whether it answers HEAD. */
+  /** Whether a response answers HEAD. */
   readonly bodiless?: boolean;
 }
 
-/** A message and how many bytes it took. */
+/** A message, and its length in bytes. */
 export interface Parsed {
   readonly message: HttpMessage;
   readonly length: number;
 }
 
 /**
- * The message at the beginning of the bytes; undefined while it is not complete (with `ended`: it never will be).
+ * The message at the beginning of the bytes. Undefined while it is not complete (with `ended`: it never will be).
  *
  * @throws {SyntaxError} If the bytes are no message.
  */
@@ -125,7 +125,7 @@ function framingOf(startLine: string, fields: FieldLines, { bodiless }: Circumst
 
 interface Content {
   readonly body: Buffer;
-  /** Of the whole message. */
+  /** The length of the whole message. */
   readonly length: number;
   readonly trailers?: FieldLines;
 }
@@ -184,7 +184,7 @@ function readTrailers(bytes: Buffer, start: number): { length: number; trailers:
   return { length: end + 4, trailers: bytes.toString("latin1", start, end).split("\r\n").map(parseField) };
 }
 
-/** A body in chunks of at most `size` bytes, as a sender frames it. */
+/** A body in chunks of at most `size` bytes, framed as a sender does it. */
 export function chunked(body: string | Uint8Array, size = 1000): Buffer {
   const bytes = typeof body === "string" ? Buffer.from(body, "latin1") : body;
   const pieces: Buffer[] = [];

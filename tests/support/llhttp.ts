@@ -1,6 +1,6 @@
 /**
- * llhttp, the parser of Node, as a second opinion on what messages mean. It is the one behind `node:http`, asked
- * without a socket.
+ * llhttp, the parser of Node, as a second opinion on messages. It is the parser behind `node:http`, used here without a
+ * socket.
  *
  * @module
  */
@@ -31,10 +31,10 @@ interface ParserClass {
 
 const { HTTPParser, methods } = common as unknown as { HTTPParser: ParserClass; methods: string[] };
 
-/** No head of the tests is larger. */
+/** No head in the tests is larger. */
 const MAX_HEADER_SIZE = 2 ** 20;
 
-/** llhttp's number for QUERY. It stands behind the methods of RTSP, which are not in the list of methods. */
+/** llhttp's number for QUERY. It comes after the methods of RTSP, which the list of methods leaves out. */
 const QUERY = 46;
 
 /** The methods that llhttp knows; it refuses all others. */
@@ -50,33 +50,33 @@ export interface Message {
   fields: [name: string, value: string][];
   trailers: [name: string, value: string][];
   body: string;
-  /** Whether all of it was there. */
+  /** Whether the whole message was there. */
   complete: boolean;
-  /** What follows is not HTTP. */
+  /** Whether the bytes behind it are not HTTP. */
   upgrade: boolean;
   /** Whether another message may follow. */
   persistent: boolean;
 }
 
-/** What llhttp made of some bytes. */
+/** The result of llhttp for some bytes. */
 export interface Reading {
   readonly messages: readonly Message[];
-  /** Why it gave up; llhttp's code, such as `HPE_INVALID_HEADER_TOKEN`. */
+  /** Why llhttp gave up: its code, such as `HPE_INVALID_HEADER_TOKEN`. */
   readonly refused: string | undefined;
 }
 
 /** How to read. */
 export interface ReadingOptions {
-  /** Of responses: whether they answer HEAD. */
+  /** Whether the responses answer HEAD. */
   readonly bodyless?: boolean;
 }
 
-/** Reads the requests in the bytes, behind which the sender closes. */
+/** Reads the requests in the bytes, after which the sender closes. */
 export function readRequests(bytes: Uint8Array): Reading {
   return read(bytes, { type: HTTPParser.REQUEST });
 }
 
-/** Reads the responses in the bytes, behind which the sender closes. */
+/** Reads the responses in the bytes, after which the sender closes. */
 export function readResponses(bytes: Uint8Array, options: ReadingOptions = {}): Reading {
   return read(bytes, { type: HTTPParser.RESPONSE, ...options });
 }

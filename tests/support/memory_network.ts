@@ -1,5 +1,5 @@
 /**
- * Several machines in memory: what one listens on, the others dial.
+ * Several machines in memory. They dial the addresses on which others listen.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import { VirtualClock } from "./virtual_clock.ts";
 import { bytes, hear } from "./virtual_network.ts";
 import { settingsWith } from "./settings.ts";
 
-/** Addresses, and who listens on them. */
+/** The addresses of the network, and their listeners. */
 export class MemoryNetwork implements AsyncDisposable {
   readonly clock = new VirtualClock();
-  /** What was dialed, by anybody, in order. */
+  /** All addresses that were dialed, in order. */
   readonly dialed: string[] = [];
-  /** What clients of TLS have asked for; the stand-in for TLS is a line with the server's name. */
+  /** The options of TLS clients. Instead of TLS, a client sends a line with the server's name. */
   readonly secured: TlsClientOptions[] = [];
-  /** Addresses that take connections and nobody's. */
+  /** Addresses that take connections and never answer. */
   readonly silent = new Set<string>();
   readonly #accept = new Map<string, (stream: ByteStream) => void>();
   readonly #proxies: Proxy[] = [];
@@ -97,7 +97,7 @@ export class MemoryNetwork implements AsyncDisposable {
     return proxy;
   }
 
-  /** A proxy behind the stand-in for TLS. */
+  /** Starts a proxy behind the substitute for TLS. */
   async secureProxy(listen: string, serverName: string, options: ProxyOptions = {}): Promise<void> {
     const proxy = await this.proxy("127.0.0.1:0", options);
     this.#serve(formatAddress(parseEndpoint(listen).address), async (stream) => {
@@ -111,24 +111,24 @@ export class MemoryNetwork implements AsyncDisposable {
     });
   }
 
-  /** A client that goes away ends its own service, and nothing else. */
+  /** If a client leaves, only its own service ends. */
   #serve(at: string, serve: (stream: ByteStream) => Promise<void>): void {
     this.#accept.set(at, (stream) => void serve(stream).catch(() => {}));
   }
 
-  /** Lets a proxy listen somewhere else too. */
+  /** Makes a proxy listen on another address, too. */
   alias(at: string, proxy: Proxy): void {
     this.#serve(at, (stream) => proxy.handle(stream));
   }
 
-  /** Takes connections itself. */
+  /** Listens on an address; the test takes the connections. */
   server(at: string): Arrivals<Channel> {
     const arrivals = new Arrivals<Channel>(`a connection to ${at}`);
     this.#accept.set(at, (stream) => arrivals.push(new Channel(stream, "client")));
     return arrivals;
   }
 
-  /** A server that greets, and then repeats one line. */
+  /** A server that sends a greeting, and then repeats one line. */
   echo(at: string): void {
     this.#serve(at, async (stream) => {
       const channel = new Channel(stream, "client");
@@ -138,12 +138,12 @@ export class MemoryNetwork implements AsyncDisposable {
     });
   }
 
-  /** Nobody listens there any more. */
+  /** Stops listening on an address. */
   unplug(at: string): void {
     this.#accept.delete(at);
   }
 
-  /** What it takes to dial from this network. */
+  /** The options for a dial in this network. */
   options(options: Partial<ChainOptions> = {}): ChainOptions {
     return {
       runtime: this.runtime,

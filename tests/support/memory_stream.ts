@@ -1,5 +1,6 @@
 /**
- * Byte streams without sockets: two ends of a connection in memory, which keep the contract of `src/runtime/contract.ts`.
+ * Byte streams without sockets: two ends of a connection in memory, which keep the contract of
+ * `src/runtime/contract.ts`.
  *
  * @module
  */
@@ -9,17 +10,17 @@ import type { Address, ByteStream } from "../../src/runtime/contract.ts";
 
 /** How a pair of streams behaves. */
 export interface MemoryPairOptions {
-  /** Bytes that fit between a writer and its reader before `write()` waits: the knob that forces backpressure. */
+  /** How many bytes fit between a writer and its reader before `write()` waits. Small values force backpressure. */
   readonly capacity?: number;
-  /** The most bytes that one read yields. */
+  /** The most bytes that one read returns. */
   readonly readSize?: number;
-  /** Whether the ends have direct ports beside their streams; `DIRECT_PORTS=1` in the environment gives them to all. */
+  /** Whether the ends have direct ports beside their streams. `DIRECT_PORTS=1` in the environment gives them to all. */
   readonly direct?: boolean;
 }
 
 const DIRECT_PORTS = Deno.env.get("DIRECT_PORTS") === "1";
 
-/** Two connected ends. What is written to one is read from the other. */
+/** Two connected ends. Bytes written to one are read from the other. */
 export function memoryPair(options: MemoryPairOptions = {}): [ByteStream, ByteStream] {
   const there = new Pipe(options);
   const back = new Pipe(options);
@@ -42,7 +43,7 @@ function end(
   return { readable: incoming.readable(destroy), writable: outgoing.writable(destroy), port, local, remote };
 }
 
-/** Answers at once whatever it can, which sockets do only now and then. */
+/** A port that answers at once whenever it can. Sockets do so only now and then. */
 class MemoryPort implements DirectPort {
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
@@ -118,7 +119,7 @@ class Pipe {
     return this.#changed.promise;
   }
 
-  /** What waits, up to the size of a read. */
+  /** The waiting bytes, at most as many as one read returns. */
   take(): Uint8Array<ArrayBuffer> | undefined {
     if (this.#queue.length === 0 || this.#broken) return undefined;
     const bytes = this.#queue.slice(0, this.#readSize);
@@ -127,7 +128,7 @@ class Pipe {
     return bytes;
   }
 
-  /** Takes in what fits; answers with the rest. */
+  /** Takes the bytes that fit, and returns the rest. */
   put(bytes: Uint8Array): Uint8Array {
     const count = Math.min(bytes.length, this.#capacity - this.#queue.length);
     if (count <= 0 || this.#broken) return bytes;

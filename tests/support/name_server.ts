@@ -1,5 +1,5 @@
 /**
- * A name server whose answers a test writes (RFC 1035 section 4), over UDP and, for what UDP cannot carry, TCP.
+ * A name server with answers from a test (RFC 1035 section 4), over UDP and, for answers that UDP cannot carry, TCP.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const TYPES = { A: 1, CNAME: 5, AAAA: 28 } as const;
 /** The response codes of RFC 1035 section 4.1.1 that tests ask for. */
 const RCODES = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
 
-/** What a client asks. */
+/** A question of a client. */
 export interface Question {
   readonly name: string;
   readonly type: "A" | "AAAA" | "other";
@@ -25,35 +25,35 @@ export interface Question {
 
 /** A resource record: an address, or another name for `CNAME`. */
 export interface NameRecord {
-  /** The name in question by default. */
+  /** By default, the name in question. */
   readonly name?: string;
   readonly type: keyof typeof TYPES;
   readonly data: string;
-  /** Seconds; 60 by default. */
+  /** In seconds; by default 60. */
   readonly ttl?: number;
 }
 
-/** What it says. */
+/** An answer of the server. */
 export interface NameAnswer {
   readonly rcode?: keyof typeof RCODES;
   readonly records?: readonly NameRecord[];
-  /** The answer is held back until this settles. */
+  /** Holds the answer back until this settles. */
   readonly after?: Promise<unknown>;
-  /** The messages that are sent in place of the answer, over UDP and TCP alike. */
+  /** Replaces the answer by these messages, over both UDP and TCP. */
   readonly forge?: (answer: Buffer) => Buffer[];
-  /** What somebody else, who has seen the question, answers from a port of his own before; over UDP alone. */
+  /** An earlier answer, over UDP only, from somebody else who has seen the question and sends from another port. */
   readonly stranger?: NameAnswer;
 }
 
-/** The answer to a question that is asked for the `nth` time, from 1; undefined is silence. */
+/** The answer to a question that is asked for the `nth` time, from 1. Undefined: no answer. */
 export type NameScript = (question: Question, nth: number) => NameAnswer | undefined;
 
-/** What a UDP answer may hold; servers have agreed on it for the sake of fragmentation (DNS flag day 2020). */
+/** The most bytes of a UDP answer. Servers have agreed on it to avoid fragments (DNS flag day 2020). */
 const MAX_UDP = 1232;
 
 /** A running name server on loopback. */
 export class NameServer implements AsyncDisposable {
-  /** Questions in the order that they came in, as `NAME TYPE`. */
+  /** The questions in the order in which they came, as `NAME TYPE`. */
   readonly questions = new Arrivals<string>("a question to the name server");
   readonly #script: NameScript;
   readonly #counts = new Map<string, number>();
@@ -76,7 +76,7 @@ export class NameServer implements AsyncDisposable {
     this.#tcp = createServer((socket) => this.#serve(socket));
   }
 
-  /** Starts one on a free port, or on the given one. */
+  /** Starts one on the given port, by default on a free one. */
   static async start(script: NameScript, { host = "127.0.0.1", port = 0 } = {}): Promise<NameServer> {
     const server = new NameServer(script);
     server.#tcp.listen(port, host);
@@ -93,7 +93,7 @@ export class NameServer implements AsyncDisposable {
     return this.#port;
   }
 
-  /** Where it is, as the proxy wants it. */
+  /** Its address, in the form that the proxy takes. */
   get authority(): string {
     return `127.0.0.1:${this.#port}`;
   }
@@ -151,7 +151,7 @@ function readQuestion(query: Buffer): Question & { end: number } {
   return { name: labels.join("."), type, end: at + 5 };
 }
 
-/** The header and question are the query's; QR and RA are set, RD is copied. */
+/** The header and question are the query's. QR and RA are set, RD is copied. */
 function writeAnswer(question: Buffer, { rcode = "NOERROR", records = [] }: NameAnswer): Buffer {
   const head = Buffer.from(question);
   head.writeUInt16BE(0x8080 | head.readUInt16BE(2) & 0x0100 | RCODES[rcode], 2);
@@ -178,7 +178,7 @@ function writeName(name: string): Buffer {
   return Buffer.concat([...labels, Buffer.alloc(1)]);
 }
 
-/** TC, and no records: the client is to come again over TCP. */
+/** Sets TC and has no records, so that the client asks again over TCP. */
 function truncated(answer: Buffer): Buffer {
   const end = readQuestion(answer).end;
   const head = Buffer.from(answer.subarray(0, end));
@@ -193,7 +193,7 @@ function uint16(value: number): Buffer {
   return bytes;
 }
 
-/** The addresses of a name as records, each of the type that it is. */
+/** The addresses of a name as records of the right type. */
 export function addressRecords(addresses: readonly string[], ttl?: number): NameRecord[] {
   return addresses.map((data) => ({ type: data.includes(":") ? "AAAA" : "A", data, ttl }));
 }

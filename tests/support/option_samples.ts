@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A value that each flag takes, by what stands for it in the help; by the flag's name where that does not tell. */
+/** A valid value for each flag. The key is its placeholder in the help or, if that is not enough, the flag's name. */
 export const SAMPLES: Record<string, string> = {
   "ADDRESS": "192.0.2.1",
   "CIDR": "10.0.0.0/8",

@@ -1,5 +1,5 @@
 /**
- * Servers for the proxy to reach: on loopback, on free ports, and with every step scripted by the test.
+ * Servers for the proxy to reach: on loopback, on free ports, with every step scripted by the test.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { HttpMessage } from "./http_message.ts";
 import { Arrivals } from "./condition.ts";
 import { type Bytes, connect, RawConnection } from "./raw_client.ts";
 
-/** What a server does with each of its connections. */
+/** The script for each connection of a server. */
 export type Serve = (connection: RawConnection) => Promise<void>;
 
-/** A listening server. Without a script its connections wait for {@linkcode Origin.accept}. */
+/** A listening server. Without a script, its connections wait for {@linkcode Origin.accept}. */
 export class Origin implements AsyncDisposable {
   readonly address: Address;
   readonly #server: Server;
@@ -27,7 +27,7 @@ export class Origin implements AsyncDisposable {
     server.on("connection", (socket) => {
       const connection = new RawConnection(socket);
       this.#connections.push(connection);
-      // A script that fails leaves the client without what it waits for; that is where the test fails.
+      // If a script fails, its client waits in vain, and the test fails there.
       serve?.(connection).catch(() => {}).finally(() => connection[Symbol.dispose]());
     });
   }
@@ -49,7 +49,7 @@ export class Origin implements AsyncDisposable {
     return "port" in this.address ? this.address.port : 0;
   }
 
-  /** `HOST:PORT`, as a URI has it. */
+  /** `HOST:PORT`, as in a URI. */
   get authority(): string {
     const { address } = this;
     if ("path" in address) throw new TypeError("A Unix socket has no authority");
@@ -63,7 +63,10 @@ export class Origin implements AsyncDisposable {
     return this.#connections.next();
   }
 
-  /** Whether nobody has connected since the last {@linkcode Origin.accept}: then a probe comes next. */
+  /**
+   * Whether nobody has connected since the last {@linkcode Origin.accept}. It connects itself and looks which
+   * connection comes next.
+   */
   async isUntouched(): Promise<boolean> {
     using probe = await connect(this.address);
     return (await this.accept()).remotePort === probe.localPort;
@@ -76,10 +79,10 @@ export class Origin implements AsyncDisposable {
   }
 }
 
-/** Answers one request; the text is a whole response. */
+/** Answers one request with the text of a whole response. */
 export type Respond = (request: HttpMessage) => Bytes;
 
-/** An HTTP server that keeps its connections. */
+/** An HTTP server with persistent connections. */
 export function httpOrigin(respond: Respond = respondOk): Promise<Origin> {
   return Origin.listen(async (connection) => {
     while (true) await connection.send(respond(await connection.message()));
@@ -97,17 +100,17 @@ export function response(body: Bytes, ...fields: string[]): Buffer {
   return Buffer.concat([Buffer.from(head, "latin1"), bytes]);
 }
 
-/** Sends back what it gets, and FIN for FIN. */
+/** A server that sends back what it gets, and FIN for FIN. */
 export function echoOrigin(on?: { host: string } | { path: string }): Promise<Origin> {
   return Origin.listen(async (connection) => {
-    // Reads until the FIN: what is echoed is bounded by what a test sends.
+    // It reads until the FIN, because each test sends only so much.
     await connection.send(await connection.readToEnd());
     connection.end();
     await connection.ending();
   }, on);
 }
 
-/** A port of 127.0.0.1 on which nothing listens, and nothing can while it is held: the client end of a connection. */
+/** A port of 127.0.0.1 on which nothing listens. It is the client end of a connection, so nothing else can take it. */
 export class ClosedPort implements AsyncDisposable {
   readonly port: number;
   readonly #holder: RawConnection;
@@ -119,7 +122,7 @@ export class ClosedPort implements AsyncDisposable {
     this.#listener = listener;
   }
 
-  /** Takes one. */
+  /** Takes such a port. */
   static async take(): Promise<ClosedPort> {
     const listener = await Origin.listen();
     return new ClosedPort(await connect(listener.address), listener);
@@ -137,7 +140,7 @@ export class ClosedPort implements AsyncDisposable {
 }
 
 /**
- * A port of 127.0.0.1 that neither accepts nor refuses: its queue is full, so that the kernel drops whoever knocks.
+ * A port of 127.0.0.1 that neither accepts nor refuses: its queue is full, so the kernel drops further clients.
  * `node:net` would accept by itself.
  */
 export class BlackHole implements Disposable {

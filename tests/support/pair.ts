@@ -1,5 +1,5 @@
 /**
- * A local and a remote half as programs, and the keys by which they know each other.
+ * The local and the remote half as programs, and the keys with which they know each other.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { join } from "node:path";
 import { ProgramRun, ProxyProcess } from "./proxy.ts";
 import type { Row } from "./toolchain.ts";
 
-/** What Deno is allowed beside `-N` where it is a half: its keys, and the variable that may hold a token. */
+/** What Deno may do as a half, beside `-N`: read and write its keys, and read the variable that may hold a token. */
 export const PERMISSIONS: readonly string[] = ["-R", "-W", "-E"];
 
-/** What `sluice keygen` has made, in a folder of its own. */
+/** The keys that `sluice keygen` has made, in a folder of their own. */
 export class Keys implements AsyncDisposable {
   readonly folder: string;
-  /** What it printed. */
+  /** The lines that it printed. */
   readonly printed: readonly string[];
   /** The token itself. */
   readonly secret: string;
@@ -36,7 +36,7 @@ export class Keys implements AsyncDisposable {
     return new Keys(folder, run.output.all, secret);
   }
 
-  /** The file of the certificate, the key or the token. */
+  /** The path of the certificate, the key or the token. */
   file(name: "cert.pem" | "key.pem" | "token"): string {
     return join(this.folder, `sluice-${name}`);
   }
@@ -48,13 +48,13 @@ export class Keys implements AsyncDisposable {
     return pin;
   }
 
-  /** The flags of a remote half that has all of them. */
+  /** The flags of a remote half with certificate, key and token. */
   get remoteFlags(): string[] {
     const files = [["--cert", this.file("cert.pem")], ["--key", this.file("key.pem")]];
     return [...files.flat(), "--token-file", this.file("token")];
   }
 
-  /** The flags of the local half of a remote one on a port. */
+  /** The flags of a local half for a remote one on this port. */
   localFlags(port: number): string[] {
     return ["--remote", `127.0.0.1:${port}`, "--pin", this.pin, "--token-file", this.file("token")];
   }
@@ -64,22 +64,22 @@ export class Keys implements AsyncDisposable {
   }
 }
 
-/** The row as that half: its flags alone follow. */
+/** The row as a half. Only the flags of the half follow. */
 export function asHalf(row: Row, half: "remote" | "local"): Row {
   return { ...row, command: [...row.command, half] };
 }
 
-/** Starts a remote half on a free port of 127.0.0.1, with these flags and no others. */
+/** Starts a remote half on a free port of 127.0.0.1 with exactly these flags. */
 export function startRemote(row: Row, flags: readonly string[], environment = {}): Promise<ProxyProcess> {
   return ProxyProcess.start(asHalf(row, "remote"), flags, environment);
 }
 
-/** Starts a local half on a free port of 127.0.0.1, with these flags and no others. */
+/** Starts a local half on a free port of 127.0.0.1 with exactly these flags. */
 export function startLocal(row: Row, flags: readonly string[], environment = {}): Promise<ProxyProcess> {
   return ProxyProcess.start(asHalf(row, "local"), flags, environment);
 }
 
-/** Both halves. The remote one may reach this machine, unless it is told otherwise. */
+/** Both halves. The remote one may reach this machine, unless its flags say otherwise. */
 export class Pair implements AsyncDisposable {
   readonly remote: ProxyProcess;
   readonly local: ProxyProcess;
@@ -89,7 +89,7 @@ export class Pair implements AsyncDisposable {
     this.local = local;
   }
 
-  /** Starts them one after the other. */
+  /** Starts the remote half, then the local one. */
   static async start(
     row: Row,
     keys: Keys,
@@ -107,7 +107,7 @@ export class Pair implements AsyncDisposable {
     }
   }
 
-  /** Every line that one of them wrote. */
+  /** All lines that the two have written. */
   get lines(): string[] {
     return [this.remote, this.local].flatMap((
       { output, diagnostics },

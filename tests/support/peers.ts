@@ -1,6 +1,6 @@
 /**
- * Other people's proxies and load balancers: started by a test on free ports of loopback, with the least that they
- * need to be told.
+ * Other projects' proxies and load balancers. A test starts them on free ports of loopback with a minimal
+ * configuration.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { PATIENCE } from "./condition.ts";
 import { connect } from "./raw_client.ts";
 
-/** How often a program is asked whether it listens by now, in milliseconds: none of them tells. */
+/** How often to check whether a program listens, in milliseconds: none of them tells. */
 const INTERVAL = 50;
 
 /** A running program that listens on a port of 127.0.0.1. */
@@ -41,8 +41,8 @@ export class Peer implements AsyncDisposable {
   }
 
   /**
-   * Starts a program in an empty folder of its own, and settles when it listens on the port. `leftovers` are the files
-   * that it leaves elsewhere when it is killed.
+   * Starts a program in an empty folder of its own, and settles when it listens on the port. `leftovers` are files
+   * elsewhere that it leaves behind when it is killed.
    */
   static async start(
     port: number,
@@ -67,7 +67,7 @@ export class Peer implements AsyncDisposable {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Kills it, and settles when its connections are gone. */
+  /** Kills the program, and settles when its connections are gone. */
   async kill(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const closed = once(this.#process, "close");
@@ -91,8 +91,8 @@ async function listens(port: number): Promise<boolean> {
 }
 
 /**
- * Below the ports that the system hands out to everybody else (32768 on Linux), each given once: nobody takes it between
- * this look at it and the peer's start.
+ * These ports are below those that the system gives to others (32768 on Linux), and each is used once. So nobody takes
+ * a port between the check and the start of the peer.
  */
 const PORTS = { first: 20_000, last: 32_000 } as const;
 let nextPort = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
@@ -121,10 +121,10 @@ function withConfig(folder: string, config: string): string {
   return file;
 }
 
-/** Squid, an HTTP proxy. It caches nothing and lets everybody in. */
+/** Squid, an HTTP proxy. It caches nothing and allows every client. */
 export async function squid(): Promise<Peer> {
   const port = await freePort();
-  // Two of the same name that start at once would create the same shared memory, of which one dies.
+  // If two with the same name start at once, they create the same shared memory, and one of them dies.
   const name = `sluice${port}`;
   const shared = ["metadata", "queues", "readers"].map((part) => `/dev/shm/${name}-cf__${part}.shm`);
   return await Peer.start(port, (folder) => {
@@ -153,8 +153,8 @@ export async function microsocks(credentials?: { user: string; password: string 
 }
 
 /**
- * HAProxy before servers on 127.0.0.1, one after the other, and told of clients by the PROXY protocol. A connection
- * that cannot be made is made to another server.
+ * HAProxy before servers on 127.0.0.1, which it uses in turn and tells of clients by the PROXY protocol. If it cannot
+ * connect to one, it connects to another.
  */
 export async function haproxy(servers: readonly number[]): Promise<Peer> {
   const port = await freePort();

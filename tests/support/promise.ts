@@ -1,12 +1,15 @@
 /**
- * What examples promise of their values.
+ * Checks what examples promise of their values.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 
-/** Fails where a value is not what was promised. Of an object, what was not mentioned does not count. */
+/**
+ * Fails if a value is not what was promised. Properties of an object that the promise does not mention may have any
+ * value.
+ */
 export function promised(value: unknown, expected: unknown): void {
   assert.deepEqual(mentioned(value, expected), expected);
 }

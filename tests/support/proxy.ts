@@ -1,5 +1,5 @@
 /**
- * The proxy as a program: started the way people start it, watched from outside, stopped by signals.
+ * The proxy as a program: started as people start it, watched from outside, stopped by signals.
  *
  * @module
  */
@@ -20,12 +20,12 @@ export type LogRecord = Readonly<Record<string, string | number>>;
 /** How a process ended: its exit code, or the signal that killed it. */
 export type Exit = number | NodeJS.Signals;
 
-/** The environment of the tests without what is meant for them, such as SLUICE_LOAD: the program would refuse it. */
+/** The environment without the tests' own variables, such as SLUICE_LOAD: the program would refuse them. */
 export function inheritedEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")));
 }
 
-/** A run of the program, whatever its arguments make of it. */
+/** A run of the program with any arguments. */
 export class ProgramRun implements AsyncDisposable {
   /** Lines of standard output. */
   readonly output = new Arrivals<string>("a line on standard output");
@@ -35,7 +35,7 @@ export class ProgramRun implements AsyncDisposable {
   readonly #condition = new Condition();
   #exit: Exit | undefined;
 
-  /** Starts it, with additions to the environment. */
+  /** Starts the program, with additions to the environment. */
   constructor({ command }: Row, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     const [program, ...first] = command;
     this.#process = spawn(program, [...first, ...args], {
@@ -60,23 +60,23 @@ export class ProgramRun implements AsyncDisposable {
     return this.#process.pid!;
   }
 
-  /** Whether it runs. */
+  /** Whether it still runs. */
   get alive(): boolean {
     return this.#exit === undefined;
   }
 
-  /** Sends it a signal. */
+  /** Sends a signal. */
   kill(signal: NodeJS.Signals): void {
-    // Deno reports a process to have died of what `ChildProcess.kill` sent it, even when it exits with a code.
+    // After `ChildProcess.kill`, Deno always reports that signal as the end, even if the process exits with a code.
     if (this.alive) process.kill(this.pid, signal);
   }
 
-  /** Settles when it has ended and all its output is read. */
+  /** Settles when the program has ended and all its output is read. */
   exit(): Promise<Exit> {
     return this.#condition.until(() => this.#exit, () => `Waited for the exit of process ${this.pid}`);
   }
 
-  /** The first so many diagnostics of a kind. Rejects if the program ends before it has said them. */
+  /** The first `count` diagnostics that match. Rejects if the program ends before it has written them. */
   said(pattern: RegExp, count = 1): Promise<RegExpExecArray[]> {
     return this.#condition.until(() => {
       const lines = this.diagnostics.all.map((line) => pattern.exec(line)).filter((match) => match !== null);
@@ -99,8 +99,8 @@ export class ProxyProcess extends ProgramRun {
   #addresses: readonly Address[] = [];
 
   /**
-   * Starts a proxy on a free port of 127.0.0.1, with its access log in JSON unless the flags say otherwise, and
-   * settles when it listens. Listeners that the flags name come in addition.
+   * Starts a proxy on a free port of 127.0.0.1, and settles when it listens. Its access log is in JSON, unless the
+   * flags say otherwise. Listeners in the flags are added.
    */
   static async start(
     row: Row,
@@ -121,24 +121,24 @@ export class ProxyProcess extends ProgramRun {
     }
   }
 
-  /** Where it listens. */
+  /** The addresses on which it listens. */
   get addresses(): readonly Address[] {
     return this.#addresses;
   }
 
-  /** The TCP port that was asked for first. */
+  /** The TCP port of the first listener. */
   get port(): number {
     return (this.#addresses[0] as TcpAddress).port;
   }
 
-  /** A connection to it. */
+  /** Connects to it. */
   connect(address: Address = this.#addresses[0]): Promise<RawConnection> {
     return connect(address);
   }
 
   /**
-   * The record of a request or tunnel to a target that ends in the given text; of this client's, where one is given:
-   * the system soon hands a port out again, so another test may have had the same target.
+   * The record of a request or tunnel whose target ends with the given text. `client` limits it to that client's: the
+   * system soon gives a port to somebody else, so another test may have had the same target.
    */
   async record(target: string, client?: RawConnection): Promise<LogRecord> {
     const line = await this.output.find((line) => {
@@ -149,21 +149,21 @@ export class ProxyProcess extends ProgramRun {
     return JSON.parse(line);
   }
 
-  /** Asks it to end, and settles when it has. */
+  /** Asks the proxy to end, and settles when it has. */
   stop(): Promise<Exit> {
     this.kill("SIGTERM");
     return this.exit();
   }
 }
 
-/** The processes that a process has started. */
+/** The children of a process. */
 export function childrenOf(parent: number): number[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {
       return Number(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]) ===
         parent;
     } catch {
-      return false; // It ended since the directory was read.
+      return false; // The process has ended since the directory was read.
     }
   });
 }

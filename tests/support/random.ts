@@ -7,12 +7,12 @@
 import process from "node:process";
 
 /**
- * The seed of every fuzz test: fixed, so that a failure stays; `SLUICE_TEST_SEED` sets another. Tests put it
- * into their names, so that it is printed.
+ * The seed of every fuzz test. It is fixed, so that a failure can be repeated; `SLUICE_TEST_SEED` sets another. Tests
+ * have it in their names, so it is printed.
  */
 export const SEED: number = Number(process.env.SLUICE_TEST_SEED ?? 20260801);
 
-/** How many random inputs, and how many spoiled ones, each parser gets; `FUZZ=1000000` is the long form. */
+/** How many random inputs each parser gets, and how many changed samples; `FUZZ=1000000` is the long form. */
 export const FUZZ_ROUNDS: number = Number(process.env.FUZZ ?? 5_000);
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
@@ -53,7 +53,7 @@ export class Random {
     return pieces;
   }
 
-  /** The bytes with a few changes: some set, left out, put in, doubled or cut off. */
+  /** The bytes with a few changes: some replaced, removed, inserted, doubled or cut off. */
   mutate(bytes: Uint8Array): Uint8Array {
     let mutated = [...bytes];
     for (let changes = 1 + this.below(4); changes > 0; changes--) {

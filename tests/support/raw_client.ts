@@ -1,5 +1,5 @@
 /**
- * One end of a connection, byte by byte: what the tests are as clients of the proxy and as servers behind it.
+ * One end of a connection, byte by byte. Tests use it as a client of the proxy and as a server behind it.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { Address } from "../../src/runtime/contract.ts";
 import { Condition } from "./condition.ts";
 import { type Circumstances, type HttpMessage, parseMessage } from "./http_message.ts";
 
-/** Text stands for its Latin-1 octets. */
+/** A string means its Latin-1 octets. */
 export type Bytes = string | Uint8Array;
 
 /** How a connection ended: the peer's FIN, or the system's error code, such as `ECONNRESET`. */
 export type Ending = "fin" | string;
 
-/** A TCP or Unix connection under full control. A wait that is in vain fails, and says what came instead. */
+/** A TCP or Unix connection under full control. If a wait is in vain, it fails and reports what came instead. */
 export class RawConnection implements Disposable {
-  /** The port at this end, also once it has ended. */
+  /** The port at this end. It stays known after the end. */
   readonly localPort: number;
   readonly #socket: Socket;
   #chunks: Buffer[] = [];
@@ -46,7 +46,7 @@ export class RawConnection implements Disposable {
     return this.#socket.remotePort ?? 0;
   }
 
-  /** How it ended, if it has. */
+  /** How the connection ended, if it has. */
   get ended(): Ending | undefined {
     return this.#ending;
   }
@@ -56,7 +56,7 @@ export class RawConnection implements Disposable {
     this.#condition.notify();
   }
 
-  /** Everything that came and was not taken. */
+  /** All bytes that have come and were not taken. */
   get received(): Buffer {
     if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
     return this.#chunks[0];
@@ -100,17 +100,19 @@ export class RawConnection implements Disposable {
     this.#socket.resetAndDestroy();
   }
 
-  /** Takes nothing more, until {@linkcode resume}: what comes fills the system's buffers. Its end is not noticed. */
+  /**
+   * Stops receiving until {@linkcode resume}: the bytes that come fill the system's buffers. Its end goes unnoticed.
+   */
   pause(): void {
     this.#socket.pause();
   }
 
-  /** Takes what comes again. */
+  /** Receives again. */
   resume(): void {
     this.#socket.resume();
   }
 
-  /** Gives the connection up. */
+  /** Destroys the connection. */
   [Symbol.dispose](): void {
     this.#socket.destroy();
   }
@@ -131,7 +133,7 @@ export class RawConnection implements Disposable {
     return received.length > 500 ? `${text} and ${received.length - 500} bytes more` : text;
   }
 
-  /** Receives so many bytes. */
+  /** Receives `length` bytes. */
   read(length: number): Promise<Buffer> {
     return this.#wait(
       `${length} bytes`,
@@ -139,7 +141,7 @@ export class RawConnection implements Disposable {
     );
   }
 
-  /** Waits for the pattern and takes nothing. Settles with where it ends. */
+  /** Waits for the pattern and takes nothing. Resolves to where the pattern ends. */
   until(pattern: string): Promise<number> {
     return this.#wait(JSON.stringify(pattern), () => {
       const start = this.received.indexOf(pattern, 0, "latin1");
@@ -147,22 +149,22 @@ export class RawConnection implements Disposable {
     });
   }
 
-  /** Receives text up to and with the pattern. */
+  /** Receives text up to the end of the pattern. */
   async readUntil(pattern: string): Promise<string> {
     return this.#take(await this.until(pattern)).toString("latin1");
   }
 
-  /** Receives everything up to the peer's FIN; fails on a reset. */
+  /** Receives everything up to the peer's FIN. Fails on a reset. */
   readToEnd(): Promise<Buffer> {
     return this.#wait("FIN", () => this.#ending === "fin" ? this.#take(this.received.length) : undefined);
   }
 
-  /** How it ends; what comes before that stays in {@linkcode received}. */
+  /** Resolves to how the connection ends. The bytes before the end stay in {@linkcode received}. */
   ending(): Promise<Ending> {
     return this.#wait("the end", () => this.#ending);
   }
 
-  /** Receives an HTTP message. A response that is cut off is a failure. */
+  /** Receives an HTTP message. Fails if a response is cut off. */
   message(circumstances: Circumstances = {}): Promise<HttpMessage> {
     return this.#wait("an HTTP message", () => {
       const parsed = parseMessage(this.received, { ...circumstances, ended: this.#ending === "fin" });

@@ -1,15 +1,16 @@
 /**
- * What `src/README.md` promises of the rooms: a file imports from its own room and from rooms below it, types included.
+ * Checks what `src/README.md` promises of the rooms: a file imports from its own room and from rooms below it, types
+ * included.
  *
  * @module
  */
 
 import { posix } from "node:path";
 
-/** Path → text, of all files that are looked at. */
+/** The text of each file to check, by path. */
 export type Sources = ReadonlyMap<string, string>;
 
-/** The rooms, top down, as the code block of the list has them: a path, then what it is for. */
+/** The rooms from top to bottom, from the list in the page. In each line, the path comes first. */
 export function readRooms(page: string): string[] {
   const [, list] = /^```rooms\n([\s\S]*?)^```$/m.exec(page) ?? [];
   if (list === undefined) {
@@ -22,7 +23,7 @@ export function readRooms(page: string): string[] {
   });
 }
 
-/** Everything that is wrong, in words; nothing where the promise is kept. */
+/** The violations, in words. Empty if there are none. */
 export function checkRooms(sources: Sources, rooms: readonly string[]): string[] {
   const faults: string[] = [];
   const imports = new Map([...sources].map(([path, text]) => [path, importsOf(path, text)]));
@@ -48,13 +49,13 @@ export function checkRooms(sources: Sources, rooms: readonly string[]): string[]
   return faults;
 }
 
-/** The folder of a file, with a slash behind it. What stands at the top, or at the top of src/, is a room by itself. */
+/** The folder of a file, with a slash at its end. A file at the top, or at the top of src/, is a room by itself. */
 function roomOf(path: string): string {
   const folder = posix.dirname(path);
   return folder === "." || folder === "src" ? path : `${folder}/`;
 }
 
-/** A string, which stays, or a comment, which may have imports as examples. */
+/** A string, which is kept, or a comment, which is removed because it may have imports as examples. */
 const STRING_OR_COMMENT = /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
 
 /** `import … from`, `export … from`, `import "…"`, `import("…")`. */

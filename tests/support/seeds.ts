@@ -16,18 +16,18 @@ import { ROOT } from "../../scripts/toolchain.ts";
 const FOLDER = join(ROOT, "../shared/seeds");
 const DOCUMENT = existsSync(FOLDER) ? readdirSync(FOLDER).find((name) => name.startsWith("003_")) : undefined;
 
-/** Whether the document is there; tests say so where it is not. */
+/** Whether the document exists. If not, the tests say so. */
 export const SEEDS_EXIST: boolean = DOCUMENT !== undefined;
 
-/** How often the log is read for the port, in milliseconds. */
+/** How often to read the log for the port, in milliseconds. */
 const INTERVAL = 50;
 
-/** Names of the programs, and of their files. */
+/** The file of each program. */
 const FILES = { local: "local_server.py", remote: "remote_server.py" } as const;
 
 /**
- * The source text of a program, with one patch. The local half takes the target of a SOCKS5 request for bytes, which
- * only that of a name is: to an IPv4 address it answers "connection refused" unless it takes text, too.
+ * The source text of a program, with one patch. The local half takes the target of a SOCKS5 request for bytes, but only
+ * a name is bytes. Unpatched, it answers "connection refused" to every IPv4 address.
  */
 function sourceOf(program: keyof typeof FILES): string {
   const text = readFileSync(join(FOLDER, DOCUMENT!), "utf8");
@@ -57,7 +57,7 @@ export class SeedProgram implements AsyncDisposable {
     return SeedProgram.#start("remote");
   }
 
-  /** Starts the local half before a remote one on this port. */
+  /** Starts a local half for a remote one on this port. */
   static local(port: number): Promise<SeedProgram> {
     return SeedProgram.#start("local", "--remote_ip", "127.0.0.1", "--remote_port", String(port));
   }

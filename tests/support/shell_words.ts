@@ -1,10 +1,10 @@
 /**
- * Command lines in texts, taken apart as a shell would.
+ * Splits command lines in texts as a shell would.
  *
  * @module
  */
 
-/** The words of one command: quotes are taken off, a comment, a redirection and what is piped elsewhere left out. */
+/** The words of one command, without quotes. A comment, a redirection and everything behind a pipe are left out. */
 export function shellWords(command: string): string[] {
   const words: string[] = [];
   for (const [token, single, double] of command.matchAll(/'([^']*)'|"([^"]*)"|[^\s'"]+/g)) {

@@ -1,5 +1,5 @@
 /**
- * A client that speaks TLS to the proxy, and everything inside it byte by byte.
+ * A client that speaks TLS to the proxy, and controls every byte inside it.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { TcpAddress } from "../../src/runtime/contract.ts";
 import { RawConnection } from "./raw_client.ts";
 
-/** A connection whose handshake is done as far as the client is concerned. It trusts anybody, unless told otherwise. */
+/** A connection whose handshake is done on the client's side. By default it trusts every server. */
 export async function connectTls(
   address: TcpAddress,
   options: ConnectionOptions = {},
@@ -16,12 +16,12 @@ export async function connectTls(
   return new RawConnection(await tlsSocket(address, options));
 }
 
-/** The bare socket, for what the handshake has settled. */
+/** The TLS socket itself, for tests of what the handshake has negotiated. */
 export function tlsSocket(address: TcpAddress, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const ends = { ...address, allowHalfOpen: true };
   const socket = connect({ ...ends, rejectUnauthorized: false, ...options });
   return new Promise((resolve, reject) => {
-    // It stays: a client of TLS 1.3 may be refused between its handshake and the next who listens.
+    // This listener stays: a TLS 1.3 client may be refused after its handshake, before another listener is added.
     socket.on("error", reject);
     socket.once("secureConnect", () => resolve(socket));
   });

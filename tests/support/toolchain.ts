@@ -1,8 +1,8 @@
 /**
  * The ways to run sluice that the black-box tests try.
  *
- * `scripts/setup.ts` installs the pinned runtimes and the built package. `deno task test` runs it first; where
- * somebody starts a test file by itself, the first that asks for the rows sees to it.
+ * `scripts/setup.ts` installs the pinned runtimes and the built package. `deno task test` runs it first. If somebody
+ * starts a single test file, the first test that asks for the rows runs it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { spawnSync } from "node:child_process";
 import { isSetupDue } from "../../scripts/staleness.ts";
 import { BIN, ROOT, RUNTIMES } from "../../scripts/toolchain.ts";
 
-/** What a way to run sluice may be unable to do. */
+/** Something that one of the ways to run sluice may be unable to do. */
 export type Capability =
   /** Reads and writes files: users, certificates, logs. */
   | "files"
@@ -21,14 +21,17 @@ export type Capability =
   | "workers"
   /** Runs its workers as processes, which others can find and kill. */
   | "worker processes"
-  /** Sends over TLS what comes after the peer's close_notify. */
+  /** Sends over TLS after the peer's close_notify. */
   | "half-close over TLS";
 
 /** One way to run sluice. */
 export interface Row {
-  /** Stands in the names of tests. */
+  /** Part of the names of tests. */
   readonly name: string;
-  /** The executable and its first arguments; sluice's own follow. Paths are absolute: any working directory will do. */
+  /**
+   * The executable and its first arguments; sluice's own follow. The paths are absolute, so any working directory
+   * works.
+   */
   readonly command: readonly string[];
   /** What it cannot do, and why. */
   readonly lacks: Readonly<Partial<Record<Capability, string>>>;
@@ -70,7 +73,9 @@ export function rows(...permissions: string[]): Row[] {
 
 let isSetUp = false;
 
-/** Sees to it that the runtimes are there and the npm package is that of the sources. Only the first call looks. */
+/**
+ * Installs the runtimes and builds the npm package from the sources, where needed. Only the first call does anything.
+ */
 export function setUp(): void {
   if (isSetUp) return;
   if (isSetupDue()) {

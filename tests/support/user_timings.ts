@@ -1,6 +1,6 @@
 /**
- * Whether the time that a comparison takes tells what is wrong with credentials. Runs on every runtime, as a
- * program too: `bun run tests/support/user_timings.ts 20000`.
+ * Tests whether the time of a comparison shows what is wrong with credentials. Runs on every runtime, and as a program:
+ * `bun run tests/support/user_timings.ts 20000`.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import process from "node:process";
 import { Users } from "../../src/policy/users.ts";
 import { Random } from "./random.ts";
 
-/** Two kinds of wrong credentials, and how their times differ. */
+/** Two kinds of wrong credentials, and the difference between their times. */
 export interface Comparison {
   readonly pair: string;
   /** Welch's t. */
   readonly t: number;
-  /** The probability of a t as large as this or larger where there is no difference. */
+  /** The probability of a t at least as large as this if there is no difference. */
   readonly p: number;
 }
 
@@ -24,7 +24,7 @@ const KINDS: readonly { name: string; user: string; password: string }[] = [
   { name: "near miss", user: "ann", password: "correct-horse-batterz" },
 ];
 
-/** How many verifications make a sample: clocks are too coarse for one. */
+/** How many verifications make a sample: one takes too little time for a clock. */
 const BATCH = 20;
 
 /** Samples of each kind, in random order. */
@@ -45,7 +45,7 @@ export function timings(samples: number): Comparison[] {
   }));
 }
 
-/** Without the slowest twentieth, which is garbage collection and other programs. */
+/** The times without the slowest twentieth, which come from garbage collection and other programs. */
 function trimmed(times: readonly number[]): number[] {
   return times.toSorted((a, b) => a - b).slice(0, Math.ceil(times.length * 0.95));
 }
@@ -60,7 +60,10 @@ function welch(a: readonly number[], b: readonly number[]): { t: number; p: numb
   return { t, p: 2 * upperTail(Math.abs(t)) };
 }
 
-/** Of the normal distribution, which Student's is with so many samples (Abramowitz and Stegun 26.2.17). */
+/**
+ * The upper tail of the normal distribution, which equals Student's for so many samples (Abramowitz and Stegun
+ * 26.2.17).
+ */
 function upperTail(z: number): number {
   const k = 1 / (1 + 0.2316419 * z);
   const series = [0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429];

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../../src/runtime/clock.ts";
 
-/** A clock whose hands the test turns. */
+/** A clock that the test sets. */
 export class VirtualClock implements Clock {
   #now = 0;
   #timers: { at: number; callback: () => void }[] = [];
@@ -30,12 +30,12 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** How many callbacks are due some day; 0 when nothing is left running. */
+  /** How many callbacks are scheduled. It is 0 if nothing was left running. */
   get pending(): number {
     return this.#timers.length;
   }
 
-  /** Lets time pass and calls back whatever falls due on the way, in order. */
+  /** Lets time pass. Calls back everything that falls due, in order. */
   advance(milliseconds: number): void {
     const until = this.#now + milliseconds;
     while (true) {

@@ -7,7 +7,7 @@
 import { formatAuthority } from "../../src/addresses/host.ts";
 import type { DatagramOptions, DatagramSocket, TcpAddress } from "../../src/runtime/contract.ts";
 
-/** A network on which nothing is lost that somebody waits for. */
+/** A network that loses no datagram to an open socket. */
 export class VirtualDatagrams {
   readonly #sockets = new Map<string, DatagramOptions>();
   #ports = 40_000;
@@ -25,7 +25,7 @@ export class VirtualDatagrams {
     const key = formatAuthority(address);
     if (this.#sockets.has(key)) throw new Error(`The address is in use: ${key}`);
     this.#sockets.set(key, options);
-    // Whoever is bound to all addresses sends from one of them.
+    // A socket bound to all addresses sends from one of them.
     const source = {
       host: { "0.0.0.0": "192.0.2.1", "::": "2001:db8::1" }[host] ?? host,
       port: address.port,
@@ -51,13 +51,13 @@ export class VirtualDatagrams {
   }
 }
 
-/** Somebody with a socket. */
+/** A socket on the network that keeps what it receives. */
 export interface VirtualHost extends DatagramSocket {
-  /** What came, as `FROM TEXT`. */
+  /** The datagrams that came, as `FROM TEXT`. */
   readonly heard: string[];
 }
 
-/** Opens a socket that keeps what comes, and answers where it is told how. */
+/** Opens a socket that keeps the datagrams that come. With a function for answers, it answers them. */
 export async function virtualHost(
   network: VirtualDatagrams,
   address: TcpAddress,

@@ -1,5 +1,5 @@
 /**
- * A network in memory: what the core dials are the test's own ends of streams.
+ * A network in memory. Whatever the core dials, the test holds the other end.
  *
  * @module
  */
@@ -15,24 +15,24 @@ import { VirtualDatagrams } from "./virtual_datagrams.ts";
 import { memoryPair } from "./memory_stream.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-/** A proxy without sockets, with a clock that the test turns. */
+/** A proxy without sockets, with a clock that the test sets. */
 export class VirtualNetwork {
   readonly clock = new VirtualClock();
   readonly records: AccessRecord[] = [];
   readonly transitions: string[] = [];
   readonly dialed: string[] = [];
-  /** Names that resolve; everything else does not exist. */
+  /** The names that exist, and their addresses. */
   readonly hosts: Record<string, string[]> = { "origin.test": ["192.0.2.80"], "dead.test": ["192.0.2.81"] };
-  /** Addresses that cannot be reached, and why; `hang` never answers. */
+  /** Addresses that cannot be reached, and why. `hang`: the dial never ends. */
   readonly unreachable: Record<string, SocketErrorCode | "hang"> = { "192.0.2.81": "connection_refused" };
-  /** Addresses that take so many milliseconds to connect. */
+  /** How many milliseconds a dial to an address takes. */
   readonly slow: Record<string, number> = {};
   readonly datagrams = new VirtualDatagrams();
   readonly #origins: Channel[] = [];
   readonly #waiting: ((origin: Channel) => void)[] = [];
   #proxy: Proxy | undefined;
 
-  /** The runtime that the proxy is given. */
+  /** The runtime of the proxy. */
   readonly runtime: Runtime = {
     name: "memory",
     acceptTls,
@@ -87,19 +87,19 @@ export class VirtualNetwork {
     return this.#proxy!;
   }
 
-  /** Connects a client; `done` settles when the proxy is through with it. */
+  /** Connects a client. `done` settles when the proxy is done with it. */
   connect(): { client: Channel; done: Promise<void> } {
     const [near, far] = memoryPair();
     return { client: new Channel(near, "target"), done: this.proxy.handle(far) };
   }
 
-  /** The next connection that the proxy opens, or has opened and that nobody took. */
+  /** The next connection that the proxy opens, or has opened and that was not taken yet. */
   origin(): Promise<Channel> {
     const origin = this.#origins.shift();
     return origin ? Promise.resolve(origin) : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The states that connections went through so far, in order, from the first. */
+  /** The states of all connections so far, in order. */
   get path(): string[] {
     return this.transitions.map((transition) => transition.split("→ ")[1]);
   }
@@ -139,7 +139,7 @@ export async function hearAll(channel: Channel): Promise<string> {
   return heard;
 }
 
-/** Lets everything that can happen happen, turn by turn of the event loop, until a condition holds. */
+/** Lets everything happen that can, one turn of the event loop after another, until a condition holds. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let turn = 0; !condition(); turn++) {
     if (turn === 1_000) throw new Error(`What was waited for has not come: ${condition}`);
