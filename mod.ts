@@ -1,12 +1,12 @@
 /**
  * sluice: one port, every proxy protocol, every JavaScript runtime.
  *
- * As a module it is the library; run (`deno run -N mod.ts`) it is the proxy.
+ * Imported, it is the library. Run with `deno run -N mod.ts`, it is the proxy.
  *
  * @module
  */
 
 export * from "./src/lib.ts";
 
-// The library does without the command line, so it is loaded only here.
+// Users of the library need no command line, so only the program loads it.
 if (import.meta.main) import("./src/main.ts");

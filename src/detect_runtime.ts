@@ -1,12 +1,12 @@
 /**
- * Which adapter serves the runtime that we are in. The one file that names the adapters.
+ * Chooses the adapter for the runtime that we run on. Only this file names the adapters.
  *
  * @module
  */
 
 import type { Runtime } from "./runtime/contract.ts";
 
-/** The adapter for this runtime. Literal imports, so that bundlers and the npm build find all three. */
+/** Loads the adapter for this runtime. The imports are literal, so that bundlers and the npm build find all three. */
 export async function detectRuntime(): Promise<Runtime> {
   if ("Deno" in globalThis) return (await import("../adapters/deno.ts")).createRuntime();
   if ("Bun" in globalThis) return (await import("../adapters/bun.ts")).createRuntime();

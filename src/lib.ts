@@ -1,14 +1,14 @@
 /**
  * sluice as a library: a forward proxy for HTTP, CONNECT, SOCKS4, SOCKS4a and SOCKS5 on one port.
  *
- * Read {@linkcode createProxy} first, then {@linkcode ProxyOptions} and the groups of options that it extends for what a proxy takes, and
- * {@linkcode Proxy} for what it gives. The other names are the types of those:
+ * Read {@linkcode createProxy} first. {@linkcode ProxyOptions} and the interfaces that it extends have all options.
+ * {@linkcode Proxy} is what you get. The other names belong to these:
  *
  * - who is let in: {@linkcode Authenticate}, and {@linkcode parseUsersFile} and {@linkcode hashPassword} for a users file;
  * - where requests may go, and by which route: {@linkcode parseRules}, {@linkcode Route}, {@linkcode parseHosts};
- * - what is told: {@linkcode AccessRecord}, {@linkcode Totals}, {@linkcode Fault}, {@linkcode UsageError};
+ * - logs, counts and errors: {@linkcode AccessRecord}, {@linkcode Totals}, {@linkcode Fault}, {@linkcode UsageError};
  * - how long and how much: {@linkcode Timeouts}, {@linkcode Limits};
- * - {@linkcode Runtime} and what it names: for a program that brings sockets of its own. Others need none of it.
+ * - {@linkcode Runtime} and the types that it uses: only for a program that brings sockets of its own.
  *
  * Times are in milliseconds and sizes in bytes. An unknown option is refused.
  *

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program's entry. It always starts: behind the link that npm makes of a bin, Node 20 cannot tell whether
- * a module is the main one.
+ * The program's entry. It starts without asking whether it is the main module: npm links to a bin, and behind a link
+ * Node 20 cannot tell.
  *
  * @module
  */

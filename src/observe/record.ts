@@ -1,5 +1,5 @@
 /**
- * What is recorded of every request and every tunnel: one record each, handed to the access log and to `onRecord`.
+ * The record: each request and each tunnel leaves one. The access log and `onRecord` get it.
  *
  * A new field is a property of {@linkcode AccessRecord}, a row in {@linkcode RECORD_FIELDS} that says how the access log
  * shows it, and a property of {@linkcode Recording}, which collects it. None of the three compiles without the others.
@@ -13,7 +13,7 @@ import type { Protocol } from "../protocols/client_protocols.ts";
 
 /** How a request or tunnel ended. */
 export type Ending =
-  /** Both sides had said all they wanted. */
+  /** Both sides were done. */
   | "completed"
   /** The proxy said no, or could not reach the target, and told the client. */
   | "refused"
@@ -22,15 +22,15 @@ export type Ending =
   /** One side broke off, or the proxy was shut down. */
   | "aborted";
 
-/** Counts of an association. The bytes are in the record's `sent` and `received`. */
+/** The counts of an association. Its bytes are in the record's `sent` and `received`. */
 export interface DatagramCounts {
-  /** Targets that the client named. One that was forgotten for 256 others, and named again, counts twice. */
+  /** Targets that the client named. It remembers 256: a target that was forgotten and is named again counts twice. */
   readonly targets: number;
-  /** Datagrams that were sent to targets. */
+  /** Datagrams sent to targets. */
   readonly sent: number;
-  /** Datagrams that were passed on to the client. */
+  /** Datagrams passed on to the client. */
   readonly received: number;
-  /** Datagrams from either side that were passed on to nobody. */
+  /** Datagrams of either side that were not passed on. */
   readonly dropped: number;
 }
 
@@ -42,37 +42,37 @@ export interface AccessRecord {
   readonly id: string;
   /** The client's address: `HOST:PORT`, or `unix:` for a Unix socket. */
   readonly client: string;
-  /** The user who was let in; undefined where nobody is asked. */
+  /** The user who was let in; undefined if the proxy asks nobody to log in. */
   readonly user: string | undefined;
-  /** The name that a failed login gave, cut to 64 characters; whoever gave it was not let in. */
+  /** The name in a failed login, cut to 64 characters. */
   readonly triedUser: string | undefined;
-  /** What the client speaks. */
+  /** The protocol that the client speaks. */
   readonly protocol: Protocol | undefined;
-  /** The HTTP method; CONNECT for every kind of tunnel, UDP for an association; undefined when no request was understood. */
+  /** The HTTP method; CONNECT for every kind of tunnel, UDP for an association; undefined if no request could be read. */
   readonly method: string | undefined;
-  /** The URI of an HTTP request (without user information), `HOST:PORT` of a tunnel, or of an association's first datagram. */
+  /** The URI of an HTTP request without user information, or `HOST:PORT` of a tunnel or of an association's first datagram. */
   readonly target: string | undefined;
   /** The route taken: `direct`, or the upstream's endpoint without its password. */
   readonly route: string | undefined;
-  /** The address that was dialed, `HOST:PORT`. */
+  /** The dialed address, `HOST:PORT`. */
   readonly dialed: string | undefined;
-  /** The HTTP status or SOCKS reply code sent to the client; undefined when it got none. */
+  /** The HTTP status or SOCKS reply code sent to the client; undefined if it got none. */
   readonly status: number | undefined;
   /** What went wrong, if anything did. */
   readonly fault: FaultCode | undefined;
-  /** The operator's words for the fault. */
+  /** The fault in a sentence for the operator. */
   readonly reason: string | undefined;
-  /** Body or tunnel bytes from the client to the target. */
+  /** Bytes of the body or the tunnel from the client to the target. */
   readonly sent: number;
-  /** Body or tunnel bytes from the target to the client. */
+  /** Bytes of the body or the tunnel from the target to the client. */
   readonly received: number;
-  /** What went over an association; undefined for everything else. */
+  /** The counts of an association; undefined for other requests. */
   readonly datagrams: DatagramCounts | undefined;
-  /** Spent resolving the name. */
+  /** Time spent resolving the name. */
   readonly dnsTime: number | undefined;
-  /** Spent connecting. */
+  /** Time spent connecting. */
   readonly dialTime: number | undefined;
-  /** From the request to the first byte of the answer, or of what came down the tunnel. */
+  /** From the request to the first byte of the answer, or the first byte from a tunnel's target. */
   readonly firstByteTime: number | undefined;
   /** From the request to the end. */
   readonly duration: number;
@@ -82,32 +82,32 @@ export interface AccessRecord {
 
 /** How the access log shows a field. */
 export interface RecordField {
-  /** What it tells, for the help. */
+  /** Its meaning, for the help. */
   readonly help: string;
-  /** Its key in JSON. The rows stand in the order in which JSON has them. */
+  /** Its key in JSON. JSON has the fields in the order of the rows. */
   readonly json: string;
   /**
-   * Its name in text, before an equals sign, which is left out where there is nothing to tell. A field without a name is
-   * one of the words that are always there.
+   * Its name in text, before an equals sign. A field with a name is left out if it has no value. A field without a name is
+   * always there.
    */
   readonly text?: string;
   /** Its place in a line of text. */
   readonly place: number;
-  /** What text writes behind the value. */
+  /** The unit behind the value in text. */
   readonly unit?: "ms";
-  /** Whether text puts it in quotes, as it is sentences and not a word. */
+  /** Whether text puts it in quotes: it is a sentence and not a word. */
   readonly quoted?: boolean;
-  /** The most bytes that it takes in a line, where others choose how long it is. */
+  /** The most bytes that it takes in a line, if strangers choose its length. */
   readonly limit?: number;
-  /** The value as both show it; undefined where there is nothing to tell. */
+  /** The value as text and JSON show it; undefined if there is none. */
   readonly value: (record: AccessRecord) => string | number | undefined;
 }
 
-/** What has a row: each property of a record, and each count of an association. */
+/** The names of rows: each property of a record, and each count of an association. */
 type RecordFieldName = Exclude<keyof AccessRecord, "datagrams"> | `datagrams.${keyof DatagramCounts}`;
 
 /**
- * The most bytes that a target takes in a line, and any other text that others choose. What is longer is cut, so that a line
+ * The most bytes in a line for a target, and for any other text that strangers choose. A longer text is cut, so that a line
  * is shorter than 4,096 bytes (PIPE_BUF on Linux, see pipe(7)): a pipe takes it whole, and lines of several workers never mix.
  */
 const MAX_TARGET = 2_000;
@@ -276,7 +276,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   },
 };
 
-/** With at most three decimals. */
+/** Rounds to three decimals. */
 function thousandths(duration: number | undefined): number | undefined {
   return duration === undefined ? undefined : Math.round(duration * 1_000) / 1_000;
 }

@@ -9,16 +9,16 @@ import { parseUser, type UserEntry } from "../policy/users.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
 import type { OptionsFor } from "../settings/option.ts";
 
-/** Who may use a proxy, as far as that can be written down. */
+/** Who may use a proxy, apart from the callback `authenticate` and bearer tokens. */
 export interface AccessOptions {
   /**
-   * Who may use the proxy, in place of `authenticate`: `NAME:PASSWORD` in clear text each, and what `parseUsersFile` makes of a
-   * users file. With an empty list nobody may.
+   * Who may use the proxy, in place of `authenticate`. Each is `NAME:PASSWORD` in clear text, or an entry of a users file
+   * from `parseUsersFile`. With an empty list nobody may.
    */
   readonly users?: readonly (string | UserEntry)[];
-  /** Leaves what is under way at a reload for users who were removed or have another password. Off by default. */
+  /** At a reload, keeps the connections of users who were removed or have another password. Off by default. */
   readonly keepTunnels?: boolean;
-  /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets always are. */
+  /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets are always served. */
   readonly allowClients?: readonly string[];
 }
 
@@ -69,13 +69,13 @@ export const ACCESS_OPTIONS = {
   },
 } as const satisfies OptionsFor<keyof AccessOptions>;
 
-/** A name and a password, which are checked and left as they are. */
+/** Checks a name and a password, and returns the text unchanged. */
 function readUser(text: string): string {
   parseUser(text);
   return text;
 }
 
-/** A block of addresses, which is checked and left as it is. */
+/** Checks a block of addresses, and returns the text unchanged. */
 function readBlock(text: string): string {
   needIpBlock(text);
   return text;

@@ -10,23 +10,23 @@ import type { OptionsFor } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { anyOf } from "../text/word_list.ts";
 
-/** An endpoint of a listener, which is checked and left as it is. */
+/** An endpoint of a listener: checked here, and parsed by the library. */
 const ENDPOINT = { ...TEXT, value: "ENDPOINT", read: readEndpoint };
 
-/** Where a proxy listens, and what that takes. */
+/** Where a proxy listens. */
 export interface ListeningOptions {
   /**
    * Where to listen: endpoints such as `127.0.0.1:8899`, `socks5://[::1]:1080`, `unix:/run/proxy.sock`. Port 0 takes a free
-   * one. `127.0.0.1:8899` by default; with an empty list there is no listener, and `Proxy.handle` alone serves.
+   * port. `127.0.0.1:8899` by default. With an empty list there is no listener, and clients come by `Proxy.handle` alone.
    */
   readonly listen?: string | readonly string[];
   /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
   readonly admin?: string;
   /**
-   * Lets everybody use an exposed listener; false by default. A listener is exposed where others than the user of this
-   * machine can come: it listens beyond loopback, it trusts a load balancer to pass clients on (`proxy-protocol=`), or its
-   * `mode` lets others connect to a Unix socket. An exposed listener wants this option, or one that says who may use the
-   * proxy: `authenticate`, `users`, `tokens` or `allowClients`. Streams for `Proxy.handle` do not count.
+   * Lets everybody use an exposed listener; false by default. A listener is exposed if others than the user of this
+   * machine can connect to it: it listens beyond loopback, it trusts a load balancer to pass clients on
+   * (`proxy-protocol=`), or its `mode` lets others connect to a Unix socket. An exposed listener needs this option, or one
+   * that says who may use the proxy: `authenticate`, `users`, `tokens` or `allowClients`. `Proxy.handle` exposes nothing.
    */
   readonly allowOpen?: boolean;
 }
@@ -82,10 +82,10 @@ function readEndpoint(text: string): string {
   return text;
 }
 
-/** Beyond this nobody gains anything. */
+/** More workers gain nothing. */
 const MAX_WORKERS = 256;
 
-/** How many workers; "auto" for one per processor. */
+/** Reads a number of workers; "auto" is one per processor. */
 function readWorkers(text: string): number | "auto" {
   if (text === "auto") return text;
   const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;

@@ -10,9 +10,9 @@ import { anyOf } from "../text/word_list.ts";
 import { FILE, oneOf, SWITCH } from "../settings/kinds.ts";
 import type { OptionsFor } from "../settings/option.ts";
 
-/** What is told of requests and tunnels. */
+/** What leaves a record. */
 export interface LogOptions {
-  /** Whether `onRecord` is called for the proxy's own pages, too. By default they leave no record; metrics never count them. */
+  /** Also calls `onRecord` for the proxy's own pages. Off by default. Metrics never count these pages. */
   readonly recordPages?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Every option of a proxy, whatever takes it: the one list from which the command line and the library's checks are derived.
+ * Every option of a proxy. The command line and the library's checks come from this one table.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The options that say where clients may go, and by which route.
+ * The options about rules and names: where clients may go, and by which route.
  *
  * @module
  */
@@ -23,14 +23,14 @@ const RULE = {
 /** Where clients may go, and by which route. */
 export interface RuleOptions {
   /**
-   * Who may go where, one line as in a rules file each: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
-   * The first rule that matches decides. Where none matches, a request is allowed, unless there is any `allow` rule. No
-   * rules by default. `sluice help rules` tells all words.
+   * Who may go where. Each rule is a line as in a rules file: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.
+   * The first rule that matches decides. A request that matches no rule is allowed, but if there is any `allow` rule, it
+   * is refused. No rules by default. `sluice help rules` explains all words.
    */
   readonly rules?: readonly (string | Rule)[];
   /** Ports, or ranges such as `8000-8999`, that tunnels may lead to; all by default. */
   readonly connectPorts?: readonly (number | string)[];
-  /** Name servers to ask, `IP`, `IP:PORT` or `[IPV6]:PORT` each. The system's by default. */
+  /** Name servers to ask. Each is `IP`, `IP:PORT` or `[IPV6]:PORT`. The system's by default. */
   readonly nameServers?: readonly string[];
 }
 
@@ -134,7 +134,7 @@ export const RULE_OPTIONS = {
   },
 } as const satisfies OptionsFor<keyof RuleOptions>;
 
-/** A port or a range of ports, which is checked and left as it is. */
+/** Checks a port or a range of ports, and returns the text unchanged. */
 function readPorts(text: string): string {
   try {
     parsePorts(text);
@@ -144,7 +144,7 @@ function readPorts(text: string): string {
   }
 }
 
-/** A name server, which is checked and left as it is. */
+/** Checks a name server, and returns the text unchanged. */
 function readNameServer(text: string): string {
   if (parseNameServer(text)) return text;
   throw new UsageError(

@@ -1,5 +1,5 @@
 /**
- * The options that say by which proxies targets are reached.
+ * The options about upstreams.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { anyOf } from "../text/word_list.ts";
 import { TEXT } from "../settings/kinds.ts";
 import { type OptionsFor, RUNS_PROXY } from "../settings/option.ts";
 
-/** Schemes of proxies. At the other end of a Unix socket is a target. */
+/** The schemes of proxies. `unix:` is not one: the program at its other end is the target. */
 const SCHEMES = UPSTREAM_PROTOCOLS.filter(({ connect }) => connect).map(({ name }) => name);
 
-/** By which proxies targets are reached. */
+/** The upstreams that requests go through. */
 export interface UpstreamOptions {
   /**
-   * The upstreams that lead to targets, such as `http://USER:PASSWORD@HOST:PORT` or `socks5h://127.0.0.1:1080`. Commas stand
-   * between those of a chain. Of several in a list, the first that works is taken. By default targets are dialed directly.
+   * The upstreams to go through, such as `http://USER:PASSWORD@HOST:PORT` or `socks5h://127.0.0.1:1080`. Commas separate
+   * the upstreams of a chain. From a list, the proxy takes the first that works. By default targets are dialed directly.
    */
   readonly proxy?: string | readonly string[];
-  /** Targets that are dialed directly, past the upstreams, as in the environment variable NO_PROXY. None by default. */
+  /** Targets to dial directly, not through upstreams. Written as in the environment variable NO_PROXY. None by default. */
   readonly noProxy?: string;
 }
 
@@ -58,7 +58,7 @@ export const UPSTREAM_OPTIONS = {
   },
 } as const satisfies OptionsFor<keyof UpstreamOptions>;
 
-/** An upstream or a chain of them, which is checked and left as it is. */
+/** Checks an upstream or a chain of them, and returns the text unchanged. */
 function readUpstream(text: string): string {
   parseChain(text);
   return text;

@@ -9,7 +9,7 @@
  *   {@linkcode parseTargets}.
  * - `port=80,443,8000-8999`.
  * - `protocol=http,connect,socks4,socks5,line,udp`. See {@linkcode RuleProtocol}.
- * - `user=ann,bob`; `user=*` is whoever is logged in.
+ * - `user=ann,bob`; `user=*` is every user who is logged in.
  * - `client=10.0.0.0/8,2001:db8::/32`: addresses of clients.
  *
  * @module
@@ -22,43 +22,43 @@ import { type Condition, type Match, RULE_PROTOCOLS, type RuleProtocol } from ".
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
 
 /**
- * A rule that was read, by `parseRules` or from a line of text. What it matches is for the proxy alone: a rule that was made in
- * another way is refused.
+ * A rule that was read, by `parseRules` or from a line of text. A proxy refuses an object of this shape that was made in
+ * another way.
  */
 export interface Rule {
-  /** The verdict on what matches; `route` gives none, and chooses the route that a request takes. */
+  /** The verdict on a request that matches. `route` gives no verdict: it chooses the request's route. */
   readonly kind: "allow" | "deny" | "route";
-  /** The rule in one line, from its kind on; passwords are left out. */
+  /** The rule in one line with its kind, without passwords. */
   readonly text: string;
   /** Where it was written: `--deny`, or `rules.txt:12`. */
   readonly origin: string;
 }
 
-/** What rules have that were read. */
+/** A rule with its condition. */
 interface Matching extends Rule {
-  /** What must hold. */
+  /** The words that must all hold. */
   readonly match: Match;
 }
 
-/** A rule about what may be asked for. */
+/** A rule that allows or denies. */
 export interface AccessRule extends Matching {
   readonly kind: "allow" | "deny";
 }
 
-/** A rule about the way that a request takes. */
+/** A rule that chooses a route. */
 export interface RouteRule extends Matching {
   readonly kind: "route";
-  /** The endpoints as written, not checked; may have passwords. */
+  /** The endpoints as written: not checked yet, and perhaps with passwords. */
   readonly via: string;
 }
 
-/** A rule of any kind, with all that was read. */
+/** A rule of any kind, with its condition. */
 export type ReadRule = AccessRule | RouteRule;
 
 /**
- * What was read of a rule.
+ * Checks that a rule was read, and shows its condition.
  *
- * @throws {UsageError} If it was not read but made in another way.
+ * @throws {UsageError} If it was made in another way.
  */
 export function needRead(rule: Rule): ReadRule {
   if (typeof rule === "object" && rule !== null && "match" in rule) return rule as ReadRule;
@@ -71,9 +71,9 @@ export function needRead(rule: Rule): ReadRule {
 export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly Rule["kind"][];
 
 /**
- * Reads a rule, `text` being what stands behind its kind: `MATCH`, or `MATCH via ENDPOINT` for a route.
+ * Reads a rule. `text` follows its kind: `MATCH`, or `MATCH via ENDPOINT` for a route.
  *
- * @throws {UsageError} That quotes the rule and says what is wrong, and what to write.
+ * @throws {UsageError} If it is invalid. The message quotes the rule and says what is wrong, and what to write.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly
  * ```
  */
 export function parseRule(kind: AccessRule["kind"], text: string, origin: string): AccessRule;
-/** Reads a rule about the way that a request takes. */
+/** Reads a rule that chooses a route. */
 export function parseRule(kind: RouteRule["kind"], text: string, origin: string): RouteRule;
 /** Reads a rule of any kind. */
 export function parseRule(kind: Rule["kind"], text: string, origin: string): ReadRule;
@@ -99,12 +99,12 @@ export function parseRule(kind: Rule["kind"], text: string, origin: string): Rea
   }
 }
 
-/** A rule for messages: `deny *.example.com (rules.txt:12)`. */
+/** Names a rule for messages: `deny *.example.com (rules.txt:12)`. */
 export function describe({ text, origin }: Rule): string {
   return `${text} (${origin})`;
 }
 
-/** Leaves out what stands before an endpoint's at sign, a password perhaps. A rule's `user=` has no colon. */
+/** Leaves out the text before an endpoint's at sign, which may be a password. A rule's `user=` has no colon. */
 function redact(text: string): string {
   return text.replace(/( via (?:[^\s/@]*:\/\/)?|(?<!\S)[^\s/:]*:\/\/).*@|(?<!\S)[^\s:]*:\S*@/s, "$1...@");
 }
@@ -132,7 +132,7 @@ function parseMatch(text: string): Match {
   });
 }
 
-/** A word: what it says of a request, and what kind of thing it is about. */
+/** A word: its condition, and what it is about, such as "ports". */
 interface Word {
   readonly kind: string;
   readonly condition: Condition;
@@ -163,7 +163,7 @@ function parseWord(word: string): Word {
   return { kind: `${key}s`, condition: VALUES[key](values) };
 }
 
-/** Key → how its values are read. */
+/** Key → the function that reads its values. */
 const VALUES = { port: onPort, protocol: inProtocol, user: byUser, client: fromClient } as const;
 
 function isKey(key: string): key is keyof typeof VALUES {

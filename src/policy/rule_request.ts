@@ -1,5 +1,5 @@
 /**
- * What rules know of a request, and what their words say of it.
+ * A request as rules see it, and the conditions that a rule's words make.
  *
  * @module
  */
@@ -13,37 +13,37 @@ import { parseIp, withoutRoot } from "../addresses/host.ts";
  */
 export type RuleProtocol = RuleWord;
 
-/** All of them, for people to choose from. */
+/** All of them, in the order in which messages name them. */
 export const RULE_PROTOCOLS: readonly RuleProtocol[] = ruleWords("exchange", "tunnel", "association");
 
-/** Those of tunnels, which may carry anything. */
+/** Those of tunnels. */
 export const TUNNEL_PROTOCOLS: readonly RuleProtocol[] = ruleWords("tunnel");
 
-/** What rules are asked about. */
+/** A request that rules judge. */
 export interface RuleRequest {
-  /** The name or IP address as `parseHost` gives it: what the client named, in whatever case. */
+  /** The name or IP address that the client gave, as `parseHost` returns it. Its case is the client's. */
   readonly host: string;
   /** The target's port. */
   readonly port: number;
   /** How the client asks. */
   readonly protocol: RuleProtocol;
-  /** Who was let in; undefined where nobody is asked. */
+  /** The user who was let in; undefined if the proxy asks nobody to log in. */
   readonly user: string | undefined;
   /** The client's IP address, without a port; undefined on a Unix socket. */
   readonly client: string | undefined;
-  /** The IP address that is about to be dialed; undefined before the name is resolved. */
+  /** The IP address to be dialed; undefined before the name is resolved. */
   readonly address?: string;
 }
 
-/** A request in the form that comparing needs. */
+/** A request in the form that conditions compare. */
 export interface Subject {
-  /** The host in lower case, without the root's dot. That of an IP address is like no name of a rule. */
+  /** The host in lower case, without the root's dot. An IP address never equals the name in a rule. */
   readonly name: string;
   /**
-   * The address that is dialed, or the one that the client gave; undefined for a name before it is resolved.
+   * The address to be dialed, or the one that the client gave; undefined for a name before it is resolved.
    */
   readonly address: Uint8Array | undefined;
-  /** What IP blocks say while the address is not known. */
+  /** The answer of a condition about an IP block while the address is not known. */
   readonly unresolved: Answer;
   /** As in `RuleRequest`. */
   readonly port: number;
@@ -55,7 +55,7 @@ export interface Subject {
   readonly client: Uint8Array | undefined;
 }
 
-/** Whether something holds; undefined while only the address could tell. */
+/** Whether a condition holds; undefined while it depends on an address that is not known yet. */
 export type Answer = boolean | undefined;
 
 /** One word of a rule. */
@@ -64,7 +64,7 @@ export type Condition = (subject: Subject) => Answer;
 /** All words of a rule. */
 export type Match = readonly Condition[];
 
-/** Prepares a request. */
+/** Prepares a request for comparing. */
 export function subjectOf(request: RuleRequest, unresolved: Answer): Subject {
   const name = withoutRoot(request.host.toLowerCase());
   return {
@@ -78,7 +78,7 @@ export function subjectOf(request: RuleRequest, unresolved: Answer): Subject {
   };
 }
 
-/** Whether all words hold. One that does not outweighs those of which that is not known yet. */
+/** Whether all words hold. One false word decides, even while others are undefined. */
 export function holds(match: Match, subject: Subject): Answer {
   let answer: Answer = true;
   for (const condition of match) {
@@ -89,7 +89,7 @@ export function holds(match: Match, subject: Subject): Answer {
   return answer;
 }
 
-/** Leaves the zone of a link-local address out (RFC 4007 section 11): no rule can name one. */
+/** Leaves the zone of a link-local address out (RFC 4007 section 11), because a rule cannot name a zone. */
 function octetsOf(address: string): Uint8Array | undefined {
   const zone = address.indexOf("%");
   return parseIp(zone < 0 ? address : address.slice(0, zone));

@@ -20,22 +20,22 @@ export interface PortRange {
 
 /** A list of targets. */
 export interface Targets {
-  /** What it says of a request. */
+  /** Holds if the request is for one of the targets. */
   readonly condition: Condition;
-  /** Whether it has nothing but IP addresses. */
+  /** `addresses` if all targets are IP addresses or blocks. */
   readonly kind: "names" | "addresses";
 }
 
-/** A port, or what a URL takes for an IPv4 address (WHATWG URL, "ends in a number"): never a name. */
+/** A port, or a host that URLs read as an IPv4 address (WHATWG URL, "ends in a number"). Neither can be a name. */
 const NUMERIC = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$|^[0-9-]+$/;
 
 /**
- * Reads targets with commas between them, each with ports of its own or for any port.
+ * Reads targets with commas between them. Each may have ports of its own.
  *
  * A number or range behind a comma belongs to the ports before it: `a.com,b.com:80,443` is `a.com` on any
- * port, and `b.com` on 80 and 443. That is never ambiguous, since no host is a number.
+ * port, and `b.com` on 80 and 443. This is never ambiguous, because a host is never a number.
  *
- * @throws {UsageError} That says what is wrong with which target, without naming the rule.
+ * @throws {UsageError} If a target is invalid. The message names the target and the mistake, but not the rule.
  */
 export function parseTargets(word: string): Targets {
   if (word.includes("//")) {
@@ -72,7 +72,7 @@ function onPorts(condition: Condition, ports: readonly PortRange[]): Condition {
   return (subject) => includesPort(ports, subject.port) && condition(subject);
 }
 
-/** An IPv6 address has ports only behind brackets or a prefix length: other colons are its own. */
+/** An IPv6 address has ports only behind brackets or a prefix length. Other colons belong to the address. */
 function splitPorts(item: string): { host: string; ports?: string } {
   const [, host, ports] = /^(\[[^\]]*\](?:\/[0-9]*)?|[^/]*:[^/]*\/[0-9]*|[^:]*)(?::([^:]*))?$/.exec(item) ??
     [];
@@ -125,7 +125,7 @@ function complaint(host: string): string {
 /**
  * Reads ports and ranges with commas between them: `80,443,8000-8999`.
  *
- * @throws {UsageError} That says what is wrong with which port.
+ * @throws {UsageError} If a port is invalid. The message names the port and the mistake.
  */
 export function parsePorts(text: string): readonly PortRange[] {
   return text.split(",").map((item) => {

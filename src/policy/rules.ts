@@ -1,8 +1,8 @@
 /**
  * Who may go where: the first rule that matches a request decides.
  *
- * A rule about IP addresses cannot judge a name. The request is then unresolved, and asked about again once
- * the name is resolved, with the very address that is to be dialed.
+ * A rule about IP addresses cannot judge a name. The verdict is then `unresolved`, and the caller asks again with the
+ * address that it will dial.
  *
  * @module
  */
@@ -12,23 +12,23 @@ import { type AccessRule, needRead, parseRule, type RouteRule, type Rule } from 
 import { holds, type RuleRequest, subjectOf, TUNNEL_PROTOCOLS } from "./rule_request.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
 
-/** What the rules say of a request. */
+/** The verdict of the rules on a request. */
 export interface Decision {
   /** `unresolved`: ask again with the address. */
   readonly verdict: "allow" | "deny" | "unresolved";
-  /** The rule that decided; undefined where none matched. */
+  /** The rule that decided; undefined if none matched. */
   readonly rule?: AccessRule;
 }
 
-/** What else is restricted. */
+/** Restrictions beside the rules. */
 export interface RulesOptions {
-  /** Ports and ranges (`"8000-8999"`) that tunnels may lead to, whatever protocol opens them; none given: all. */
+  /** Ports and ranges (`"8000-8999"`) that tunnels of any protocol may lead to; all if the list is empty. */
   readonly connectPorts?: readonly (number | string)[];
 }
 
 /**
- * Rules in the order in which they are asked. Where none matches, a request is allowed, unless there is any
- * `allow` rule: whoever lists what is allowed means the rest to be denied.
+ * Rules, asked in their order. A request that matches none is allowed. If there is any `allow` rule, it is denied: an
+ * operator who lists what is allowed wants the rest denied.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export class Rules {
   /**
    * Takes rules of every kind.
    *
-   * @throws {UsageError} If one of the ports is none, or a rule was not read.
+   * @throws {UsageError} If a port is invalid, or a rule was not read.
    */
   constructor(rules: readonly Rule[], { connectPorts = [] }: RulesOptions = {}) {
     const read = rules.map(needRead);
@@ -57,15 +57,15 @@ export class Rules {
     this.#routes = read.filter((rule) => rule.kind === "route");
   }
 
-  /** Whether requests are judged at all. */
+  /** Whether there are any rules that allow or deny. */
   get judges(): boolean {
     return this.#access.length > 0;
   }
 
   /**
-   * The verdict on a request. With an address it is `allow` or `deny`; without one it may be `unresolved`,
-   * and otherwise holds for whatever address the name has. `lies` says whether a name without an address lies in
-   * the blocks of rules, where nobody will ever know: undefined for as long as that can still be found out.
+   * The verdict on a request. With an address it is `allow` or `deny`. Without one it may be `unresolved`; any other
+   * verdict then holds for every address of the name. `lies` is for a name that we never resolve: it says whether such a
+   * name counts as an address in the blocks of rules. It is undefined for a name that we can still resolve.
    */
   decide(request: RuleRequest, lies?: boolean): Decision {
     if (this.#access.length === 0) return this.#otherwise;
@@ -74,17 +74,17 @@ export class Rules {
       const held = holds(rule.match, subject);
       if (held === false) continue;
       if (held) return { verdict: rule.kind, rule };
-      // An address that cannot be read is not let pass unjudged.
+      // The address is there, but cannot be read: deny rather than let it pass unjudged.
       return request.address === undefined ? { verdict: "unresolved", rule } : { verdict: "deny", rule };
     }
     return this.#otherwise;
   }
 
   /**
-   * The endpoints of the first route that matches, as written; undefined where none does.
+   * The endpoints of the first route that matches, as written; undefined if none matches.
    *
-   * The route is chosen by what the client named, since the next proxy may be the one to resolve it: a name lies in a
-   * block of addresses only where it spells an address, as `127.1` does, and `address` is ignored.
+   * The host that the client named decides, and `address` is ignored: perhaps only the upstream resolves the name. A name
+   * is in a block of addresses only if it spells an address, as `127.1` does.
    */
   route(request: RuleRequest): string | undefined {
     if (this.#routes.length === 0) return undefined;
@@ -94,7 +94,7 @@ export class Rules {
   }
 }
 
-/** Throws `http_request_denied` for a request that is denied; its message names the rule. */
+/** Throws `http_request_denied` if the verdict is `deny`; the message names the rule. */
 export function refuseDenied({ verdict, rule }: Decision): void {
   if (verdict !== "deny") return;
   throw new Fault(
@@ -103,7 +103,7 @@ export function refuseDenied({ verdict, rule }: Decision): void {
   );
 }
 
-/** The restriction of ports is a rule before all others. */
+/** Makes the rule about ports, which stands before all others. */
 function connectRules(ports: readonly (number | string)[]): AccessRule[] {
   if (ports.length === 0) return [];
   const list = ports.map((port) => String(port).trim()).join(",");

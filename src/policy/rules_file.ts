@@ -1,5 +1,5 @@
 /**
- * Files of rules: one rule a line.
+ * Rules files: one rule to a line.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { suggest } from "../text/suggestion.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { parseRule, type Rule, RULE_KINDS } from "./rule.ts";
 
-/** How many lines are complained about at once. */
+/** How many bad lines a message lists. */
 const MAX_COMPLAINTS = 10;
 
 /**
- * Reads the text of a file. A line is empty, or a rule that begins with `allow`, `deny` or `route`; a `#` at
- * its beginning or behind white space begins a comment. `name` is the file's, for messages.
+ * Reads the text of a rules file. A line is empty, or a rule that begins with `allow`, `deny` or `route`. A `#` at
+ * its beginning or behind white space begins a comment. `name` is the name of the file, for messages.
  *
- * @throws {UsageError} With a line for each bad line, `NAME:LINE: …`, up to ten.
+ * @throws {UsageError} If a line is invalid. The message has a line `NAME:LINE: …` for each of the first ten bad lines.
  *
  * @example
  * ```ts
@@ -49,9 +49,9 @@ export function parseRules(text: string, name: string): Rule[] {
 }
 
 /**
- * Reads one rule. `origin` is where it stands, for messages.
+ * Reads one rule. `origin` says where it was written, for messages.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If it is not a rule.
  */
 export function parseRuleLine(line: string, origin: string): Rule {
   const [, word, rest] = /^(\S*)(.*)$/s.exec(line.trim())!;

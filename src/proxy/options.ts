@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 /**
- * A proxy as the library shows it: how it is to be, and what can be asked of it. Types and prose; nothing here runs.
+ * The library's view of a proxy: the options that it takes, and what a running one offers. Only types; nothing here runs.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import type { Timeouts } from "../settings/timeouts.ts";
 import type { ReadText } from "../text/text_file.ts";
 import type { Route } from "../dialing/router.ts";
 
-/** What a proxy is to do. Every option has a safe default. `undefined` is the same as leaving an option out. */
+/** The options of a proxy. Every option has a safe default. `undefined` is the same as leaving an option out. */
 export interface ProxyOptions
   extends
     ListeningOptions,
@@ -38,68 +38,68 @@ export interface ProxyOptions
     Partial<HttpSettings>,
     Partial<DestinationSettings> {
   /**
-   * How many proxies listen on the same TCP addresses, this one included, each in a process or thread of its own; 1 by
-   * default. They share `limits.connections` and `limits.attempts` equally. See `Runtime.sharing`, and `places` for
+   * How many proxies listen on the same TCP addresses, this one included; 1 by default. Each runs in a process or thread
+   * of its own. They share `limits.connections` and `limits.attempts` equally. See `Runtime.sharing`. `places` shares
    * `limits.perClient`.
    */
   readonly workers?: number;
-  /** What the other workers have done: the proxy's pages tell the sum. None by default. */
+  /** Returns the totals of the other workers; the proxy's own pages show the sum. None by default. */
   readonly others?: () => Totals | undefined;
-  /** Reads what endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
+  /** Reads the files that endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
   readonly places?: Places;
-  /** Chooses the route of each request. Where it answers `undefined`, and by default, `rules`, `noProxy` and `proxy` decide. */
+  /** Chooses the route of each request. If it returns `undefined`, or by default, `rules`, `noProxy` and `proxy` decide. */
   readonly route?: Route;
-  /** Names, in lower case and without a last dot, with their IP addresses: no name server is asked for these. See `parseHosts`. */
+  /** Host names and their IP addresses, as in /etc/hosts. Names are in lower case without a last dot. See `parseHosts`. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
-  /** Decides who may use the proxy. Without it, `users` and `tokens`, everybody who can reach a listener. */
+  /** Decides who may use the proxy. Without this option, `users` and `tokens`, everybody who can reach a listener may. */
   readonly authenticate?: Authenticate;
   /**
-   * Bearer tokens that let HTTP clients in (`Proxy-Authorization: Bearer`), in place of `authenticate`: 256 bits at
-   * least, in base64url. Any number of them, so that one can be replaced by another.
+   * Bearer tokens that let HTTP clients in (`Proxy-Authorization: Bearer`), in place of `authenticate`. Each has at least
+   * 256 bits, in base64url. There may be several, so that a new token can work before the old one goes.
    */
   readonly tokens?: readonly string[];
-  /** Called once for each request and each tunnel, when it has ended. */
+  /** Called once for each request and each tunnel, after its end. */
   readonly onRecord?: (record: AccessRecord) => void;
-  /** Sees every transition of every connection and of every request, for metrics and tests. */
+  /** Called at every transition of a connection or a request, for metrics and tests. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */
   readonly timeouts?: Partial<Timeouts>;
-  /** How much a stranger may make grow. */
+  /** How much clients and servers may use: connections, attempts, bytes. */
   readonly limits?: Partial<Limits>;
   /** Takes the diagnostics, such as `console`. Silent by default. */
   readonly log?: Log;
-  /** What listens and dials. By default the runtime that the program is running in. */
+  /** Listens and dials. By default the runtime that the program runs in. */
   readonly runtime?: Runtime;
-  /** Time; tests bring their own. */
+  /** Tells the time and sets timers; tests bring their own. */
   readonly clock?: Clock;
 }
 
-/** How a proxy is closed. */
+/** Options of `Proxy.close()`. */
 export interface CloseOptions {
-  /** Milliseconds that requests and tunnels under way get to finish; `timeouts.drain` by default. */
+  /** Milliseconds that open requests and tunnels get to finish; `timeouts.drain` by default. */
   readonly drain?: number;
 }
 
 /** A running proxy. */
 export interface Proxy extends AsyncDisposable {
-  /** Where it listens, with the ports that the system chose. */
+  /** The addresses it listens on. A port 0 is replaced by the port that the system chose. */
   readonly addresses: readonly Address[];
   /**
-   * What programs of this machine are told to reach it by, such as `http://127.0.0.1:8899`: its first listener. Undefined
-   * where it has none.
+   * The URL of its first listener for programs of this machine, such as `http://127.0.0.1:8899`. Undefined without a
+   * listener.
    */
   readonly url: string | undefined;
-  /** The TCP port of its first listener; undefined where that is a Unix socket, or there is none. */
+  /** The TCP port of its first listener. Undefined if this is a Unix socket, or without a listener. */
   readonly port: number | undefined;
-  /** Client connections under way. */
+  /** How many client connections are open. */
   readonly connections: number;
-  /** What it has done since it started. */
+  /** Its counts since it started. */
   readonly totals: Totals;
   /**
-   * Serves a client on a stream that comes from elsewhere, such as a pair in memory; settles when the connection is over. It
-   * rejects for a bug alone, or where `onTransition` has thrown.
+   * Serves a client on a stream that no listener accepted, such as one end of a pair in memory. Settles at the end of the
+   * connection. Rejects only after a bug, or if `onTransition` throws.
    *
    * @example
    * ```ts
@@ -124,11 +124,11 @@ export interface Proxy extends AsyncDisposable {
    */
   handle(stream: ByteStream): Promise<void>;
   /**
-   * Takes these options in place of those in force, and reads the certificates of listeners and the files that upstreams
-   * name anew. What is left out stays. All of it takes effect at once, for every request from now on, or nothing does: it
-   * rejects with a `UsageError` where something cannot be used, or differs and takes a restart, such as `listen`.
+   * Replaces the given options, and reads again the certificates of listeners and the files that upstreams name. Options
+   * that are left out stay. All changes take effect together, for every request from now on. If one is invalid, or needs
+   * a restart (such as a new value of `listen`), none takes effect and the promise rejects with a `UsageError`.
    *
-   * What is under way for users who were removed or have another password is broken off, unless `keepTunnels` says otherwise.
+   * The proxy then cuts the connections of users who were removed or have another password, unless `keepTunnels` is set.
    *
    * @example
    * ```ts
@@ -141,13 +141,13 @@ export interface Proxy extends AsyncDisposable {
    */
   reload(changes?: ProxyOptions): Promise<void>;
   /**
-   * Breaks off what is under way for each user for whom `isGone` says true, as after a password was withdrawn, and returns how
-   * many connections that were. Their records say why. New requests are a matter of `authenticate`.
+   * Cuts the connections of each user for whom `isGone` returns true, for example after a password was withdrawn. Returns
+   * how many it cut. Their records say why. It does not refuse new requests: `authenticate` does.
    */
   cutUsers(isGone: (user: string) => boolean): number;
   /**
-   * Stops accepting, lets what is under way finish for a while, breaks off what is left then, and settles when nothing is left.
-   * Called again with `drain: 0`, it breaks the rest off at once.
+   * Stops accepting, gives open requests and tunnels time to finish, then cuts the rest. Settles when nothing is left. A
+   * second call with `drain: 0` cuts the rest at once.
    */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * Where clients may go whatever the rules say: what the core reads, and the rows of the options that say so.
+ * Which destinations clients may reach, whatever the rules say: the setting that the core reads, and its option.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { oneOf } from "./kinds.ts";
 import { LIBRARY_ONLY, type OptionsOf } from "./option.ts";
 
-/** What the core reads of destinations. */
+/** The settings about destinations. */
 export interface DestinationSettings {
   /**
    * Whether clients may reach private, loopback, link-local and other addresses that the public internet does not
-   * have. By default they may not where a listener is exposed (see `allowOpen`), and may otherwise: programs of this
-   * machine can go there anyway.
+   * have. The default is "deny" if a listener is exposed (see `allowOpen`). Otherwise it is "allow", because programs of
+   * this machine can reach them without the proxy.
    */
   readonly privateDestinations: "allow" | "deny";
 }

@@ -1,5 +1,5 @@
 /**
- * What the proxy says of itself and of its clients in HTTP: what the core reads, and the rows of the options that say so.
+ * What the proxy tells others in HTTP about itself and its clients: the settings that the core reads, and their options.
  *
  * @module
  */
@@ -8,27 +8,27 @@ import { UsageError } from "../text/usage_error.ts";
 import { oneOf, SWITCH, TEXT } from "./kinds.ts";
 import { defaultsOf, LIBRARY_ONLY, type OptionsOf } from "./option.ts";
 
-/** What becomes of Forwarded and X-Forwarded-For. */
+/** What the proxy does with the fields Forwarded and X-Forwarded-For of a request. */
 export type ForwardedMode =
-  /** They pass as the client sent them, and nothing is added. */
+  /** Passes them on as the client sent them, and adds nothing. */
   | "keep"
-  /** The client's address is added behind those that are there: for proxies whose clients are trusted proxies. */
+  /** Adds the client's address at their end. For proxies whose clients are trusted proxies. */
   | "append"
-  /** The client's address stands alone: whatever an untrusted client wrote is dropped. */
+  /** Puts the client's address in their place, so that an untrusted client cannot write anything there. */
   | "replace"
-  /** They are dropped, and nothing is added. */
+  /** Drops them, and adds nothing. */
   | "delete";
 
-/** The modes, for people to choose from. */
+/** All modes, in the order in which the help names them. */
 export const FORWARDED_MODES: readonly ForwardedMode[] = ["keep", "append", "replace", "delete"];
 
-/** What the proxy says of itself and of its clients. */
+/** What the proxy tells others in HTTP about itself and its clients. */
 export interface HttpSettings {
-  /** The token that names this deployment in Via and Proxy-Status; a random one by default, so that loops are found. */
+  /** The name of this deployment in Via and Proxy-Status, by which it finds loops. A random one by default. */
   readonly name?: string | undefined;
-  /** Whom a client may ask that was refused: an address or a sentence for the error pages. Nobody by default. */
+  /** Whom refused clients may ask: an address or a sentence for the error pages. Nobody by default. */
   readonly contact?: string | undefined;
-  /** What origins are told of clients, in Forwarded and X-Forwarded-For; `keep` by default: nothing by us. */
+  /** What the proxy does with Forwarded and X-Forwarded-For; `keep` by default. */
   readonly forwarded: ForwardedMode;
   /** Answers strangers like a web server that has nothing for them, so that nobody finds a proxy by probing. Off by default. */
   readonly disguised: boolean;
@@ -80,10 +80,10 @@ export const HTTP_OPTIONS = {
   },
 } as const satisfies OptionsOf<keyof HttpSettings>;
 
-/** What holds where nothing is given. */
+/** The defaults. */
 export const DEFAULT_HTTP: HttpSettings = defaultsOf(HTTP_OPTIONS);
 
-/** A pseudonym: what is a token (RFC 9110 section 5.6.2) in Via and in Proxy-Status (RFC 8941 section 3.3.4) alike. */
+/** A pseudonym must be a token both in Via (RFC 9110 section 5.6.2) and in Proxy-Status (RFC 8941 section 3.3.4). */
 function isName(value: unknown): boolean {
   return typeof value === "string" && /^[A-Za-z][\w!#$%&'*+.^`|~-]*$/.test(value);
 }
@@ -95,7 +95,7 @@ function readName(text: string): string {
   );
 }
 
-/** Whom to ask: one line for error pages. */
+/** Whether a contact fits on one line of an error page. */
 function isLine(value: unknown): boolean {
   return typeof value === "string" && value.length <= 200 && !/\p{Cc}/u.test(value);
 }

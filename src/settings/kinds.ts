@@ -1,7 +1,7 @@
 /**
- * The kinds of values that options of several subjects have.
+ * The kinds of values that several options share.
  *
- * Each `read` throws a `UsageError` that quotes the text and says what to give instead.
+ * Each `read` throws a `UsageError` that quotes the text and says what is valid.
  *
  * @module
  */
@@ -10,24 +10,24 @@ import { formatDuration, parseDuration } from "../text/duration.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 const isText = (value: unknown): boolean => typeof value === "string";
-/** For what may also be given as it is when it has been read. */
+/** For options that take a text, or the object that a parser has made of one. */
 export function isTextOrObject(value: unknown): boolean {
   return isText(value) || (typeof value === "object" && value !== null && !Array.isArray(value));
 }
 
 const isAmount = (value: unknown): boolean => typeof value === "number" && value >= 0;
 
-/** On or off. */
+/** A switch: true or false. */
 export const SWITCH = {
   read: readSwitch,
   takes: "true or false",
   accepts: (value: unknown) => typeof value === "boolean",
 };
 
-/** Text as it is. */
+/** Any text. */
 export const TEXT = { value: "TEXT", read: (text: string) => text, takes: "a text", accepts: isText };
 
-/** A path, or a word that stands for one. */
+/** A path, or a word such as "-" that stands for one. */
 export const FILE = { ...TEXT, value: "FILE", read: readFile };
 
 /** A duration, in milliseconds. */
@@ -104,10 +104,10 @@ function formatCount(count: number): string {
   return count === Infinity ? "no limit" : String(count);
 }
 
-/** Powers of 1024, as curl and nginx have them. */
+/** Powers of 1024, as in curl and nginx. */
 const SIZE_UNITS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** The bytes that a text such as `64k` stands for; NaN where it is not a size. */
+/** The number of bytes in a text such as `64k`; NaN if the text is not a size. */
 export function bytesIn(text: string): number {
   const [, amount, unit = ""] = /^(\d{1,9})([kmg])?$/.exec(text.toLowerCase()) ?? [];
   return Number(amount) * SIZE_UNITS[unit];

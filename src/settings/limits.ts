@@ -1,5 +1,5 @@
 /**
- * How much a stranger may make grow: what the core reads, and the rows of the options that say so.
+ * How much clients and servers may use: the settings that the core reads, and their options.
  *
  * HAProxy takes heads of 16 KiB, Node 16 KiB, Squid 64 KiB.
  *
@@ -10,10 +10,10 @@ import { UsageError } from "../text/usage_error.ts";
 import { bytesIn, COUNT, SIZE } from "./kinds.ts";
 import { defaultsOf, type OptionsOf } from "./option.ts";
 
-/** How much a stranger may make grow. */
+/** How much clients and servers may use. */
 export interface Limits {
   /**
-   * Connections at once. Beyond it clients are told 503 (SOCKS: 01) as far as there is room, and cut where there is none.
+   * Connections at once. Clients beyond the limit get 503 (SOCKS: 01), or are cut if there is no room for an answer.
    * 16,384 by default.
    */
   readonly connections: number;
@@ -21,19 +21,19 @@ export interface Limits {
   readonly perClient: number;
   /**
    * Wrong passwords that one source (an IPv4 address, an IPv6 /64) may give in a minute before it has to wait. 20 by
-   * default. A /56 may give twice as many, a /48 three times; what comes beyond that is refused at once.
+   * default. A /56 may give twice as many, and a /48 three times. Attempts beyond these two are refused at once.
    */
   readonly attempts: number;
   /**
-   * Bytes in a request's or response's head, and in a chunked body's trailers. 65,536 by default. Each also has at most
-   * 1,000 fields.
+   * Bytes in the head of a request or response, and in the trailers of a chunked body. 65,536 by default. Each may also
+   * have at most 1,000 fields.
    */
   readonly headerSize: number;
-  /** Bytes in the body of a request; more is refused with 413. No limit by default. A tunnel has no body. */
+  /** Bytes in the body of a request; a larger one is refused with 413. No limit by default. A tunnel has no body. */
   readonly bodySize: number;
 }
 
-/** RFC 9112 section 3 wants request lines of 8000 octets to work; below this not even usual heads do. */
+/** Ordinary heads do not fit in less. RFC 9112 section 3 recommends room for request lines of 8000 octets. */
 const MIN_HEADER_SIZE = 1024;
 const MAX_HEADER_SIZE = 16 * 1024 * 1024;
 
@@ -84,12 +84,12 @@ export const LIMIT_OPTIONS = {
   },
 } as const satisfies OptionsOf<`limits.${keyof Limits}`>;
 
-/** The limits where no others are given. */
+/** The defaults. */
 export const DEFAULT_LIMITS: Limits = defaultsOf(LIMIT_OPTIONS, "limits.");
 
 /**
- * The most octets that all clients together hold in heads that are not complete; each worker has so much. It is room for
- * 250 of the largest heads and for 16,000 ordinary ones, and small beside what the smallest machine has.
+ * How many octets all clients of a worker together may hold in incomplete heads. It has room for 250 of the largest heads
+ * or for 16,000 ordinary ones, and is small beside the memory of the smallest machine.
  */
 export const UNFINISHED_HEADS = 32 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * What an option is: one row, from which its flag, its environment variable, its help, its default and its name in the
- * library are derived.
+ * An option is one row. Its flag, its environment variable, its help, its default and its name in the library come from
+ * this row.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export type CommandName = "serve" | "remote" | "local" | "keygen" | "check" | "e
 /** The commands that run a proxy. */
 export const RUNS_PROXY: readonly CommandName[] = ["serve", "remote", "local"];
 
-/** The commands that ask rules. */
+/** The commands that read rules. */
 export const KNOWS_RULES: readonly CommandName[] = [...RUNS_PROXY, "explain"];
 
 /** The commands that resolve names. */
@@ -38,17 +38,17 @@ export const RESOLVES: readonly CommandName[] = [...KNOWS_RULES, "check"];
 /** Options of the library alone: no command takes them. */
 export const LIBRARY_ONLY = [] as const;
 
-/** A kind of value: how people write it, and what the library takes. A row begins with one. */
+/** A kind of value: how people write it, and what the library accepts. A row begins with one. */
 export interface Kind {
   /** What stands for the value in the help; a flag without one is a switch. */
   readonly value?: string;
-  /** Understands what was written as the flag or variable of the label, or throws a `UsageError`. */
+  /** Parses the text of a flag or variable, or throws a `UsageError`. `label` names the flag or variable. */
   readonly read: (text: string, label: string) => unknown;
-  /** Writes a default as the help shows it; as it is where left out. */
+  /** Writes a default for the help. Without it the help shows the value itself. */
   format?(value: unknown): string;
-  /** What the library takes, for the message to a caller who gives something else. */
+  /** Names the values that the library accepts, for the message to a caller who gives another. */
   readonly takes: string;
-  /** Whether the library takes it. */
+  /** Whether the library accepts a value. */
   readonly accepts: (value: unknown) => boolean;
 }
 
@@ -57,39 +57,39 @@ export interface Option extends Kind {
   readonly group: Group;
   /** The one-letter name. */
   readonly short?: string;
-  /** Words under which people look for it, such as those that other programs use: they are suggested it. */
+  /** Names that other programs have for it. A message about one of them suggests this option. */
   readonly synonyms?: readonly string[];
   /** One sentence or a few for the help. */
   readonly help: string;
-  /** The value where none is given. The help shows it, unless it is a switch's. */
+  /** The value if none is given. The help shows it, but not for a switch. */
   readonly default?: unknown;
-  /** What happens where no value is given and there is no default: the help shows it, unless it is "none". */
+  /** What happens if no value is given and there is no default. The help shows it, unless it is "none". */
   readonly unset?: string;
-  /** It has a list of values, and its flag may be repeated. */
+  /** The value is a list, and the flag may be repeated. */
   readonly repeatable?: true;
-  /** The flag that this one is short for, and its value; of a flag with a value, what stands before that. */
+  /** The flag that this one is short for, and the text for it. If this flag has a value, the value follows the text. */
   readonly shorthand?: readonly [flag: string, text: string];
-  /** The commands that take it; those that run a proxy where it is left out. */
+  /** The commands that take it; by default those that run a proxy. */
   readonly commands?: readonly CommandName[];
-  /** What separates several values in the environment; that of the flag it is short for, or a comma, where left out. */
+  /** What separates several values in the variable; by default that of the flag it is short for, or a comma. */
   readonly separator?: string;
-  /** Whether the environment has a say; it has not in questions about the program. */
+  /** False for an option without a variable: a question about the program, such as --version. */
   readonly environment?: false;
   /** The option of the library that it stands for, such as `timeouts.connect`. */
   readonly setting?: string;
   /**
-   * Whether a running proxy takes a new value, or for the name of a file, what is new in it. Otherwise it wants a restart.
-   * Said wherever a running proxy takes the option.
+   * Whether a reload takes a new value, or reads the named file again. Otherwise a new value needs a restart. Given for
+   * every option of a running proxy.
    */
   readonly reload?: boolean;
 }
 
-/** The rows of an interface whose members are options of the library: each is a member's, and says what a reload does. */
+/** The rows of an interface of options: each row stands for one member, and says what a reload does. */
 export type OptionsOf<Path extends string> = Readonly<
   Record<string, Option & { readonly setting: Path; readonly reload: boolean }>
 >;
 
-/** Rows of one subject: those that stand for options of the library, and those that only commands take. */
+/** The rows of one subject. A row stands for an option of the library, or only commands take it. */
 export type OptionsFor<Path extends string> = Readonly<
   Record<
     string,
@@ -97,14 +97,14 @@ export type OptionsFor<Path extends string> = Readonly<
   >
 >;
 
-/** The defaults that rows name, by the members of the interface that they belong to. */
+/** The defaults of rows, under the names of the members that the rows stand for. */
 export type Defaults<Rows, Prefix extends string = ""> = {
   readonly [
     Name in keyof Rows as Rows[Name] extends { readonly setting: `${Prefix}${infer Member}` } ? Member : never
   ]: Rows[Name] extends { readonly default: infer Value } ? Value : undefined;
 };
 
-/** Collects the defaults. Where a row is missing, the result does not fit the interface, and does not compile. */
+/** Collects the defaults. If a row is missing, the result does not fit the interface, and the code does not compile. */
 export function defaultsOf<const Rows extends Readonly<Record<string, Option>>, Prefix extends string = "">(
   rows: Rows,
   prefix = "" as Prefix,

@@ -1,5 +1,5 @@
 /**
- * The settings of a proxy: one immutable value, complete and checked, which connections read and a reload replaces whole.
+ * The settings of a proxy: one immutable value, complete and checked. Connections read it, and a reload replaces it whole.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { DEFAULT_HTTP, HTTP_OPTIONS, type HttpSettings } from "./http.ts";
 import { DEFAULT_LIMITS, LIMIT_OPTIONS, type Limits } from "./limits.ts";
 import { DEFAULT_TIMEOUTS, TIMEOUT_OPTIONS, type Timeouts } from "./timeouts.ts";
 
-/** What a caller may say of the settings; what is left out, or undefined, has its default. */
+/** The settings that a caller may give. A setting that is left out or undefined has its default. */
 export interface SettingsOptions extends Partial<HttpSettings>, Partial<DestinationSettings> {
   /** Time limits in milliseconds. */
   readonly timeouts?: Partial<Timeouts>;
-  /** How much a stranger may make grow. */
+  /** How much clients and servers may use. */
   readonly limits?: Partial<Limits>;
 }
 
@@ -32,7 +32,7 @@ export const SETTINGS_OPTIONS = {
   ...LIMIT_OPTIONS,
 } as const;
 
-/** Puts defaults in the place of what is not given. */
+/** Adds the defaults of settings that are not given. */
 export function completeSettings(
   options: SettingsOptions & Pick<Settings, "name" | "privateDestinations">,
 ): Settings {
@@ -45,7 +45,7 @@ export function completeSettings(
   };
 }
 
-/** The defaults, with what is given for their names. */
+/** Takes the given value of each name, or else its default. */
 function merge<Values extends object>(defaults: Values, given: Partial<Values> = {}): Values {
   const names = Object.keys(defaults) as (keyof Values)[];
   return Object.fromEntries(names.map((name) => [name, given[name] ?? defaults[name]])) as Values;

@@ -1,8 +1,8 @@
 /**
- * How long things may take: what the core reads, and the rows of the options that say so.
+ * How long things may take: the settings that the core reads, and their options.
  *
- * HAProxy and Squid ship 10 s or more for a head; Squid's shutdown_lifetime is 30 s; nginx gives a reader that takes
- * nothing 60 s (send_timeout).
+ * HAProxy and Squid give a head 10 s or more. Squid's shutdown_lifetime is 30 s. nginx gives a peer that reads nothing
+ * 60 s (send_timeout).
  *
  * @module
  */
@@ -13,8 +13,8 @@ import { defaultsOf, LIBRARY_ONLY, type OptionsOf } from "./option.ts";
 /** How long things may take, in milliseconds. */
 export interface Timeouts {
   /**
-   * From the first byte to the end of the request's head, however it trickles. A client of which no request was allowed
-   * yet has as long, too, until its next request begins. 10 seconds by default.
+   * From the first byte to the end of the request's head, however slowly the bytes come. A client without an allowed
+   * request so far also has this long until its next request begins. 10 seconds by default.
    */
   readonly header: number;
   /** Resolving a name: a part of `connect`. 5 seconds by default. */
@@ -22,26 +22,26 @@ export interface Timeouts {
   /** Resolving and connecting to the target, all attempts together. 10 seconds by default. */
   readonly connect: number;
   /**
-   * Without a byte moving in either direction: an open tunnel, a transfer, a kept-alive client that was let in. 5 minutes
+   * While no byte moves in either direction: for an open tunnel, a transfer, or a kept-alive client that was let in. 5 minutes
    * by default.
    */
   readonly idle: number;
-  /** The same once one side of a tunnel has ended. 1 minute by default. */
+  /** Like `idle`, after one side of a tunnel has ended. 1 minute by default. */
   readonly halfClosed: number;
   /**
-   * While bytes wait for a peer that takes none of them, and nothing moves in the other direction either: the peer has
-   * probably vanished. 75 seconds by default. The time counts from the last progress, and the end may come a tenth later.
-   * A live peer that reads nothing looks the same, so it has as long. So does a slow one: systems tell of room in their
-   * buffers when a third of them is free, which was 1 to 2 MB on loopback (Linux). A time that is longer than `idle`
-   * changes nothing.
+   * While bytes wait for a peer that takes none, and nothing moves in the other direction either: the peer has probably
+   * vanished. 75 seconds by default. The time counts from the last progress, and the cut may come a tenth later.
+   * A live peer that reads nothing looks the same, so it has as long. A slow peer looks the same, too: systems report room
+   * in their buffers when a third is free, which was 1 to 2 MB on loopback (Linux). A time longer than `idle` changes
+   * nothing.
    *
-   * What the system has taken counts as sent. It goes on trying for about 15 minutes and sends no keep-alive probes
-   * meanwhile; `idle` ends that earlier.
+   * Bytes that the system has taken count as sent. The system retries them for about 15 minutes, and sends no keep-alive
+   * probes meanwhile; `idle` ends this earlier.
    */
   readonly stalled: number;
-  /** For the last bytes to arrive: an error page, or the client's FIN after ours (RFC 9112 section 9.6). 2 seconds by default. */
+  /** For the last bytes: an error page, or the client's FIN after ours (RFC 9112 section 9.6). 2 seconds by default. */
   readonly linger: number;
-  /** What transfers get to finish after SIGTERM. 30 seconds by default. */
+  /** For transfers to finish after SIGTERM. 30 seconds by default. */
   readonly drain: number;
 }
 
@@ -116,5 +116,5 @@ export const TIMEOUT_OPTIONS = {
   },
 } as const satisfies OptionsOf<`timeouts.${keyof Timeouts}`>;
 
-/** The time limits where no others are given. */
+/** The defaults. */
 export const DEFAULT_TIMEOUTS: Timeouts = defaultsOf(TIMEOUT_OPTIONS, "timeouts.");
