@@ -1,6 +1,6 @@
 /**
- * UDP sockets of `node:dgram`, for all three adapters. It works the same on Deno, Bun and Node, whose own APIs differ,
- * and needs no more than `-N` on Deno.
+ * UDP sockets of `node:dgram`, for all three adapters. `node:dgram` works the same on Deno, Bun and Node, whose own
+ * APIs differ, and needs only `-N` on Deno.
  *
  * @module
  */

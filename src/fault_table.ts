@@ -1,5 +1,5 @@
 /**
- * The table of all faults: what each code means in every protocol and to people.
+ * The table of all faults: what each code means in each protocol, and the words for people.
  *
  * Codes are the error types of RFC 9209 section 2.3 where it has one. The codes below the line are ours: they never
  * appear in a Proxy-Status field.

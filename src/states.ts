@@ -26,8 +26,11 @@
  * The last state of a request is an event of its connection: after `served` the client may send another request, after
  * `over` the connection closes when the last bytes have arrived, and after `broken` it is reset.
  *
- * A SOCKS5 client with a password, from accept to close: `detecting → serving`, its request `reading → authenticating →
- * reading → authorizing → dialing → relaying → over`, and then `closing → closed`.
+ * A SOCKS5 client with a password, from accept to close:
+ *
+ * - the connection: `detecting → serving`;
+ * - its request: `reading → authenticating → reading → authorizing → dialing → relaying → over`;
+ * - the connection: `closing → closed`.
  *
  * A denied user or a closed port is an event, not an exception. {@link IllegalTransition} is for our own bugs.
  *

@@ -154,7 +154,7 @@ class ChainDial {
     this.#channel = spare?.channel;
   }
 
-  /** Opens a connection to the first upstream, and says nothing on it yet. */
+  /** Connects to the first upstream, with TLS where it is spoken, and says nothing in the upstream's protocol yet. */
   async open(hop: Upstream): Promise<Spare> {
     try {
       const { address } = await this.#reach(hop);

@@ -70,7 +70,7 @@ type Invalid = (why: string) => UsageError;
  * - With `https`, `pin=sha256/…` trusts only this public key, `ca=FILE` trusts only these authorities, and `name=HOST`
  *   expects this name. `cert=FILE&key=FILE` is the certificate that we show. `min-tls=1.3` refuses older versions.
  *
- * @throws {UsageError} If the text is nothing of this kind. It quotes no password.
+ * @throws {UsageError} If the text is not a chain. The message quotes no password.
  *
  * @example
  * ```ts

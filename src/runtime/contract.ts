@@ -17,9 +17,9 @@
  *   read it after `write()` has settled. The chunk may be a view of larger memory that also holds bytes of other
  *   connections, so only the view may be passed on.
  * - `writable.abort()` destroys the connection at once, with a reset (RST) where the runtime can send one.
- *   `readable.cancel()` destroys it, too, but lets the kernel deliver what was written before. Both free the descriptor,
- *   whatever state the other half is in. (On a stream that has already failed, the streams standard makes `cancel()`
- *   reject with the failure.)
+ *   `readable.cancel()` destroys it, too, but lets the kernel deliver what was written before. Both free the
+ *   descriptor, whatever state the other half is in. (On a stream that has already failed, the streams standard makes
+ *   `cancel()` reject with the failure.)
  * - A failed write ends only writing. `readable` still brings what the peer has sent before, and then ends or fails by
  *   itself. So a server's answer arrives even if the server did not take the whole request.
  * - A reset by the peer rejects the pending read and the pending write, and every later one, with a {@link SocketError}
@@ -32,8 +32,8 @@
  *
  * - Nothing escapes as an unhandled rejection or an `error` event.
  * - Failures of `listen`, `dial` and `resolve` reject with a {@link SocketError} whose message names the address.
- * - Temporary errors of accept (no descriptors left, a client that left before it was accepted) neither end the listener
- *   nor make it spin: the adapter waits until they pass, or closes the surplus.
+ * - Temporary errors of accept (no descriptors left, a client that left before it was accepted) neither end the
+ *   listener nor make it spin: the adapter waits until they pass, or closes the surplus.
  * - Making the adapter in another runtime throws a plain message that says so.
  *
  * @module
@@ -255,10 +255,10 @@ export interface Runtime {
   openDatagrams(options: DatagramOptions): Promise<DatagramSocket>;
   /**
    * Answers the TLS client at the other end of a stream, and resolves to the stream inside TLS. The stream has to be
-   * fresh, and may come from this runtime or any other. It is taken over, and destroyed if the handshake fails: with
-   * `tls_alert_received` if the peer said why, `tls_certificate_error` if a certificate is not accepted, and otherwise
-   * `tls_protocol_error`. The peer has to end it with close_notify; without one, it is `connection_terminated`. On Bun
-   * nothing can be sent after the peer's close_notify: writes fail with `connection_terminated` then.
+   * fresh, and may come from this runtime or any other. This call takes it over, and destroys it if the handshake
+   * fails. Then the code is `tls_alert_received` if the peer said why, `tls_certificate_error` if a certificate is not
+   * accepted, and otherwise `tls_protocol_error`. A peer that ends without close_notify causes `connection_terminated`.
+   * On Bun nothing can be sent after the peer's close_notify: writes then fail with `connection_terminated`.
    */
   acceptTls(stream: ByteStream, options: TlsServerOptions): Promise<ByteStream>;
   /** Speaks TLS to the server at the other end of a stream; otherwise like `acceptTls`. */

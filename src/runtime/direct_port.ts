@@ -21,10 +21,12 @@ export interface PortReceiver {
   /** Memory for one read, for ports whose sockets have none of their own. The port may use it until it answers. */
   lend(): Uint8Array<ArrayBuffer>;
   /**
-   * Takes at least one byte, either at the beginning of the lent memory or in memory of the port. If the port {@link
-   * DirectPort.gives} its memory, it belongs to the receiver from then on. Otherwise it is valid until this method
-   * returns. If the receiver passes it to `write()` of a port of the same runtime meanwhile, it is valid until that
-   * write has settled. Returns whether the receiver waits for more.
+   * Takes at least one byte: at the beginning of the lent memory, or in memory of the port. Returns whether the
+   * receiver waits for more. How long `bytes` are valid:
+   *
+   * - For good, if the port {@link DirectPort.gives} its memory.
+   * - Until that write has settled, if this method passes them to `write()` of a port of the same runtime.
+   * - Otherwise until this method returns.
    */
   receive(bytes: Uint8Array<ArrayBuffer>): boolean;
   /** The peer has sent FIN. `memory` is the lent memory, if there is any. */

@@ -1,6 +1,6 @@
 /**
- * Bytes that have arrived and that no codec has used. A codec reads {@link ByteBuffer.bytes} and {@link
- * ByteBuffer.skip}s what it has used. The rest stays for the next reader, so nothing is lost.
+ * Bytes that have arrived and that no codec has used. A codec reads {@link ByteBuffer.bytes} and removes what it has
+ * used with {@link ByteBuffer.skip}. The rest stays for the next reader, so nothing is lost.
  *
  * @module
  */

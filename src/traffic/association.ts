@@ -207,7 +207,7 @@ export class Association {
 
   /**
    * The first of the target's addresses that is allowed, and the socket of its family. Datagrams cannot be raced,
-   * because no answer proves that one arrived. The family that the client came by works here, so it goes first.
+   * because nothing proves that a datagram arrived. The family that the client came by works here, so it goes first.
    */
   async #routeTo(named: TcpAddress): Promise<Route> {
     const hosts = parseIp(named.host) ? [named.host] : await this.#resolve(named);

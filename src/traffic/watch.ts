@@ -20,7 +20,7 @@ export interface Cuttable {
   readonly far?: Channel;
   /** Who is at that end. Undefined: the target. */
   readonly party?: Party;
-  /** Makes every wait for it reject with the fault. */
+  /** Cuts it: whatever waits for it rejects with the fault. */
   cut(fault: Fault): void;
 }
 

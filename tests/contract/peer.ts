@@ -2,8 +2,8 @@
  * The other end of every socket in the contract suite. It is a program of its own that Deno always runs, so that the
  * runtime under test never talks to itself.
  *
- * Commands are JSON lines on stdin, `{ id, name, args }`; each is answered on stdout by `{ id, result }` or `{ id,
- * error }`. Commands run side by side. Sockets are `node:net` ones because those can send a true RST
+ * Commands are JSON lines on stdin, `{ id, name, args }`. Each is answered on stdout, with `{ id, result }` or
+ * `{ id, error }`. Commands run side by side. Sockets are `node:net` ones because those can send a true RST
  * (`resetAndDestroy`), and they stay paused, so that the kernel buffers fill while nobody receives.
  *
  * @module

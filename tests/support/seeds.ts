@@ -1,6 +1,6 @@
 /**
  * The two programs of the third seed, a local and a remote half: an older implementation of the `line` protocol, in
- * Python. They are in a document that lies beside the checkout where there is one.
+ * Python. A document beside the checkout holds them, if it exists.
  *
  * @module
  */

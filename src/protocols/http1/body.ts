@@ -96,10 +96,7 @@ const MAX_GATHERED_DIGITS = 4;
 /** The smallest chunk behind another: a line end, a size, a line end and an octet. */
 const SMALLEST_CHUNK = 6;
 
-/**
- * RFC 9112 section 7.1. Each stage is named for the part that is read next: `size → data → dataEnd → size … → trailers
- * → done`.
- */
+/** RFC 9112 section 7.1. A stage is what is read next: `size → data → dataEnd → size … → trailers → done`. */
 class ChunkedReader implements BodyReader {
   readonly endsAtClose = false;
   #stage: "size" | "data" | "dataEnd" | "trailers" | "done" = "size";
