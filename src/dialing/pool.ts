@@ -26,7 +26,7 @@ const MAX_PER_OWNER = 4;
  */
 const MAX_FURTHER = 512;
 
-/** Shorter than the keep-alive of most servers (except Apache, 5 s, Node, 5 s, and nginx, 75 s), in milliseconds. */
+/** Shorter than the keep-alive of common servers (Apache 5 s, Node 5 s, nginx 75 s), in milliseconds. */
 const IDLE_TIMEOUT = 4_000;
 
 /** A kept connection: its channel, and what else is known of it. */

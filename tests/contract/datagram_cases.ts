@@ -180,7 +180,7 @@ export const DATAGRAM_CASES: Case[] = [
       b.close();
       b.send(pattern(2), a.address);
       let again!: Box;
-      // Deno frees the port only after a datagram that is being sent.
+      // Deno frees the port only when it has sent the current datagram.
       await eventually(
         () => open(b.address).then((box) => again = box).then(() => true, () => false),
         "The port is still in use",

@@ -1,5 +1,5 @@
 /**
- * Common field names in lower case. A name is looked up without making a string, and each is the same string each time.
+ * Common field names in lower case. Looking one up makes no new string.
  *
  * @module
  */
