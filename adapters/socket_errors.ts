@@ -17,7 +17,7 @@ export interface SocketErrorOptions {
   readonly cause?: unknown;
 }
 
-/** An error that says what went wrong, and why. */
+/** An error whose message says what went wrong, and why. */
 export function socketError(problem: string, { code, cause, why }: SocketErrorOptions): SocketError {
   const reason = why ?? (cause as Error | undefined)?.message;
   const error = new Error(reason ? `${problem}: ${reason}` : problem, { cause });

@@ -64,8 +64,8 @@ export class Origin implements AsyncDisposable {
   }
 
   /**
-   * Whether nobody has connected since the last {@linkcode Origin.accept}. It connects itself and looks which
-   * connection comes next.
+   * Whether nobody has connected since the last {@linkcode Origin.accept}. To find out, it connects itself, and checks
+   * that its own connection is the next.
    */
   async isUntouched(): Promise<boolean> {
     using probe = await connect(this.address);
