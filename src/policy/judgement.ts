@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseIp } from "../addresses/host.ts";
 import { reachedAt, spelledAddresses } from "../addresses/spelled_addresses.ts";
 import type { Address, TcpAddress } from "../runtime/contract.ts";
 import type { DestinationSettings } from "../settings/destinations.ts";
@@ -38,6 +39,20 @@ export function questionOf(
   return { ...target, protocol, user, client: "host" in remote ? remote.host : undefined };
 }
 
+/**
+ * Throws a `Fault` if the rules deny a request before its name is resolved. Otherwise it gives the question that is left:
+ * an answer that holds for every address of the name is not asked for again, as long as the same rules are in force.
+ */
+export function askRules({ rules }: Pick<JudgementServices, "rules">, question: RuleRequest): RuleRequest {
+  const current = rules();
+  if (!current.judges) return question;
+  const decision = current.decide(question);
+  refuseDenied(decision);
+  // A host that is an address may carry another one inside, which the rules have not seen yet.
+  const isName = parseIp(question.host) === undefined;
+  return decision.verdict === "allow" && isName ? { ...question, allowedBy: current } : question;
+}
+
 /** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
 export function judge(
   { listening, settings, ownAddresses, rules }: JudgementServices,
@@ -50,7 +65,7 @@ export function judge(
     ownAddresses.refuse(address);
   }
   const current = rules();
-  if (!current.judges) return;
+  if (!current.judges || question.allowedBy === current) return;
   for (const host of reachedAt(address.host)) refuseDenied(current.decide({ ...question, address: host }));
 }
 

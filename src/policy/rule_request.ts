@@ -33,6 +33,8 @@ export interface RuleRequest {
   readonly client: string | undefined;
   /** The IP address to be dialed; undefined before the name is resolved. */
   readonly address?: string;
+  /** The rules that have allowed the name, whatever address it has: they need not be asked about its addresses. */
+  readonly allowedBy?: object;
 }
 
 /** A request in the form that conditions compare. */

@@ -6,8 +6,7 @@
 
 import { maySeePages } from "../admin/pages.ts";
 import { Fault, toFault } from "../faults.ts";
-import { questionOf } from "../policy/judgement.ts";
-import { refuseDenied } from "../policy/rules.ts";
+import { askRules, questionOf } from "../policy/judgement.ts";
 import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
 import type { HandshakeEvent } from "../protocols/common/handshake.ts";
 import { noProxyRequest } from "../protocols/http1/request.ts";
@@ -201,13 +200,13 @@ function authorize(
       recording.ownPage = request.page !== undefined;
       return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
     }
-    const question = questionOf(requester.client, {
+    const asked = questionOf(requester.client, {
       protocol: ruleWord(request.kind, handshake.protocol),
       user: recording.user,
       target: request.target,
     });
     // Each datagram names its own target, and is judged by itself.
-    if (request.kind !== "association") refuseDenied(requester.services.rules().decide(question));
+    const question = request.kind === "association" ? asked : askRules(requester.services, asked);
     requester.known = true;
     return { event: "allowed", payload: { handshake, recording, request, question, attempt: "first" } };
   } catch (error) {
