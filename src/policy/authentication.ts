@@ -1,5 +1,5 @@
 /**
- * How a client is asked who it is.
+ * The callback that decides who may use the proxy.
  *
  * @module
  */
@@ -7,18 +7,18 @@
 import type { Credentials } from "../protocols/common/handshake.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 
-/** Who wants to be let in. */
+/** The credentials of a client, and where they come from. */
 export interface AuthenticationRequest extends Credentials {
   /** The client's address, `HOST:PORT` or `unix:`. */
   readonly client: string;
-  /** What the client speaks. */
+  /** The protocol that the client speaks. */
   readonly protocol: Protocol;
 }
 
 /**
- * Says whether the credentials are right. Asked once per request on HTTP, once per connection on SOCKS5. The signal
- * aborts when nobody waits for the answer any more, since the client is gone or its time is up. Where it throws, or answers
- * something else than true or false, the client is told of a failure (500), and the log says why.
+ * Says whether credentials are right. Called once per request on HTTP, and once per connection on SOCKS5. The signal
+ * aborts when the answer is no longer needed: the client is gone, or its time is up. If the function throws, or returns
+ * something else than true or false, the client gets a failure (500), and the log says why.
  *
  * @example
  * ```ts

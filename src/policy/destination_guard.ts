@@ -1,9 +1,9 @@
 /**
  * The destination guard: addresses that a stranger must not reach through this proxy (server-side request forgery).
  *
- * It judges addresses: the name was resolved once, each address is judged as bytes, and that very address is dialed
- * and, once connected, judged again. A name cannot be resolved differently in between. Where an upstream resolves, it
- * is asked about each address that the name spells.
+ * It judges addresses as bytes. The proxy resolves a name once, has the guard judge each address, dials the judged
+ * address, and has the guard judge the connection again. So the name cannot resolve differently in between. If an
+ * upstream resolves the name, the guard judges each address that the name spells.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import type { Address, TcpAddress } from "../runtime/contract.ts";
 import { blockContains, type IpBlock, parseIpBlock } from "../addresses/ip_block.ts";
 
 /**
- * Blocks that are not the public internet, and what they are: those of the IANA special-purpose registries (RFC 6890)
- * that are not globally reachable, and what clouds answer at to their own machines alone. The other metadata services
- * (169.254.169.254, 100.100.100.200, 192.0.0.192, fd00:ec2::254, fd20:ce::254) are in such blocks anyway.
+ * Blocks that are not the public internet, each with its name: blocks of the IANA special-purpose registries (RFC 6890)
+ * that are not globally reachable, and addresses that clouds serve only to their own machines. Other metadata services
+ * (169.254.169.254, 100.100.100.200, 192.0.0.192, fd00:ec2::254, fd20:ce::254) are in these blocks anyway.
  */
 const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
   ["0.0.0.0/8", "this network"],
@@ -35,7 +35,7 @@ const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
   ["203.0.113.0/24", "documentation"],
   ["224.0.0.0/4", "multicast"],
   ["240.0.0.0/4", "reserved"],
-  // These carry an IPv4 address, which a router may unwrap: what lies behind cannot be told from here.
+  // These carry an IPv4 address. A router may unwrap it, and we cannot see where it leads.
   ["::/96", "IPv4-compatible, loopback or unspecified"],
   ["::ffff:0:0:0/96", "IPv4-translated"],
   ["64:ff9b::/96", "NAT64"],
@@ -70,7 +70,7 @@ const BLOCKS = [
   { block: ISATAP, why: "ISATAP" },
 ];
 
-/** What kind of address it is that the public internet does not have; undefined for one that it has. */
+/** The name of the block that an address is in; undefined for an address of the public internet. */
 export function specialPurpose(host: string): string | undefined {
   const address = parseIp(host);
   if (!address) return "no IP address";
@@ -80,8 +80,8 @@ export function specialPurpose(host: string): string | undefined {
 /**
  * Throws `destination_ip_prohibited` for an address that is not of the public internet.
  *
- * `ends` are the connection's own addresses once it stands: the peer must be one that may be reached, and not
- * this machine, which it is when both ends have one address.
+ * `ends` are the two addresses of an open connection. The peer must be allowed, and must not be this machine: if both
+ * ends have the same address, it is.
  */
 export function refuseSpecialPurpose(
   address: TcpAddress,

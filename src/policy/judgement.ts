@@ -1,5 +1,5 @@
 /**
- * Judging what a request asks for: what the rules are asked, and which addresses it must not reach.
+ * Judges the target of a request by the rules, and by the addresses that it must not reach.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import { refuseOwnListeners } from "./own_listeners.ts";
 import type { RuleProtocol, RuleRequest } from "./rule_request.ts";
 import { refuseDenied, type Rules } from "./rules.ts";
 
-/** What a judgement needs to know of the proxy. */
+/** The parts of the proxy that a judgement uses. */
 export interface JudgementServices {
   /** Who may go where. */
   readonly rules: () => Rules;
   readonly settings: DestinationSettings;
-  /** This machine's own, which are private to it. */
+  /** The addresses of this machine. Clients must not reach them. */
   readonly ownAddresses: OwnAddresses;
   /** Where the proxy itself listens. */
   readonly listening: () => readonly Address[];
@@ -31,7 +31,7 @@ export interface Ends {
   readonly remote: Address;
 }
 
-/** What the rules are asked about a request. */
+/** The question about a request for the rules. */
 export function questionOf(
   { remote }: Pick<Ends, "remote">,
   { protocol, user, target }: { protocol: RuleProtocol; user: string | undefined; target: TcpAddress },
@@ -40,8 +40,9 @@ export function questionOf(
 }
 
 /**
- * Throws a `Fault` if the rules deny a request before its name is resolved. Otherwise it gives the question that is left:
- * an answer that holds for every address of the name is not asked for again, as long as the same rules are in force.
+ * Throws a `Fault` if the rules deny a request before its name is resolved. Otherwise it returns the question
+ * for each address. If the rules allow every address of the name, this question says so (`allowedBy`), and `judge` does
+ * not ask the same rules again.
  */
 export function askRules({ rules }: Pick<JudgementServices, "rules">, question: RuleRequest): RuleRequest {
   const current = rules();
@@ -53,7 +54,7 @@ export function askRules({ rules }: Pick<JudgementServices, "rules">, question: 
   return decision.verdict === "allow" && isName ? { ...question, allowedBy: current } : question;
 }
 
-/** Throws a `Fault` for an address that this request must not reach, or a connection that must not be used. */
+/** Throws a `Fault` if the request must not reach an address, or must not use a connection. */
 export function judge(
   { listening, settings, ownAddresses, rules }: JudgementServices,
   question: RuleRequest,
@@ -70,10 +71,10 @@ export function judge(
 }
 
 /**
- * Throws a `Fault` for a host that an upstream will resolve, where the client must not reach it: each address that some
- * resolver reads in it is judged. What any other name leads to is never known here, so no rule about addresses holds.
- * At the end of a Unix socket is what the operator chose, whatever host the client names: rules alone judge that, where
- * the host is not `guarded`.
+ * Throws a `Fault` if the client must not reach a host that an upstream will resolve. It judges each address that some
+ * resolver reads in the host. The addresses of other names are never known here, so no rule about addresses holds for
+ * them. At the end of a Unix socket is the program that the operator chose, whatever host the client names: such a host
+ * is not `guarded`, and only rules judge it.
  */
 export function judgeUnresolved(
   services: JudgementServices,

@@ -1,5 +1,5 @@
 /**
- * The addresses of this machine: to strangers they are no targets, whatever block they are from.
+ * The addresses of this machine. Strangers must not reach them, whatever block they are in.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { Fault } from "../faults.ts";
 import { formatAuthority, parseIp, unmapped } from "../addresses/host.ts";
 import type { Runtime, TcpAddress } from "../runtime/contract.ts";
 
-/** How long the list is good for, in milliseconds: interfaces come and go, seldom. */
+/** How long the list is kept, in milliseconds: interfaces change, but rarely. */
 const LIFETIME = 10_000;
 
 type Source = Pick<Runtime, "ownAddresses" | "openDatagrams">;
 
-/** Knows this machine's addresses, as far as the runtime may tell them. */
+/** Knows this machine's addresses, if the runtime may read them. */
 export class OwnAddresses {
   readonly #runtime: Source;
   readonly #clock: Clock;
@@ -27,7 +27,7 @@ export class OwnAddresses {
     this.#clock = clock;
   }
 
-  /** Throws `destination_ip_prohibited` for an address of this machine, in whatever spelling. */
+  /** Throws `destination_ip_prohibited` for an address of this machine, however it is spelled. */
   refuse(address: TcpAddress): void {
     const now = this.#clock.now();
     if (now >= this.#expires) {
@@ -38,15 +38,15 @@ export class OwnAddresses {
   }
 
   /**
-   * Rejects where {@linkcode refuse} throws, and also where the runtime tells no addresses and a socket can be bound to
-   * this one: that is so only for a machine's own. For datagrams, since a connection tells of itself where it leads.
+   * Rejects if {@linkcode refuse} throws. If the runtime may not read the addresses, it tries to bind a socket: this works
+   * only for a machine's own address. Only datagrams need this, because an open connection shows its own two addresses.
    */
   async refuseBindable(address: TcpAddress): Promise<void> {
     this.refuse(address);
     if (this.#known.size === 0 && await this.#isBindable(address.host)) throw prohibited(address);
   }
 
-  /** What fails for another reason than that the address is not here is not let pass unjudged. */
+  /** Only one failure means that the address is not ours. After any other it counts as ours, to be safe. */
   async #isBindable(host: string): Promise<boolean> {
     try {
       const socket = await this.#runtime.openDatagrams({ address: { host, port: 0 }, onDatagram() {} });

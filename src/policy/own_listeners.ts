@@ -9,10 +9,10 @@ import { formatAuthority, isLoopback, parseIp, unmapped } from "../addresses/hos
 import type { Address, TcpAddress } from "../runtime/contract.ts";
 
 /**
- * Throws `proxy_loop_detected` when an address, in whatever spelling, is one that we listen on.
+ * Throws `proxy_loop_detected` if we listen on an address, however it is spelled.
  *
- * `local` is our end of the connection once it stands: where both ends have one address, the target is this
- * machine, whatever interface the address belongs to.
+ * `local` is our end of an open connection. If both ends have the same address, the target is this machine, whatever
+ * interface has the address.
  */
 export function refuseOwnListeners(
   address: TcpAddress,
@@ -29,7 +29,7 @@ export function refuseOwnListeners(
   }
 }
 
-/** 0.0.0.0 and [::] mean every address of the machine to a listener, and loopback to whoever dials them. */
+/** To a listener, 0.0.0.0 and [::] mean every address of the machine. To a program that dials, they mean loopback. */
 function reaches(dialed: string, listening: string): boolean {
   if (sameHost(dialed, listening)) return true;
   if (isUnspecified(dialed)) return isUnspecified(listening) || isLoopback(listening);

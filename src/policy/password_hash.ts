@@ -8,36 +8,36 @@ import { Buffer } from "node:buffer";
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../text/usage_error.ts";
 
-/** A password's hash, and what is needed to make it again. */
+/** The hash of a password, with its salt and parameters. */
 export interface PasswordHash {
   /** The binary logarithm of scrypt's cost N. */
   readonly ln: number;
   /** scrypt's block size. A run takes 128 · N · r bytes of memory. */
   readonly r: number;
-  /** scrypt's parallelization: so many times the work, in the same memory. */
+  /** scrypt's parallelization. It multiplies the work, but not the memory. */
   readonly p: number;
   /** Random bytes that make the hashes of equal passwords differ. */
   readonly salt: Uint8Array;
-  /** What scrypt made of the password. */
+  /** The output of scrypt. */
   readonly hash: Uint8Array;
 }
 
-/** One of the sets that OWASP's Password Storage Cheat Sheet holds for equally strong: 32 MiB, some 0.3 s of one core. */
+/** One of the equally strong sets in OWASP's Password Storage Cheat Sheet: 32 MiB, some 0.3 s of one core. */
 const PARAMETERS = { ln: 15, r: 8, p: 3 } as const;
 
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** 128 MiB, which is OWASP's first choice (ln=17, r=8): a file cannot ask for more memory than that. */
+/** A file cannot ask for more memory than 128 MiB, as in OWASP's first choice (ln=17, r=8). */
 const MAX_MEMORY = 128 * 1024 * 1024;
 
-/** Nor for more than twice the work of OWASP's first choice, as N · r · p. */
+/** A file cannot ask for more than twice the work of OWASP's first choice, counted as N · r · p. */
 const MAX_WORK = 2 ** 21;
 
 /** `$scrypt$ln=15,r=8,p=3$SALT$HASH`, numbers without leading zeros, base64 without padding. */
 const PHC = /^\$scrypt\$ln=([1-9]\d?),r=([1-9]\d{0,3}),p=([1-9]\d{0,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-/** What other programs keep in such files, by its first characters (crypt(5), htpasswd(1)). */
+/** Hashes of other programs, by their first characters (crypt(5), htpasswd(1)). */
 const FOREIGN: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/^\$2[abxy]?\$/, "bcrypt"],
   [/^\$apr1\$/, "Apache's MD5"],
@@ -74,8 +74,8 @@ export async function hashPassword(password: string): Promise<string> {
 /**
  * Reads what {@linkcode hashPassword} has written.
  *
- * @throws {UsageError} If it is no such hash, or asks for more than 128 MiB or for work without end. The message
- * does not quote it: it may be a password in clear text.
+ * @throws {UsageError} If the text is not such a hash, or asks for more than 128 MiB or too much work. The message
+ * does not quote the text: it may be a password in clear text.
  */
 export function parseHash(text: string): PasswordHash {
   if (!text.startsWith("$scrypt$")) {
@@ -102,7 +102,7 @@ function isLength(bytes: Uint8Array, least: number): boolean {
   return bytes.length >= least && bytes.length <= 64;
 }
 
-/** Whether the hash is this password's. Takes time and memory, on a thread beside the event loop. */
+/** Whether a password has this hash. scrypt takes time and memory, on a thread beside the event loop. */
 export async function verifyHash(hash: PasswordHash, password: string): Promise<boolean> {
   return timingSafeEqual(await derive(password, hash, hash.hash.length), hash.hash);
 }
@@ -113,7 +113,7 @@ function derive(
   length: number,
 ): Promise<Uint8Array> {
   const N = 2 ** ln;
-  // What OpenSSL counts is 128 · r · (N + p + 2), and its default bound is just below that of N = 2 ** 15, r = 8.
+  // OpenSSL counts 128 · r · (N + p + 2) bytes. Its default bound is just too small for N = 2 ** 15, r = 8.
   const maxmem = 128 * r * (N + p + 2) + 1024;
   return new Promise((resolve, reject) => {
     scrypt(password, salt, length, { N, r, p, maxmem }, (error, key) => error ? reject(error) : resolve(key));
@@ -124,7 +124,7 @@ function encode(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
 }
 
-/** Undefined where there are other ways to write the same bytes, which node:buffer would read without a word. */
+/** Decodes base64; undefined for a second spelling of the same bytes, which node:buffer would accept. */
 function decode(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, "base64");
   return encode(bytes) === text ? bytes : undefined;

@@ -9,18 +9,18 @@
  * together.
  */
 export interface Places {
-  /** Takes a place; false where none is left. The answer may come later, such as from another process. */
+  /** Takes a place; false if none is left. The answer may be a promise, for example from another process. */
   take(source: string): boolean | Promise<boolean>;
   /** Gives a place back. Called once for each place that was taken. */
   give(source: string): void;
 }
 
-/** Counts them here. What it keeps grows with the connections that are open. */
+/** Counts the connections in this process. Its memory grows with the open connections. */
 export class CountedPlaces implements Places {
   readonly #limit: number;
   readonly #taken = new Map<string, number>();
 
-  /** So many for each source. */
+  /** `limit` is for each source. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -38,7 +38,7 @@ export class CountedPlaces implements Places {
     else this.#taken.delete(source);
   }
 
-  /** Takes all of them back from somebody who has gone, and gives them back elsewhere. */
+  /** Gives all taken places back to another count, for a worker that has ended. */
   moveTo(other: Places): void {
     for (const [source, count] of this.#taken) for (let left = count; left > 0; left--) other.give(source);
     this.#taken.clear();

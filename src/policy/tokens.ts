@@ -1,5 +1,5 @@
 /**
- * Bearer tokens: who has one may use the proxy (RFC 6750 section 2.1).
+ * Bearer tokens: a client that has one may use the proxy (RFC 6750 section 2.1).
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../text/usage_error.ts";
 
-/** RFC 6750 section 2.1, and 256 bits of randomness in base64url at least. */
+/** The syntax of RFC 6750 section 2.1, with room for at least 256 random bits in base64url. */
 const TOKEN = /^[A-Za-z0-9._~+/-]{43,512}=*$/;
 
-/** Several at once, so that one can be replaced by another while clients still have both. */
+/** There may be several tokens, so that a new one can work before the old one goes. */
 export class Tokens {
   readonly #digests: readonly Uint8Array[];
 
-  /** @throws {UsageError} If there is none, or one is too short to be safe; it quotes none. */
+  /** @throws {UsageError} If there is no token, or one is too short to be safe. The message quotes no token. */
   constructor(tokens: readonly string[]) {
     if (tokens.length === 0) throw new UsageError('There is no token: make one with "sluice keygen"');
     if (!tokens.every((token) => TOKEN.test(token))) {
@@ -25,7 +25,7 @@ export class Tokens {
     this.#digests = tokens.map(digest);
   }
 
-  /** Whether it is one of them. Digests of one length are compared, all of them, whatever they are. */
+  /** Whether a token is one of them. It always compares all digests, which have one length. */
   verify(token: string): boolean {
     const given = digest(token);
     let found = 0;
@@ -34,7 +34,7 @@ export class Tokens {
   }
 }
 
-/** Reads a file of tokens, one a line; a `#` begins a comment. */
+/** Reads a file of tokens, one to a line. A `#` begins a comment. */
 export function parseTokens(text: string): string[] {
   return text.split(/\r?\n/).map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "");
 }

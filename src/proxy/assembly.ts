@@ -1,5 +1,5 @@
 /**
- * How a proxy is put together: what its connections share, made from its configuration.
+ * Makes the parts of a proxy that its connections share, from its configuration.
  *
  * @module
  */
@@ -28,28 +28,28 @@ import { SecretFiles } from "../text/secret_files.ts";
 import type { Configuration } from "./configuration.ts";
 import { checkedAuthenticate, tellRecord } from "./callbacks.ts";
 
-/** Descriptors that are not for connections: listeners, logs, name servers, a margin. */
+/** Descriptors kept for other things than connections: listeners, logs, name servers, a margin. */
 const RESERVED_DESCRIPTORS = 64;
 
-/** Connections beyond the limit that are still told 503; those beyond these are cut. */
+/** How many connections beyond the limit still get a 503; further ones are cut. */
 export const SURPLUS = 32;
 
-/** What a proxy consists of. */
+/** The parts of a proxy. */
 export interface Assembly {
-  /** What is in force: the one reference that a reload replaces. */
+  /** The configuration in force. A reload replaces this reference, and no other. */
   configuration: Configuration;
   readonly services: Services;
   readonly admission: Admission;
   readonly metrics: Metrics;
 }
 
-/** What the proxy itself tells its connections. */
+/** What connections ask the proxy. */
 export interface ProxyFacts {
   readonly listening: () => readonly Address[];
   readonly pages: () => PageFacts;
 }
 
-/** Puts a proxy together. */
+/** Makes the parts of a proxy. */
 export function assemble(configuration: Configuration, runtime: Runtime, facts: ProxyFacts): Assembly {
   const { options, settings } = configuration;
   const { clock = SYSTEM_CLOCK, log = SILENT_LOG } = options;
@@ -108,7 +108,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   return assembly;
 }
 
-/** A tunnel takes two descriptors; running out of them is worse than refusing (Bun would spin, see its PR #32705). */
+/** A tunnel takes two descriptors. Refusing clients is better than running out (Bun would spin, see its PR #32705). */
 function connectionLimit({ options: { workers = 1 }, settings }: Configuration, runtime: Runtime): number {
   const descriptors = runtime.descriptorLimit() ?? Infinity;
   const users = workers > 1 && runtime.sharing?.().workers === "threads" ? workers : 1;
@@ -116,12 +116,12 @@ function connectionLimit({ options: { workers = 1 }, settings }: Configuration, 
   return Math.max(1, Math.min(settings.limits.connections, fitting));
 }
 
-/** How clients are judged; undefined where everybody is let in. */
+/** The function that checks credentials; undefined if everybody is let in. */
 function authenticator(
   { options: { authenticate }, settings, tokens, users }: Configuration,
   { inForce, clock }: { readonly inForce: () => Configuration; readonly clock: Clock },
 ): Authenticate | undefined {
-  // Nobody guesses 256 bits, and to be kept waiting would tell a stranger that there is something to guess.
+  // No gate: 256 bits cannot be guessed, and a delay would show a stranger that there is something to guess.
   if (tokens) return ({ password }) => inForce().tokens!.verify(password);
   const judge: Authenticate | undefined = users
     ? (request, signal) => verify(() => inForce().users!, request, signal)
@@ -129,7 +129,7 @@ function authenticator(
   return judge && new Gate(judge, { clock, perMinute: settings.limits.attempts }).admit;
 }
 
-/** Asks the users of the moment; a password that was right is judged again where others came meanwhile. */
+/** Asks the current users. If a reload has replaced them meanwhile, a right password is checked again. */
 function verify(
   users: () => Users,
   request: AuthenticationRequest,

@@ -1,5 +1,5 @@
 /**
- * Callbacks of the library's user, whose answers are checked: what is wrong is told in the callback's name.
+ * Checks the answers of callbacks that users of the library give. The error for a wrong answer names the callback.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export function checkedReadText(readText: ReadText): ReadText {
   };
 }
 
-/** Calls `onRecord`. Where it returns a promise, nobody waits for it, and its rejection is logged. */
+/** Calls `onRecord`. If it returns a promise, the proxy does not wait for it, and logs its rejection. */
 export function tellRecord(
   onRecord: (record: AccessRecord) => unknown,
   log: Log,
@@ -70,7 +70,7 @@ export function tellRecord(
   };
 }
 
-/** What the answer is; it is not quoted, since it may hold a secret. */
+/** Names the kind of an answer. The answer is not quoted: it may hold a secret. */
 function nameOf(answer: unknown): string {
   if (answer === null || answer === undefined) return String(answer);
   if (Array.isArray(answer)) return "an array of something else";

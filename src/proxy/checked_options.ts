@@ -1,5 +1,5 @@
 /**
- * What the library is given, checked by name and by type: programs in JavaScript have no compiler that does.
+ * Checks the names and types of options: programs in JavaScript have no compiler for this.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { suggest } from "../text/suggestion.ts";
 import { UsageError } from "../text/usage_error.ts";
 import type { ProxyOptions } from "./options.ts";
 
-/** What has to be known of an option of the library. */
+/** An option of the library, as far as the checks need it. */
 export type LibraryOption = Pick<Option, "takes" | "accepts" | "repeatable" | "default"> & {
   readonly reload: boolean;
 };
 
 type Rows = typeof OPTIONS;
 
-/** The option that a row stands for, `timeouts` for `timeouts.connect`. */
+/** The option that a row belongs to, such as `timeouts` for `timeouts.connect`. */
 type Named = {
   [Name in keyof Rows]: Rows[Name] extends { readonly setting: `${infer Group}.${string}` } ? Group
     : Rows[Name] extends { readonly setting: infer Whole } ? Whole
@@ -31,7 +31,7 @@ const FUNCTION = {
 };
 const OBJECT = { takes: "an object", accepts: isObject, reload: false };
 
-/** Options that only a program can give. */
+/** Options without a flag. */
 const PROGRAM_OPTIONS = {
   workers: { takes: "a number", accepts: (value) => Number.isInteger(value), reload: false },
   others: FUNCTION,
@@ -66,7 +66,7 @@ const HOLDERS = new Set(
   [...LIBRARY_OPTIONS.keys()].flatMap((name) => name.includes(".") ? name.split(".")[0] : []),
 );
 
-/** Each option that is given, by its name; those of `timeouts` and `limits` one by one. What is undefined is not given. */
+/** The given options by name; those of `timeouts` and `limits` one by one. An undefined option counts as not given. */
 export function givenOptions(options: ProxyOptions): Map<string, unknown> {
   const entries = Object.entries(options).flatMap(([name, value]): [string, unknown][] =>
     HOLDERS.has(name) && isObject(value)
@@ -76,10 +76,10 @@ export function givenOptions(options: ProxyOptions): Map<string, unknown> {
   return new Map(entries.filter(([, value]) => value !== undefined));
 }
 
-/** Throws a `UsageError` for the first option that the library does not have, or cannot use as it is. */
+/** Throws a `UsageError` for the first option that is unknown or has a value of the wrong type. */
 export function checkOptions(options: ProxyOptions): void {
   if (!isObject(options)) throw new UsageError(`Invalid options: give an object, and not ${kindOf(options)}`);
-  // The dot is for messages alone: in an object of options no name has one.
+  // Only messages write names with a dot. In an object of options such a name is wrong.
   const dotted = Object.keys(options).find((name) => name.includes("."));
   if (dotted !== undefined) throw new UsageError(`Unknown option "${dotted}"`);
   for (const [name, value] of givenOptions(options)) {
@@ -92,7 +92,7 @@ export function checkOptions(options: ProxyOptions): void {
   }
 }
 
-/** What was given is not quoted, since it may be a secret. */
+/** The message does not quote the value: it may be a secret. */
 function refuse(name: string, takes: string, value: unknown): never {
   throw new UsageError(`Invalid option "${name}": give ${takes}, and not ${kindOf(value)}`);
 }
@@ -105,7 +105,7 @@ function kindOf(value: unknown): string {
   return isObject(value) ? "such an object" : `the ${typeof value} that was given`;
 }
 
-/** The option that may have been meant: by its name, by the name of its flag, or by a word under which people look for it. */
+/** Suggests the option that may be meant, by its name, the name of its flag, or a synonym. */
 function adviceFor(name: string): string {
   const settings = [...LIBRARY_OPTIONS.keys(), ...HOLDERS];
   const [holder] = name.split(".");

@@ -1,5 +1,5 @@
 /**
- * The configuration of a proxy: what its options say, read and checked once, and replaced as a whole by a reload.
+ * The configuration of a proxy: its options, read and checked once. A reload replaces it as a whole.
  *
  * @module
  */
@@ -21,9 +21,9 @@ import { checkOptions, givenOptions, LIBRARY_OPTIONS } from "./checked_options.t
 import { destinationsFor } from "./exposure.ts";
 import type { ProxyOptions } from "./options.ts";
 
-/** What is in force at a time. Nothing in it changes: a reload puts another in its place. */
+/** The configuration in force. It never changes: a reload puts another in its place. */
 export interface Configuration {
-  /** What it was made of. */
+  /** The options that it was made from. */
   readonly options: ProxyOptions;
   readonly endpoints: readonly Endpoint[];
   readonly settings: Settings;
@@ -35,9 +35,9 @@ export interface Configuration {
 }
 
 /**
- * Reads what options say. `name` is taken where they give none.
+ * Reads options. `name` is the default of the option of this name.
  *
- * @throws {UsageError} At the first that cannot be used, or where they would make an open proxy by accident.
+ * @throws {UsageError} At the first invalid option, or if the options would make an open proxy by accident.
  */
 export function configure(options: ProxyOptions, name = randomName()): Configuration {
   checkOptions(options);
@@ -69,9 +69,9 @@ export function configure(options: ProxyOptions, name = randomName()): Configura
 }
 
 /**
- * Reads what options say in place of those in force; what they leave out, or say to be undefined, stays.
+ * Reads options that replace those in force. Options that are left out or undefined stay.
  *
- * @throws {UsageError} As {@linkcode configure}, and at an option that differs from what is in force and takes a restart.
+ * @throws {UsageError} Like {@linkcode configure}, and at a changed option that needs a restart.
  */
 export function reconfigure({ options, settings }: Configuration, changes: ProxyOptions): Configuration {
   checkOptions(changes);
@@ -79,7 +79,7 @@ export function reconfigure({ options, settings }: Configuration, changes: Proxy
   for (const [name, value] of givenOptions(changes)) {
     const { reload, default: otherwise } = LIBRARY_OPTIONS.get(name)!;
     const before = inForce.get(name) ?? otherwise;
-    // Who is asked nothing so far has to be asked by another handshake.
+    // So far clients do not log in. To ask them takes another handshake, which open connections do not have.
     const isNewLogin = (name === "users" || name === "tokens") && before === undefined;
     if ((reload && !isNewLogin) || isSame(value, before)) continue;
     throw new UsageError(`The option "${name}" cannot be changed by a reload: it takes a restart`);
@@ -97,7 +97,7 @@ function withoutUndefined<Values extends object>(values: Values | undefined): Pa
   return Object.fromEntries(given) as Partial<Values>;
 }
 
-/** Whether two values of options are alike. One value and a list of it alone are. */
+/** Whether two values of an option are equal. A value equals a list of this value alone. */
 function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (one instanceof Map && other instanceof Map) return isSame([...one], [...other]);
@@ -114,7 +114,7 @@ function readRules({ rules = [] }: ProxyOptions): readonly ReadRule[] {
   return read;
 }
 
-/** What one of several workers may use of what all of them together may. */
+/** The share that one of several workers has of limits for all of them. */
 function shareOf(limits: Limits, workers: number): Limits {
   return {
     ...limits,
@@ -123,7 +123,7 @@ function shareOf(limits: Limits, workers: number): Limits {
   };
 }
 
-/** A name of its own for each proxy, so that loops are found. */
+/** A different name for each proxy, so that it finds loops. */
 function randomName(): string {
   return `proxy-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,9 +1,9 @@
 /**
- * Exposure: whether others than the user of this machine can come to a listener.
+ * Exposure: whether others than the user of this machine can connect to a listener.
  *
- * There are three doors: the address that is bound, whoever is trusted to pass others on (`proxy-protocol=`), and the
- * mode of a Unix socket. What is there against strangers goes by them: the refusal to be an open proxy by accident, and
- * the default of the destination guard.
+ * There are three ways in: the address that is bound, a trusted load balancer that passes clients on
+ * (`proxy-protocol=`), and the mode of a Unix socket. Two protections depend on exposure: the proxy refuses to be open by
+ * accident, and the destination guard is on by default.
  *
  * @module
  */
@@ -13,20 +13,20 @@ import { formatAddress, isLoopback } from "../addresses/host.ts";
 import type { ProxyOptions } from "./options.ts";
 import { UsageError } from "../text/usage_error.ts";
 
-/** How others come to a listener. */
+/** How others can connect to a listener. */
 export type Exposure = "address" | "balancer" | "mode";
 
-/** Who else than its owner may connect to a Unix socket: on Linux that takes the permission to write (unix(7)). */
+/** The mode bits that let others connect to a Unix socket: on Linux they need permission to write (unix(7)). */
 const OTHERS_MAY_WRITE = 0o022;
 
-/** How others come to a listener; undefined where they do not. */
+/** How others can connect to a listener; undefined if they cannot. */
 export function exposureOf({ address, trusts, mode = 0 }: Endpoint): Exposure | undefined {
   if ("path" in address) return (mode & OTHERS_MAY_WRITE) === 0 ? undefined : "mode";
   if (!isLoopback(address.host)) return "address";
   return trusts && "balancer";
 }
 
-/** How others come to a listener, in words for the operator. */
+/** How others can connect to a listener, in words for the operator. */
 export function describeExposure(endpoint: Endpoint): string | undefined {
   const { address, trusts, mode = 0 } = endpoint;
   switch (exposureOf(endpoint)) {
@@ -42,10 +42,10 @@ export function describeExposure(endpoint: Endpoint): string | undefined {
 }
 
 /**
- * Whether clients may reach private addresses, where the options leave that open: not where a listener is exposed.
+ * Whether clients may reach private addresses. If the options do not say, they may unless a listener is exposed.
  *
- * @throws {UsageError} Where a listener is exposed and anybody who gets there could use the proxy: no users are
- * asked for, and the operator has not said that this is meant. The message says what the exposure is, and what to do.
+ * @throws {UsageError} If a listener is exposed and everybody could use the proxy: nobody has to log in, and the operator
+ * has not allowed this. The message names the exposure, and what to do.
  */
 export function destinationsFor(
   endpoints: readonly Endpoint[],
@@ -63,8 +63,8 @@ export function destinationsFor(
 }
 
 /**
- * Blocks of clients say nothing of a Unix socket, whose clients have no addresses. A load balancer may have asked its
- * clients who they are: an operator who says where they may go knows of them.
+ * Blocks of clients do not restrict a Unix socket, because its clients have no addresses. A load balancer may
+ * authenticate its clients itself: an operator who sets `privateDestinations` has thought of them.
  */
 function isOpen(
   exposure: Exposure | undefined,

@@ -1,5 +1,5 @@
 /**
- * The proxy as a whole: its listeners, the connections under way, and how it comes to rest.
+ * The proxy as a whole: its listeners, its open connections, and how it closes.
  *
  * @module
  */
@@ -22,12 +22,12 @@ import { type Configuration, configure, reconfigure } from "./configuration.ts";
 import type { CloseOptions, Proxy, ProxyOptions } from "./options.ts";
 
 /**
- * Starts a proxy; settles once every listener accepts. Without options it serves the programs of this machine on
+ * Starts a proxy. Settles when every listener accepts. Without options it serves the programs of this machine on
  * 127.0.0.1:8899.
  *
- * Rejects with a {@linkcode UsageError} for an option that is unknown or cannot be used, and where others could use the proxy
- * by accident (see `allowOpen`); with a {@linkcode SocketError} (see its `code`) where a listener cannot be bound. Nothing is
- * left listening then.
+ * Rejects with a {@linkcode UsageError} if an option is unknown or invalid, or if others could use the proxy by accident
+ * (see `allowOpen`). Rejects with a {@linkcode SocketError} (see its `code`) if a listener cannot be bound. After a
+ * rejection nothing listens.
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ class Server implements Proxy {
     const before = this.#assembly.configuration;
     const after = reconfigure(before, changes);
     const loaded = await Promise.all(this.#listeners.map(({ settings }) => settings.load(after.readText)));
-    // Another reload was faster: this one comes behind it.
+    // Another reload was faster: apply this one to its result.
     if (this.#assembly.configuration !== before) return await this.reload(changes);
     for (const use of loaded) use();
     this.#assembly.configuration = after;
@@ -173,7 +173,7 @@ class Server implements Proxy {
     this.#assembly.services.log.error("A connection failed", error);
 
   #serve(stream: ByteStream, settings: ListenerSettings): Promise<void> {
-    // A load balancer is not a client, but says later whose connection it passes on.
+    // A load balancer is not a client. Its PROXY protocol header names the client later.
     const entry = this.#assembly.admission.enter(settings.trusts ? undefined : stream.remote);
     const isClient = settings.role === "proxy";
     if (isClient) this.#assembly.metrics.connected();
@@ -225,7 +225,7 @@ class Server implements Proxy {
   }
 }
 
-/** What programs of this machine reach a listener by. */
+/** The URL of a listener for programs of this machine. */
 function urlOf({ listener: { address }, endpoint: { scheme, tls } }: OpenListener): string {
   if ("path" in address) return formatAddress(address);
   const { host, port } = address;
