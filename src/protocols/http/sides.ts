@@ -39,7 +39,7 @@ export interface BodySink {
 }
 
 /** How to send an answer. */
-export interface FinalHeadOptions {
+export interface AnswerHeadOptions {
   /** The framing of its body, as the origin has told it. */
   readonly framing: Framing;
   /** Whether the client may send another request on the connection. */
@@ -60,7 +60,7 @@ export interface ClientSide extends BodySource, BodySink {
   /** Puts an informational answer. */
   inform(head: ResponseHead): void;
   /** Puts the head of the final answer. Its body follows. */
-  answer(head: ResponseHead, options: FinalHeadOptions): void;
+  answer(head: ResponseHead, options: AnswerHeadOptions): void;
   /** Forgets what was put and not sent. */
   withdraw(): void;
   /** Ends the answers: none follows this one. The client may still send. */

@@ -12,11 +12,11 @@ import type { Channel } from "../../streams/channel.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Framing, HttpRequest, ResponseHead } from "../http/message.ts";
 import type {
+  AnswerHeadOptions,
   BodyEvent,
   BodySink,
   BodySource,
   ClientSide,
-  FinalHeadOptions,
   OriginSide,
 } from "../http/sides.ts";
 import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./body.ts";
@@ -116,7 +116,7 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
     );
   }
 
-  answer(head: ResponseHead, { framing, persistent, sessionBased }: FinalHeadOptions): void {
+  answer(head: ResponseHead, { framing, persistent, sessionBased }: AnswerHeadOptions): void {
     const { channel, settings: { name }, date } = this.options;
     const down = this.#framed(framing);
     channel.writer.put(forwardedResponse(head, { framing: down, persistent, name, date, sessionBased }));
