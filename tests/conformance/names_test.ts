@@ -144,7 +144,14 @@ testRows("500 names that hang keep no other client waiting", async (row) => {
     name.startsWith("hang") ? undefined : ANSWERS["four.test"](type)
   );
   await using origin = await httpOrigin();
-  await using proxy = await ProxyProcess.start(row, ["--dns", server.authority, "--connect-timeout", "60s"]);
+  await using proxy = await ProxyProcess.start(row, [
+    "--dns",
+    server.authority,
+    "--connect-timeout",
+    "60s",
+    "--dns-timeout",
+    "60s",
+  ]);
   using hanging = new DisposableStack();
   let ended = 0;
   const starts = Array.from({ length: 500 }, async (_, i) => {

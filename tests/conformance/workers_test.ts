@@ -12,6 +12,7 @@ import process from "node:process";
 import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { selfSigned } from "../../src/tls/certificate.ts";
+import { PATIENCE } from "../support/condition.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { childrenOf, ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
@@ -36,7 +37,7 @@ function runs(pid: number): boolean {
 }
 
 async function eventually(condition: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline;) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
