@@ -14,7 +14,7 @@ import { CLIENT_PROTOCOLS } from "../protocols/table.ts";
 import type { Address, Certificate, TlsServerOptions } from "../runtime/contract.ts";
 import { UsageError } from "../text/usage_error.ts";
 
-/** What a listener speaks: one protocol, or whichever of them the client's first byte says (`line` aside). */
+/** What a listener speaks: one protocol, or `auto`. Then the client's first byte decides, but never for `line`. */
 export type ListenerScheme = "auto" | Protocol;
 
 /** The TLS of a listener. All texts but the version are names of files in PEM. */
@@ -27,15 +27,15 @@ export interface ListenerTls extends Pick<TlsServerOptions, "clientCa" | "minVer
 export interface Endpoint {
   readonly scheme: ListenerScheme;
   readonly address: Address;
-  /** Undefined where it does not speak TLS. */
+  /** Undefined if the listener does not speak TLS. */
   readonly tls?: ListenerTls;
-  /** The blocks of IP addresses that are trusted to send, and then have to send, a PROXY protocol header. */
+  /** The blocks of IP addresses of load balancers. Clients in them must send a PROXY protocol header, and it is trusted. */
   readonly trusts?: readonly string[];
-  /** The permissions of the Unix socket's file; its owner's alone (0600) where undefined. */
+  /** The permissions of the Unix socket's file; undefined for 0600, its owner alone. */
   readonly mode?: number;
 }
 
-/** Where the proxy listens unless told otherwise. */
+/** Where the proxy listens by default. */
 export const DEFAULT_ENDPOINT = "127.0.0.1:8899";
 
 /** All of them, for people to choose from. */

@@ -20,9 +20,9 @@ export type Role =
 
 /** A listener's own settings, shared by all its connections. */
 export class ListenerSettings {
-  /** The protocols that are detected; all that can be told apart when undefined. */
+  /** The protocols that are detected; undefined for all that the first byte tells apart. */
   readonly accepts: readonly Protocol[] | undefined;
-  /** Whose connections begin with a PROXY protocol header; nobody's when undefined. */
+  /** The blocks of clients whose connections begin with a PROXY protocol header; undefined if there are none. */
   readonly trusts: readonly IpBlock[] | undefined;
   readonly role: Role;
   readonly #tls: ListenerTls | undefined;
@@ -59,5 +59,5 @@ export class ListenerSettings {
   }
 }
 
-/** For streams that come from elsewhere than a listener. */
+/** The settings for streams that no listener accepted. */
 export const PLAIN_LISTENER: ListenerSettings = new ListenerSettings({ scheme: "auto" });

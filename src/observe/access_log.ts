@@ -13,7 +13,7 @@ export const LOG_FORMATS = ["text", "json"] as const;
 /** One of {@linkcode LOG_FORMATS}. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** What a line has of a record. */
+/** How a record becomes a line. */
 export interface RecordOptions {
   /** As text unless told otherwise. */
   readonly format?: LogFormat;
@@ -21,7 +21,7 @@ export interface RecordOptions {
   readonly query?: boolean;
 }
 
-/** What JSON has as it is. */
+/** Text that JSON does not escape. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
 const FIELDS: readonly RecordField[] = Object.values(RECORD_FIELDS);
@@ -98,7 +98,7 @@ function jsonOf(value: string | number): string {
   );
 }
 
-/** What is longer than others may make it is cut. */
+/** The value of a field, cut to its limit. */
 function valueOf({ value, limit }: RecordField, record: AccessRecord): string | number | undefined {
   const whole = value(record);
   return limit === undefined || typeof whole !== "string" ? whole : shorten(whole, limit);
@@ -106,6 +106,6 @@ function valueOf({ value, limit }: RecordField, record: AccessRecord): string | 
 
 function word(value: string | number | undefined): string {
   if (value === undefined || value === "") return "-";
-  // So that nobody can pass for absent.
+  // Escaped, because a "-" alone means that there is no value.
   return typeof value === "number" ? String(value) : value === "-" ? "\\x2D" : escapeWord(value);
 }

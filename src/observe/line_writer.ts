@@ -1,5 +1,5 @@
 /**
- * Lines on their way to a file, pipe or terminal that may be slower than they come.
+ * Writes lines to a file, pipe or terminal that may be slower than their author.
  *
  * @module
  */
@@ -30,8 +30,8 @@ const REPORT_INTERVAL = 1_000;
 const CLOSED_REPORT_INTERVAL = 60_000;
 
 /**
- * Writes lines without ever making their author wait: a bounded queue takes them, and what arrives while a write
- * is under way goes out in the next one. Whole lines share a write as far as they fit.
+ * Writes lines, and never makes their author wait. A bounded queue takes them. Lines that come during a write go out with
+ * the next one, as many whole lines as fit.
  */
 export class LineWriter {
   readonly #output: Output;
@@ -81,7 +81,7 @@ export class LineWriter {
     this.#lines ??= [];
   }
 
-  /** Tells of the lines that are still waiting as of dropped ones: nobody waits for them any more. */
+  /** Reports the lines that still wait as dropped: the program will not wait for them. */
   abandon(): void {
     this.#dropped += (this.#lines?.length ?? 0) + this.#under;
     this.#lines = undefined;

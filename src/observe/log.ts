@@ -18,7 +18,7 @@ export type Level = typeof LEVELS[number];
 export interface Log {
   /** Something failed that should not have. */
   error(message: string, cause?: unknown): void;
-  /** Something is not as it should be, but goes on. */
+  /** Something is wrong, but the proxy goes on. */
   warn(message: string, cause?: unknown): void;
   /** What the proxy as a whole does: starts, stops. */
   info(message: string, cause?: unknown): void;
@@ -35,7 +35,7 @@ export interface LineLogOptions {
   readonly clock?: Pick<Clock, "date">;
 }
 
-/** What a line may have behind its time and level, in bytes: a pipe takes the whole line at once. */
+/** The most bytes behind time and level, so that a pipe takes the whole line at once. */
 const MAX_MESSAGE = MAX_WRITE - 64;
 
 /** Bounds a chain of causes, which could be a circle. */

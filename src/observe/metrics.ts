@@ -18,23 +18,23 @@ export interface Totals {
   readonly started: number;
   /** Seconds since then. */
   readonly uptime: number;
-  /** Client connections under way. */
+  /** Client connections that are open. */
   readonly open: number;
   /** Client connections accepted. */
   readonly connections: number;
-  /** Requests and tunnels that have ended, by what the client spoke. */
+  /** Requests and tunnels that have ended, by the client's protocol. */
   readonly requests: Readonly<Partial<Record<Protocol, number>>>;
   /** The same, by how they ended. */
   readonly endings: Readonly<Partial<Record<Ending, number>>>;
-  /** The same, by what went wrong. */
+  /** The same, by fault. */
   readonly faults: Readonly<Partial<Record<FaultCode, number>>>;
-  /** From clients to targets. */
+  /** Bytes from clients to targets. */
   readonly sent: number;
-  /** From targets to clients. */
+  /** Bytes from targets to clients. */
   readonly received: number;
 }
 
-/** Counts. Nothing that a stranger chooses (a name, a target) is a key, so that nobody can make it grow. */
+/** Counts. Strangers cannot make it grow: no key is a text that they choose, such as a name or a target. */
 export class Metrics {
   readonly #clock: Clock;
   readonly #started: number;
@@ -74,7 +74,7 @@ export class Metrics {
     this.#received += received;
   }
 
-  /** How things stand. */
+  /** The counts now. */
   totals(): Totals {
     return {
       started: this.#started,

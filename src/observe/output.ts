@@ -12,7 +12,7 @@ import { close, constants, fstatSync, open, write } from "node:fs";
 import { Socket } from "node:net";
 import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 
-/** Where bytes go, one write at a time. */
+/** Takes bytes, one write at a time. */
 export interface Output {
   /** Settles when all bytes are taken, however long that takes. Rejects when no byte will ever be taken again. */
   write(bytes: Uint8Array): Promise<void>;
@@ -40,13 +40,13 @@ export interface OutputOptions {
  */
 export const MAX_WRITE = 4096;
 
-/** How much later a full pipe is looked at again; in that time a reader that keeps up could empty it. */
+/** Milliseconds until the next try after a full pipe. A reader that keeps up can empty the pipe in this time. */
 const FULL_DELAY = 20;
 
-/** How much later anything else is tried again. */
+/** Milliseconds until the next try after another error. */
 const TROUBLE_DELAY = 1_000;
 
-/** The reader is gone, or the descriptor is closed: nothing will ever be taken again. */
+/** Errors after which no write can succeed: the reader is gone, or the descriptor is closed. */
 const FATAL = ["EPIPE", "EBADF"];
 
 /** The output of an open descriptor: 1 is standard output, 2 standard error. */
@@ -129,7 +129,7 @@ function openWith(flags: number, path: string): Promise<number> {
 class DescriptorOutput implements Output {
   readonly #descriptor: number;
   readonly #options: OutputOptions;
-  /** Only held, lest its finalization closes the descriptor. */
+  /** Kept, because the descriptor is closed if this socket is garbage-collected. */
   readonly socket: Socket | undefined;
 
   constructor(descriptor: number, { socket, ...options }: OutputOptions & { readonly socket?: Socket } = {}) {

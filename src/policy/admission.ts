@@ -1,5 +1,5 @@
 /**
- * How many clients are served at once, in all and from one address, and from where.
+ * Decides which clients are served: how many at once, how many from one address, and from which addresses.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { blockContains, type IpBlock, needIpBlock } from "../addresses/ip_block.
 import type { Places } from "./places.ts";
 import { sourceOfHost } from "./sources.ts";
 
-/** What an admission goes by. */
+/** The limits of an admission, and what it reports to. */
 export interface AdmissionOptions {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
   /** The most connections at once. */
   readonly limit: number;
-  /** How many connections each client may have; as many as it likes where undefined. */
+  /** Counts the connections of each client; undefined for no limit. */
   readonly places: Places | undefined;
-  /** Blocks of addresses whose clients are served; all where there are none. */
+  /** Blocks of addresses whose clients are served; all clients if the list is empty. */
   readonly clients: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export class Admission {
   #associations = 0;
   #nextWarning = -Infinity;
 
-  /** @throws {UsageError} If a block of addresses is none. */
+  /** @throws {UsageError} If a block of addresses is invalid. */
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.#clients = options.clients.map(needIpBlock);
@@ -47,7 +47,7 @@ export class Admission {
     return Math.max(0, this.#connections + this.#associations + 1 - this.#options.limit);
   }
 
-  /** Counts a connection in. Whose it is may be known only later: see {@linkcode Entry.claim}. */
+  /** Counts a connection in. Its client may be known only later: see {@linkcode Entry.claim}. */
   enter(client: Address | undefined): Entry {
     const refusal = this.surplus > 0 ? this.#overload() : undefined;
     this.#connections++;
@@ -62,8 +62,8 @@ export class Admission {
   }
 
   /**
-   * Makes room for an association, whose up to four descriptors count as two connections, until it is released. Throws a
-   * `Fault` where there is none.
+   * Counts an association in, and returns the function that counts it out. Its up to four descriptors count as two
+   * connections. Throws a `Fault` if there is no room.
    */
   claimAssociation(): () => void {
     if (this.#connections + this.#associations >= this.#options.limit) throw this.#overload();
@@ -75,7 +75,7 @@ export class Admission {
     };
   }
 
-  /** Why a client from an address is not served at all; undefined where it is. Unix sockets have their own permissions. */
+  /** Why a client from an address is not served; undefined if it is. Unix sockets have their own permissions. */
   refuse(client: Address): Fault | undefined {
     if (this.#clients.length === 0 || "path" in client) return undefined;
     const octets = parseIp(client.host);
@@ -83,7 +83,7 @@ export class Admission {
     return new Fault("http_request_denied", `Clients from ${client.host} are not served (--allow-client)`);
   }
 
-  /** What a client is told that is one too many; the operator is told now and then. */
+  /** The fault for a client beyond the limit. It also warns the operator, at most once a minute. */
   #overload(): Fault {
     const { clock, log, limit } = this.#options;
     const now = clock.now();
@@ -100,14 +100,14 @@ export class Admission {
 
 /** One connection that is counted in. */
 export class Entry {
-  /** Why none of its requests is served; a promise where somebody else counts the clients and has not answered yet. */
+  /** Why its requests are refused. A promise while another process that counts the clients has not answered yet. */
   refusal: Fault | undefined | Promise<Fault | undefined>;
   readonly #admission: Pick<Admission, "leave">;
   readonly #places: Places | undefined;
   #source: string | undefined;
   #over = false;
 
-  /** `refusal` is why it is one too many already. */
+  /** `refusal` is set if the connection is beyond the limit already. */
   constructor(
     admission: Pick<Admission, "leave">,
     { refusal, places }: { readonly refusal: Fault | undefined; readonly places: Places | undefined },
@@ -117,7 +117,7 @@ export class Entry {
     this.#places = places;
   }
 
-  /** Takes one of the places of a client, until the connection is released. Clients on Unix sockets have no places. */
+  /** Takes a place of the client until the connection is released. Clients on Unix sockets have no places. */
   claim(client: Address): void {
     if (!this.#places || this.refusal || !("host" in client)) return;
     const source = sourceOfHost(client.host);
@@ -139,7 +139,7 @@ export class Entry {
     return undefined;
   }
 
-  /** Counts it out, and gives its place back. Called once. */
+  /** Counts the connection out, and gives its place back. Called once. */
   release(): void {
     this.#over = true;
     this.#admission.leave();

@@ -1,5 +1,5 @@
 /**
- * Guessing passwords, slowed down: how many wrong ones a source may try, and when the next.
+ * Slows down guessing of passwords: it limits how many wrong ones a source may try in a minute.
  *
  * @module
  */
@@ -10,37 +10,37 @@ import type { Authenticate } from "./authentication.ts";
 import { type Block, originOf } from "./sources.ts";
 import { Line, Turns } from "./turns.ts";
 
-/** How much may be tried, by which clock. */
+/** How many wrong passwords are free, and the clock. */
 export interface AttemptsOptions {
-  /** By which waiting is measured. */
+  /** Measures the waiting. */
   readonly clock: Clock;
-  /** Wrong passwords that are free at once; used up, they come back evenly over a minute. */
+  /** Wrong passwords that are free at once. Used ones come back evenly over a minute. */
   readonly perMinute: number;
 }
 
 const MINUTE = 60_000;
 
-/** Attempts of one source that may wait. Those beyond are refused unjudged, the one first whose turn would come last. */
+/** How many attempts of one source may wait. Beyond this, the one whose turn would come last is refused unjudged. */
 const MAX_WAITING = 50;
 
-/** Sources that are told apart. Attempts of all others share one budget as long as these are being watched. */
+/** How many sources have budgets of their own. While there are so many, all other sources share one budget. */
 const MAX_SOURCES = 10_000;
 
-/** Users of a source that are let in past its line. */
+/** How many pairs of a source and a user have a budget of their own. */
 const MAX_PROVEN = 10_000;
 
-/** What is remembered of names that a callback accepts is to stay small. SOCKS5 has no longer ones. */
+/** The longest remembered name, so that memory stays small. SOCKS5 has no longer names. */
 const MAX_NAME = 255;
 
-/** Idle sources are looked for no more often than this, in milliseconds. */
+/** Milliseconds at least between two searches for idle sources. */
 const SWEEP_INTERVAL = 1_000;
 
-/** Who is meant by the source "" that stands for all those beyond {@linkcode MAX_SOURCES}. */
+/** The name of the one source that stands for all those beyond {@linkcode MAX_SOURCES}. */
 const OTHERS = "";
 
 /**
  * A token bucket as one number (ITU-T I.371's generic cell rate algorithm): the time at which it will be full again.
- * Each token taken puts that off by the time in which one comes back.
+ * Each taken token moves this time back by the interval in which one token returns.
  */
 class Bucket {
   readonly #interval: number;

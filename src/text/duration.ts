@@ -9,7 +9,7 @@ import { UsageError } from "./usage_error.ts";
 /** Milliseconds per unit. */
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Timers take no more, and fire at once when given it. */
+/** The longest time for a timer. With a longer one it fires at once. */
 const MAX_DURATION = 2 ** 31 - 1;
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;

@@ -1,5 +1,5 @@
 /**
- * What upstreams need that is not said in their endpoint: certificates, keys and tokens.
+ * The files that the endpoints of upstreams name: certificates, keys and tokens.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Runtime } from "../runtime/contract.ts";
 import type { ReadText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** In place of a file's name: what follows is the name of an environment variable. */
+/** In place of a file's name: the name of an environment variable follows. */
 const VARIABLE = "env:";
 
 /** Reads each file once, until it is told to forget them. */
@@ -43,7 +43,7 @@ export class SecretFiles {
     return value;
   }
 
-  /** They have changed, or may have. */
+  /** Forgets all texts, because the files may have changed. */
   forget(): void {
     this.#texts.clear();
   }

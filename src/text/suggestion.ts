@@ -1,10 +1,10 @@
 /**
- * What somebody may have meant.
+ * Suggests a known word for a misspelt one.
  *
  * @module
  */
 
-/** The candidate that a misspelt word is closest to, or is a part of; undefined when there is none. */
+/** The candidate that is closest to a misspelt word, or contains it; undefined if there is none. */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   let closest: string | undefined;
   // A third of the letters may be wrong, and one more: swapping two counts twice.

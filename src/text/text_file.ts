@@ -7,7 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "./usage_error.ts";
 
-/** More than any of these files has a reason to be, in bytes. */
+/** The most bytes that such a file may have; none needs more. */
 const MAX_SIZE = 64 * 1024 * 1024;
 
 /**
@@ -35,8 +35,8 @@ export type ReadText = (path: string, what: string) => Promise<string>;
 export type Texts = readonly (readonly [path: string, text: string])[];
 
 /**
- * The files that make up one configuration. Each is read once. What another process has read and checked already is
- * handed over, and is not looked for on the disk: there it may be broken by now.
+ * The files of one configuration. Each is read once. Texts that another process has read and checked are handed over, and
+ * not read from the disk again: the file may be broken by now.
  */
 export class TextFiles {
   readonly #texts: Map<string, string>;
