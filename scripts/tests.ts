@@ -12,8 +12,8 @@ import { stripVTControlCharacters } from "node:util";
 import { failures } from "./failures.ts";
 import { ROOT } from "./toolchain.ts";
 
-/** Files at a time: as many as cores. Each starts the program on all runtimes at once, and more would only wait for cores. */
-const JOBS = Deno.env.get("DENO_JOBS") ?? String(navigator.hardwareConcurrency);
+/** Files at a time: one more than there are cores, since a file that waits for a time limit needs none. */
+const JOBS = Deno.env.get("DENO_JOBS") ?? String(navigator.hardwareConcurrency + 1);
 
 const run = new Deno.Command(Deno.execPath(), {
   args: ["test", "-A", "--no-check", "--parallel", ...Deno.args],
