@@ -14,7 +14,7 @@ import { Line, Turns } from "./turns.ts";
 export interface AttemptsOptions {
   /** Measures the waiting. */
   readonly clock: Clock;
-  /** Wrong passwords that are free at once. Used ones come back evenly over a minute. */
+  /** How many wrong passwords may be tried without waiting. They come back one by one, evenly over a minute. */
   readonly perMinute: number;
 }
 
@@ -29,18 +29,18 @@ const MAX_SOURCES = 10_000;
 /** How many pairs of a source and a user have a budget of their own. */
 const MAX_PROVEN = 10_000;
 
-/** The longest remembered name, so that memory stays small. SOCKS5 has no longer names. */
+/** The longest name that is remembered, so that memory stays small. SOCKS5 has no longer names. */
 const MAX_NAME = 255;
 
-/** Milliseconds at least between two searches for idle sources. */
+/** Two searches for idle sources are at least this many milliseconds apart. */
 const SWEEP_INTERVAL = 1_000;
 
-/** The name of the one source that stands for all those beyond {@linkcode MAX_SOURCES}. */
+/** The name of the source that stands for all sources beyond {@linkcode MAX_SOURCES}. */
 const OTHERS = "";
 
 /**
  * A token bucket as one number (ITU-T I.371's generic cell rate algorithm): the time at which it will be full again.
- * Each taken token moves this time back by the interval in which one token returns.
+ * Each taken token makes this time later, by the interval in which one token returns.
  */
 class Bucket {
   readonly #interval: number;
@@ -50,9 +50,9 @@ class Bucket {
     this.#interval = MINUTE / perMinute;
   }
 
-  /** Milliseconds until a token may be taken; 0 for now. */
+  /** Milliseconds until a token may be taken; 0 if it may be taken now. */
   wait(now: number): number {
-    // Whole milliseconds: a timer for less would do nothing but come again.
+    // Rounded up to whole milliseconds: a timer that fires a fraction too early would only be set again.
     return Math.max(0, Math.ceil(this.#fullAt + this.#interval - MINUTE - now - 1e-3));
   }
 
@@ -71,7 +71,7 @@ class Bucket {
   }
 }
 
-/** A source that has tried something, those of its attempts that wait, and how many are being judged. */
+/** A source: its budget, its attempts that wait, and how many are being judged. */
 class Source {
   readonly bucket: Bucket;
   readonly line: Line;
@@ -86,22 +86,22 @@ class Source {
 
 /** Who makes an attempt. */
 export interface Attempter {
-  /** Whose budget it takes from. */
+  /** The source that pays for the attempt. */
   readonly source: string;
-  /** The larger blocks around it, whose budgets it takes from, too. */
+  /** The larger blocks around the source. They pay, too. */
   readonly blocks?: readonly Block[];
   /** The name that is tried. */
   readonly user: string;
 }
 
 /**
- * Attempts per source: an IPv4 address, the first 64 bits of an IPv6 address, or all Unix sockets together.
+ * Counts attempts per source: an IPv4 address, the first 64 bits of an IPv6 address, or all Unix sockets together.
  *
- * An attempt is paid for before it is judged, or else guessing at once what may be guessed in turn would help. Whoever
- * has used a source's budget up waits in its line, where names that were not wrong lately come first: so one name with a
- * stale password keeps no other from its turn. A larger block has no line, since that would have a neighbour wait.
+ * An attempt is paid for before it is judged. Otherwise a client could make all its guesses at once. When the budget of
+ * a source is used up, its further attempts wait in a line. Names that were not wrong lately come first there, so that
+ * a name with a stale password does not hold up the others. A larger block has no line: neighbours would wait in it.
  *
- * What it keeps is bounded, and nobody gets a new budget by having others forgotten: only who has used none of it is.
+ * Memory is bounded. Only sources whose budget is full are forgotten, so that no source gains a budget this way.
  */
 export class Attempts {
   readonly #clock: Clock;
@@ -123,9 +123,9 @@ export class Attempts {
   }
 
   /**
-   * Has an attempt of a source judged when its turn has come, and settles with what the judge says. An attempt that
-   * was right costs nothing. Rejects with the signal's reason where that aborts before, and with the fault
-   * `authentication_unavailable` where too many wait already or a larger block's budget is used up.
+   * Has an attempt judged when its turn has come, and settles with the judge's answer. A right attempt costs nothing.
+   * Rejects with the signal's reason if the signal aborts before that. Rejects with the fault
+   * `authentication_unavailable` if too many attempts wait already, or if a larger block has used up its budget.
    */
   async attempt(
     { source: name, blocks = [], user }: Attempter,
@@ -148,21 +148,21 @@ export class Attempts {
       if (right) {
         for (const { bucket } of paid) bucket.giveBack();
         this.#proceed(source);
-        // Whoever makes no mistakes leaves no trace.
+        // A source that makes no mistakes is not remembered.
         for (const watched of [name, ...blocks.map(({ name }) => name)]) this.#forget(watched);
       } else this.#wrong.note(key);
     }
     return right;
   }
 
-  /** Takes from every block, or gives back to the source and throws. */
+  /** Takes a token from every block. If a block has no token left, gives back all that was taken, and throws. */
   #takeFrom(blocks: readonly Block[], source: Source): Source[] {
     if (blocks.length === 0) return [];
     const now = this.#clock.now();
     const taken: Source[] = [];
     for (const { name, times } of blocks) {
       const block = this.#find(name, times);
-      // Those who share the one budget of all others have paid it already.
+      // This block has no budget of its own, and its source has paid already.
       if (block === this.#sources.get(OTHERS)) continue;
       if (!block.bucket.take(now)) {
         for (const { bucket } of [source, ...taken]) bucket.giveBack();
@@ -202,14 +202,14 @@ export class Attempts {
     const { line } = source;
     const turn = line.wait([key], { signal, onAbandoned: () => this.#proceed(source) });
     this.#proceed(source);
-    // Where most of the budget is not spent but in the judge's hands, this is no guessing, just many at once.
+    // If half of the budget or more is still being judged, this is not guessing: many attempts came at once.
     if (line.size > MAX_WAITING && source.judging < this.#perMinute / 2) {
       line.dismiss(unavailable(`Too many attempts from ${name} wait already`));
     }
     return turn;
   }
 
-  /** Lets those go whose turn has come, and sets the one timer of a source that still has waiting ones. */
+  /** Lets those attempts go whose turn has come. If others still wait, sets the timer of the source. */
   #proceed(source: Source): void {
     const now = this.#clock.now();
     source.cancel();
@@ -233,13 +233,13 @@ function unavailable(reason: string): Fault {
 }
 
 /**
- * What stands before a callback that judges credentials: a source that has been wrong too often waits for its turn
- * before the callback is asked.
+ * Stands before a callback that judges credentials. A source that was wrong too often waits for its turn before the
+ * callback is asked.
  *
- * A user who has been let in from a source has a budget of their own there, so that a neighbour behind the same
- * address who guesses does not lock them out. It goes by the name and not by the password: if right
- * credentials passed where wrong ones wait, all guesses could be tried at once. A wrong password that had a
- * user's budget waits its turn afterwards, so that the time does not tell which names have one.
+ * A user who was let in from a source has a budget of their own there. So somebody behind the same address who guesses
+ * does not lock this user out. The budget depends on the name, not on the password: if right credentials passed while
+ * wrong ones wait, a client could try all its guesses at once. A wrong password that used a user's own budget waits its
+ * turn afterwards, so that the time does not tell which names have such a budget.
  */
 export class Gate {
   readonly #authenticate: Authenticate;
@@ -249,7 +249,7 @@ export class Gate {
   /** Source and user → the user's own budget there. */
   readonly #proven = new Map<string, Bucket>();
 
-  /** Asks the callback. */
+  /** `authenticate` judges the credentials. */
   constructor(authenticate: Authenticate, options: AttemptsOptions) {
     this.#authenticate = authenticate;
     this.#clock = options.clock;
@@ -258,8 +258,8 @@ export class Gate {
   }
 
   /**
-   * See `Authenticate`. Rejects with what the callback throws, with the signal's reason, and as
-   * {@linkcode Attempts.attempt} does.
+   * See `Authenticate`. Rejects with what the callback throws, with the signal's reason, and like
+   * {@linkcode Attempts.attempt}.
    */
   readonly admit: Authenticate = async (request, signal) => {
     const who = { ...originOf(request.client), user: request.user };

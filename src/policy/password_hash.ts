@@ -56,7 +56,8 @@ const FOREIGN: readonly (readonly [pattern: RegExp, name: string])[] = [
 const ADVICE = 'make the entry with "sluice passwd NAME"';
 
 /**
- * Hashes a password for a users file by scrypt, with a new salt. What it gives stands behind `NAME:` in a line of the file.
+ * Hashes a password for a users file by scrypt, with a new salt. What it gives stands behind `NAME:` in a line of the
+ * file.
  *
  * @example
  * ```ts
@@ -124,7 +125,7 @@ function encode(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
 }
 
-/** Decodes base64; undefined for a second spelling of the same bytes, which node:buffer would accept. */
+/** Decodes base64. Undefined if `encode` writes these bytes otherwise: node:buffer accepts other spellings, too. */
 function decode(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, "base64");
   return encode(bytes) === text ? bytes : undefined;

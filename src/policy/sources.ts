@@ -1,5 +1,5 @@
 /**
- * Who is one client to budgets and limits: an address, or the block that one customer has.
+ * What budgets and limits count as one client: an address, or the block of addresses that one customer has.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { formatIpv4, formatIpv6, parseIpv6, unmapped } from "../addresses/host.t
 export interface Block {
   /** Such as `2001:db8::/48`. */
   readonly name: string;
-  /** How many times the budget of a source it has. */
+  /** Its budget, as a multiple of a source's budget. */
   readonly times: number;
 }
 
 /**
- * Whoever has a larger block of IPv6 addresses has many /64s. Providers give customers a /56 or a /48 (RFC 6177), so what
- * one customer may try is bounded there, too. No /56 can use up what its /48 may, since neighbours may share that one.
+ * Providers give one customer a /56 or a /48 (RFC 6177), with many /64s in it. So these blocks have budgets, too. A /56
+ * cannot use up the whole budget of its /48, because neighbours may share the /48.
  */
 const BLOCKS: readonly { readonly bytes: number; readonly times: number }[] = [
   { bytes: 7, times: 2 },
@@ -24,20 +24,20 @@ const BLOCKS: readonly { readonly bytes: number; readonly times: number }[] = [
 ];
 
 /**
- * Whose attempts those of a client are counted with: its IPv4 address, the /64 of its IPv6 address, which is what one
- * customer has at least (RFC 6177 section 2), or `unix:`. Takes `HOST:PORT` and `unix:`.
+ * The source that a client belongs to: its IPv4 address, the /64 of its IPv6 address, or `unix:`. A customer has at
+ * least a /64 (RFC 6177 section 2). Takes `HOST:PORT` and `unix:`.
  */
 export function sourceOf(client: string): string {
   return sourceOfHost(hostOf(client));
 }
 
-/** The same of an address without its port. */
+/** The same for an address without its port. */
 export function sourceOfHost(host: string): string {
   const address = addressOf(host);
   return typeof address === "string" ? address : blockOf(address, 8);
 }
 
-/** The source of a client, and the larger blocks that it lies in; an IPv4 address counts for itself alone. */
+/** The source of a client, and the larger blocks around it. An IPv4 address has no such blocks. */
 export function originOf(client: string): { readonly source: string; readonly blocks: readonly Block[] } {
   const address = addressOf(hostOf(client));
   if (typeof address === "string") return { source: address, blocks: [] };
@@ -49,9 +49,9 @@ function hostOf(client: string): string {
   return client.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
 
-/** The octets of an IPv6 address; for anything else its one spelling. */
+/** The octets of an IPv6 address, or the text of anything else. An IPv4-mapped address becomes dotted text. */
 function addressOf(host: string): string | Uint8Array {
-  // What has no colon is an IPv4 address, of which there is one spelling.
+  // A text without a colon is an IPv4 address, and has only one spelling.
   const ip = host.includes(":") ? parseIpv6(host) : undefined;
   if (!ip) return host;
   const bytes = unmapped(ip);

@@ -1,45 +1,45 @@
 /**
- * Whose turn it is, where many wait for little: nobody who asks often keeps others from theirs.
+ * A fair order for those who wait: a client that asks often does not hold up the others.
  *
  * @module
  */
 
-/** Of how many keys it is remembered when they had a turn, and of how many that they are preferred. */
+/** How many keys are remembered with their last turn, and how many as preferred. */
 const MAX_KEYS = 10_000;
 
-/** When each key (a source, a name) had its last turn. The ones longest ago are forgotten when there are too many. */
+/** When each key (a source, a name) had its last turn. If there are too many keys, the oldest turn is forgotten. */
 export class Turns {
   readonly #last = new Map<string, number>();
-  /** Kept apart, so that many strangers push out no key that is preferred. */
+  /** Kept apart, so that many strangers cannot push out a preferred key. */
   readonly #preferred = new Set<string>();
   #count = 0;
 
-  /** A key has a turn now. It is preferred no longer. */
+  /** Notes that a key has a turn now. The key is no longer preferred. */
   note(key: string): void {
     this.forget(key);
     this.#last.set(key, ++this.#count);
     if (this.#last.size > MAX_KEYS) this.#last.delete(this.#last.keys().next().value!);
   }
 
-  /** The turns of a key do not count. */
+  /** Forgets the turns of a key, and that it is preferred. */
   forget(key: string): void {
     this.#last.delete(key);
     this.#preferred.delete(key);
   }
 
-  /** The turns of a key do not count, and until its next one it comes before all keys that are not preferred. */
+  /** Forgets the turns of a key. Until its next turn, the key comes before all keys that are not preferred. */
   prefer(key: string): void {
     this.forget(key);
     this.#preferred.add(key);
     if (this.#preferred.size > MAX_KEYS) this.#preferred.delete(this.#preferred.keys().next().value!);
   }
 
-  /** Whether it comes before others. */
+  /** Whether a key is preferred. */
   prefers(key: string): boolean {
     return this.#preferred.has(key);
   }
 
-  /** A number that is higher the later the last turn was; 0 where none is remembered. */
+  /** The number of a key's last turn: later turns have higher numbers. 0 if no turn is remembered. */
   last(key: string): number {
     return this.#last.get(key) ?? 0;
   }
@@ -50,31 +50,31 @@ interface Waiter {
   readonly refuse: (reason: unknown) => void;
 }
 
-/** Those who wait under the same keys, the latest at the end. */
+/** Those who wait with the same keys, the latest last. */
 interface Group {
   readonly keys: readonly string[];
   readonly waiters: Waiter[];
 }
 
-/** How somebody waits. */
+/** What ends a wait early. */
 export interface WaitOptions {
   readonly signal?: AbortSignal;
-  /** Called at once when the signal has ended the wait. */
+  /** Called at once when the signal ends the wait. */
   readonly onAbandoned?: () => void;
 }
 
 /**
- * A line that is fair by keys. First come those with a key that is preferred, then those who have no key that had a turn
- * lately, then those whose latest turn is longest ago. Among equals the latest comes first: under a flood a line in order has everybody wait until it is too
- * late, and this one has a newcomer wait for one turn.
+ * A line that is fair by keys. First come those with a preferred key, then those whose keys had no turn lately, then
+ * those whose latest turn is longest ago. Among equals the newest comes first. If the oldest came first, everybody
+ * would wait until it is too late under a flood. Here a newcomer waits for one turn.
  */
 export class Line {
   readonly #turns: Turns;
-  /** By their keys, the group that somebody joined last at the end. */
+  /** Keys → group. The group that somebody joined last is at the end. */
   readonly #groups = new Map<string, Group>();
   #size = 0;
 
-  /** Goes by these turns, which the owner notes. */
+  /** The order depends on `turns`. The caller notes them. */
   constructor(turns: Turns) {
     this.#turns = turns;
   }
@@ -84,7 +84,7 @@ export class Line {
     return this.#size;
   }
 
-  /** Settles when it is one's turn. Rejects with the signal's reason, and with that of {@link Line.dismiss}. */
+  /** Settles when the turn has come. Rejects with the signal's reason, or with the reason of {@link Line.dismiss}. */
   wait(keys: readonly string[], { signal, onAbandoned }: WaitOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const id = keys.join("\n");
@@ -112,7 +112,7 @@ export class Line {
     });
   }
 
-  /** Lets the one go whose turn it is, of those whose keys may have one, and tells its keys. */
+  /** Lets the first one go whose keys pass `may`, and returns these keys. Undefined: nobody could go. */
   next(may: (keys: readonly string[]) => boolean = () => true): readonly string[] | undefined {
     let first: Group | undefined;
     for (const group of this.#groups.values()) {
@@ -144,7 +144,7 @@ export class Line {
     this.#size--;
   }
 
-  /** Below 0 where the first comes before the second. */
+  /** Below 0 if `a` comes before `b`. */
   #compare(a: Group, b: Group): number {
     const [ofA, ofB] = [this.#rank(a), this.#rank(b)];
     const index = ofA.findIndex((last, at) => last !== ofB[at]);

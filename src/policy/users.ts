@@ -12,7 +12,7 @@ import { type PasswordHash, verifyHash } from "./password_hash.ts";
 import { originOf } from "./sources.ts";
 import { Line, Turns } from "./turns.ts";
 
-/** A user whose password is known by its hash alone. */
+/** A user and the hash of the user's password, as a line of a users file has them. */
 export interface UserEntry {
   /** The user's name. */
   readonly user: string;
@@ -27,33 +27,36 @@ export interface UserAttempt {
   readonly client?: string;
 }
 
-/** How users are verified; tests bring their own. */
+/** Options of {@link Users}, for tests. */
 export interface UsersOptions {
-  /** Whether a hash is that of a password; `verifyHash` by default. */
+  /** Says whether a password has this hash; `verifyHash` by default. */
   readonly verifyHash?: (hash: PasswordHash, password: string) => Promise<boolean>;
 }
 
-/** The digests of a name and a password in clear text. */
+/** A user whose password was given in clear text: the digests of both. */
 interface ClearUser {
   readonly name: Uint8Array;
   readonly password: Uint8Array;
 }
 
-/** Each run of scrypt takes 32 MiB or more, and a thread of those (four, on Node) that look up names too. */
+/**
+ * How many runs of scrypt there are at once. A run takes memory (32 MiB for a hash of `sluice passwd`), and one of the
+ * threads (four on Node) that also look up names.
+ */
 const MAX_RUNS = 2;
 
-/** Of those who wait for a run, so many; beyond it the one is refused whose turn would come last. */
+/** How many attempts may wait for a run. Beyond this, the one whose turn would come last is refused. */
 const MAX_WAITING = 100;
 
-/** How many credentials that were right are remembered. */
+/** How many right credentials are remembered. */
 const MAX_REMEMBERED = 1_000;
 
 /**
- * Compares credentials without telling, by the time it takes, how much of them is right. Clear passwords: digests of
- * one length are compared, all of them. Hashed passwords: where there is one, whatever is wrong costs one run of
- * scrypt, whether the name is known or not.
+ * Compares credentials. The time does not tell how much of them is right: passwords in clear text are all compared, as
+ * digests of the same length. If there are hashed passwords, all wrong credentials cost one run of scrypt, whether the
+ * name is known or not.
  *
- * Users do not change: where a file has, there are to be new ones in their place.
+ * The users never change. When a file has changed, a new object replaces this one.
  *
  * @example
  * ```ts
@@ -62,21 +65,21 @@ const MAX_REMEMBERED = 1_000;
  * ```
  */
 export class Users {
-  /** Keyed anew in each process, so that nobody can choose credentials by their digests. */
+  /** Random, so that nobody can choose credentials by their digests. */
   readonly #key = randomBytes(32);
   readonly #clear: ClearUser[] = [];
-  /** By the digest of the name: how long a look-up takes tells nothing of the name. */
+  /** Digest of the name → hash. The time of a look-up by digest tells nothing about the name. */
   readonly #hashed = new Map<string, PasswordHash>();
   readonly #hashes: readonly PasswordHash[];
   readonly #verifyHash: NonNullable<UsersOptions["verifyHash"]>;
-  /** Digests of what was right, the latest last: HTTP clients say it with each request, and scrypt is slow. */
+  /** Digests of right credentials, last used last. HTTP clients send them with each request, and scrypt is slow. */
   readonly #remembered = new Set<string>();
   readonly #runs = new Runs();
 
   /**
-   * Takes `NAME:PASSWORD`, in clear text, and entries of a users file.
+   * Takes `NAME:PASSWORD` in clear text, and entries of a users file.
    *
-   * @throws {UsageError} If an entry cannot be used, or a name is given twice; it quotes no password.
+   * @throws {UsageError} If an entry cannot be used, or a name is given twice. The message quotes no password.
    */
   constructor(entries: readonly (string | UserEntry)[], options: UsersOptions = {}) {
     this.#verifyHash = options.verifyHash ?? verifyHash;
@@ -93,10 +96,10 @@ export class Users {
   }
 
   /**
-   * Whether there is such a user with such a password. Told at once where it is known; a promise where scrypt has to
-   * run, which waits while too many do so already, until the signal aborts: then it rejects with the signal's reason.
-   * Rejects with the fault `authentication_unavailable` where too many wait. `client` is where the attempt comes from,
-   * `HOST:PORT` or `unix:`; the clients of one IPv4 address or IPv6 /48 take turns.
+   * Whether a user has this name and this password. Returns a promise only if scrypt has to run. While too many runs
+   * are under way, the attempt waits for its turn. Rejects with the signal's reason if the signal aborts during this
+   * wait, and with the fault `authentication_unavailable` if too many attempts wait. `client` is where the attempt
+   * comes from, `HOST:PORT` or `unix:`. The clients of one IPv4 address or of one IPv6 /48 take turns.
    */
   verify({ user, password, client = "" }: UserAttempt, signal?: AbortSignal): boolean | Promise<boolean> {
     const name = this.#digest(user);
@@ -111,13 +114,13 @@ export class Users {
     return this.#recall(both) || this.#verifyHashed({ name, password, both, client }, signal);
   }
 
-  /** Whether a user who was let in by other users would be let in by these with the same hash or password. */
+  /** Whether both objects have this user, with the same hash. Passwords in clear text are not compared. */
   keeps(user: string, others: Users): boolean {
     const [mine, theirs] = [this.#secretOf(user), others.#secretOf(user)];
     return mine !== undefined && mine === theirs;
   }
 
-  /** What decides about the user's password: the hash as text, or that it is one in clear text, which no file holds. */
+  /** The user's hash as text, or `clear` for any password in clear text: no file holds it. Undefined: no such user. */
   #secretOf(user: string): string | undefined {
     const name = this.#digest(user);
     const hash = this.#hashed.get(name.toString("base64"));
@@ -132,12 +135,12 @@ export class Users {
     const { source, blocks } = originOf(client);
     const keys: Keys = [blocks.at(-1)?.name ?? source, name.toString("base64")];
     const known = this.#hashed.get(keys[1]);
-    // An unknown name has the cost of one of the hashes, and the same one each time, as a known name would.
+    // An unknown name gets one of the hashes, always the same, so that it takes as long as a known name.
     const hash = known ?? this.#hashes[name.readUInt32LE() % this.#hashes.length];
     await this.#runs.begin(keys, signal);
     let right = false;
     try {
-      // A client that opens many connections at once has been waiting for its own answer.
+      // The same credentials, from another connection, may have been found right during the wait.
       right = this.#recall(both) || (await this.#verifyHash(hash, password) && known !== undefined);
     } finally {
       this.#runs.end(keys, right);
@@ -164,18 +167,18 @@ export class Users {
   }
 }
 
-/** Who waits for a run of scrypt: where from, and the digest of the name. */
+/** The keys of an attempt that needs scrypt: where it comes from, and the digest of the name. */
 type Keys = readonly [source: string, name: string];
 
 /**
- * Two at once, and of one source never more than one; the others wait in a line that is fair by source and by name. A
- * source whose last password was right stands before all others: who guesses at a name from many sources keeps none of
- * its users out.
+ * Allows two runs of scrypt at once, but only one for each source. Other attempts wait in a line that is fair by source
+ * and by name. A source whose last password was right comes before all others. So somebody who guesses at a name from
+ * many sources does not keep the user of this name out.
  */
 class Runs {
   readonly #turns = new Turns();
   readonly #line = new Line(this.#turns);
-  /** The sources of those under way. */
+  /** The sources of the runs that are under way. */
   readonly #sources = new Set<string>();
 
   async begin(keys: Keys, signal?: AbortSignal): Promise<void> {
@@ -190,7 +193,7 @@ class Runs {
     await turn;
   }
 
-  /** `right` is whether the password was. */
+  /** Ends a run, and begins the next. `right` says whether the password was right. */
   end([source, name]: Keys, right: boolean): void {
     if (right) {
       this.#turns.prefer(source);
@@ -204,16 +207,16 @@ class Runs {
   #claim([source, name]: readonly string[]): void {
     this.#sources.add(source);
     this.#turns.note(name);
-    // Others of a source that was right last may wait behind this run, and keep their place until it was wrong.
+    // A source that was right last stays preferred until it is wrong, because more of its attempts may wait.
     if (!this.#turns.prefers(source)) this.#turns.note(source);
   }
 }
 
 /**
- * Reads `NAME:PASSWORD`, in clear text; a password may have colons.
+ * Reads `NAME:PASSWORD` in clear text. The password may contain colons.
  *
- * @throws {UsageError} If RFC 7617 section 2 and RFC 1929 section 2 cannot both carry it, or if the password is a hash:
- * that would be as good as the password to whoever gets to read it.
+ * @throws {UsageError} If RFC 7617 section 2 or RFC 1929 section 2 cannot carry it, or if the password is a hash: a
+ * client could then log in with the hash itself.
  */
 export function parseUser(entry: string): { user: string; password: string } {
   const colon = entry.indexOf(":");
@@ -232,7 +235,7 @@ export function parseUser(entry: string): { user: string; password: string } {
 /**
  * Reads a name.
  *
- * @throws {UsageError} If RFC 7617 section 2 and RFC 1929 section 2 cannot both carry it.
+ * @throws {UsageError} If RFC 7617 section 2 or RFC 1929 section 2 cannot carry it.
  */
 export function parseName(name: string): string {
   if (name === "" || name.includes(":")) throw new UsageError('Invalid user: give a name without ":"');

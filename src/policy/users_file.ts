@@ -1,5 +1,5 @@
 /**
- * Users files: one `NAME:HASH` to a line, as `sluice passwd NAME` prints it.
+ * Users files: one `NAME:HASH` per line, as `sluice passwd NAME` prints it.
  *
  * @module
  */
@@ -8,15 +8,14 @@ import { UsageError } from "../text/usage_error.ts";
 import { parseHash } from "./password_hash.ts";
 import { parseName, type UserEntry } from "./users.ts";
 
-/** Whoever gives a file of another kind needs no more than this to see it. */
+/** How many wrong lines the error names. If it is the wrong file, these are enough to show it. */
 const MAX_COMPLAINTS = 10;
 
 /**
- * Reads the text of a users file. Lines that are blank or begin with `#` do not count. `name` is the file's, for
- * errors.
+ * Reads the text of a users file. It skips blank lines, and lines that begin with `#`. Errors call the file `name`.
  *
- * @throws {UsageError} If there is a line that cannot be used. The message has a line `name:line: reason` for each of
- * the first ten, and quotes neither hashes nor passwords.
+ * @throws {UsageError} If a line cannot be used. The message has a line `name:line: reason` for each of the first ten
+ * such lines. It quotes neither hashes nor passwords.
  *
  * @example
  * ```ts

@@ -31,7 +31,7 @@ const FUNCTION = {
 };
 const OBJECT = { takes: "an object", accepts: isObject, reload: false };
 
-/** Options without a flag. */
+/** Options that have no row of their own in the table. */
 const PROGRAM_OPTIONS = {
   workers: { takes: "a number", accepts: (value) => Number.isInteger(value), reload: false },
   others: FUNCTION,

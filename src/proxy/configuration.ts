@@ -79,7 +79,7 @@ export function reconfigure({ options, settings }: Configuration, changes: Proxy
   for (const [name, value] of givenOptions(changes)) {
     const { reload, default: otherwise } = LIBRARY_OPTIONS.get(name)!;
     const before = inForce.get(name) ?? otherwise;
-    // So far clients do not log in. To ask them takes another handshake, which open connections do not have.
+    // Whether clients have to log in is decided when the proxy is created (`authenticator` in assembly.ts).
     const isNewLogin = (name === "users" || name === "tokens") && before === undefined;
     if ((reload && !isNewLogin) || isSame(value, before)) continue;
     throw new UsageError(`The option "${name}" cannot be changed by a reload: it takes a restart`);
