@@ -1,9 +1,9 @@
 /**
- * The proxy's own pages: what it answers to requests that name no other host.
+ * The proxy's own pages, which answer requests for the proxy itself.
  *
- * They are for the operator and for browsers of this machine: on the proxy's own port they are shown to clients on
- * loopback alone, and on an admin listener to whoever reaches it. Nobody gets to them through the proxy, since it
- * never dials its own listeners.
+ * They are for the operator and for browsers of this machine. On the proxy's own port only clients on loopback see
+ * them, and on an admin listener every client. No client reaches them through the proxy, because it never dials its own
+ * listeners.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { metricsPage } from "./metrics_page.ts";
 import { proxyAutoConfig } from "./proxy_auto_config.ts";
 import { statusPage } from "./status_page.ts";
 
-/** The page at a path. `host` is what the client called us, its Host field. */
+/** The page at a path. `host` is the Host field of the request. */
 export function pageAt(path: string, host: string, facts: PageFacts): Page {
   switch (path.split("?")[0]) {
     case "/":
@@ -38,14 +38,14 @@ export function pageAt(path: string, host: string, facts: PageFacts): Page {
   }
 }
 
-/** The port of `http` where none is given (RFC 9110 section 4.2.1). */
+/** The default port of `http` (RFC 9110 section 4.2.1). */
 const HTTP_PORT = 80;
 
 function text(status: number, body: string): Page {
   return { status, type: "text/plain", body };
 }
 
-/** The host of a Host field, where it is one that cannot be made to lead elsewhere. */
+/** The host of a Host field if it is an IP address, `localhost` or empty: nobody can make these lead elsewhere. */
 function hostName(field: string): string | undefined {
   const { host = "?", bracketed, port = "" } = splitHostPort(field.toLowerCase()) ?? {};
   if (!bracketed && host.includes(":") || !/^\d*$/.test(port)) return undefined;
@@ -53,10 +53,13 @@ function hostName(field: string): string | undefined {
 }
 
 /**
- * Whether a client may see the pages. On the proxy's own port: one of this machine, that calls us by an address or as
- * `localhost`, and by our own port. Any other name may be that of a foreign site, made to lead here (DNS rebinding); any
- * other port is that of a server for which somebody takes us. On an admin listener: whoever reaches it, but by no such
- * name where only browsers of this machine can reach it.
+ * Whether a client may see the pages.
+ *
+ * On the proxy's own port the client has to be on this machine, and its Host field has to be an IP address or
+ * `localhost`, with our port. Any other name may be that of a foreign site that leads here (DNS rebinding). Any other
+ * port means that somebody takes us for another server.
+ *
+ * On an admin listener every client may see them. If that listener is on loopback, other names are refused there, too.
  */
 export function maySeePages(
   { local, remote }: Pick<Channel, "local" | "remote">,

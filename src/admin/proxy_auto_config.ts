@@ -1,5 +1,5 @@
 /**
- * Proxy auto-configuration: what browsers ask for, to know what goes through the proxy.
+ * Proxy auto-configuration: the file that tells browsers which requests go through the proxy.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { TcpAddress } from "../runtime/contract.ts";
 import type { PageFacts } from "./facts.ts";
 
 /**
- * The de facto standard of Netscape 2.0: everything through the proxy, but this machine itself. There is no way around
- * it when it is down: a browser that then went directly would tell more than its user wants.
+ * The file, in the format that Netscape 2.0 introduced. All requests go through the proxy, except those to this
+ * machine. Browsers do not connect directly when the proxy is down: that would reveal more than the user wants.
  */
 export function proxyAutoConfig(host: string, { listeners }: PageFacts): string {
   const proxies = listeners.flatMap(({ address, tls, scheme }) => {
@@ -27,7 +27,7 @@ export function proxyAutoConfig(host: string, { listeners }: PageFacts): string 
 `;
 }
 
-/** A wildcard is no address to go to: whoever got here by a name gets to the proxy by it, too. */
+/** A browser cannot connect to a wildcard. It connects to the host at which it found this file. */
 function reachableBy(host: string, { host: bound, port }: TcpAddress): TcpAddress {
   const wildcard = bound === "0.0.0.0" || bound === "::";
   return { host: wildcard ? host || "127.0.0.1" : bound, port };

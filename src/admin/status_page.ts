@@ -9,7 +9,7 @@ import { metricsOf, type MetricUnit, type MetricValue } from "../observe/metrics
 import { escapeHtml } from "../protocols/http1/answer.ts";
 import type { PageFacts } from "./facts.ts";
 
-/** The status page, in HTML; it loads itself anew every five seconds. */
+/** The status page in HTML. It reloads itself every five seconds. */
 export function statusPage({ version, name, totals, draining, listeners }: PageFacts): string {
   return `<!doctype html>
 <html lang="en">
@@ -67,7 +67,7 @@ function sum(value: MetricValue): number {
   return typeof value === "number" ? value : Object.values(value).reduce((sum, n) => sum + n, 0);
 }
 
-/** A table of counts, the most first; an empty line where there are none. */
+/** A table of counts, the highest first. An empty line if there are no counts. */
 function section(title: string | undefined, value: MetricValue): string[] {
   if (title === undefined || typeof value === "number") return [];
   const rows = Object.entries(value).sort(([, a], [, b]) => b - a);

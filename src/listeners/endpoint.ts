@@ -14,10 +14,10 @@ import { CLIENT_PROTOCOLS } from "../protocols/table.ts";
 import type { Address, Certificate, TlsServerOptions } from "../runtime/contract.ts";
 import { UsageError } from "../text/usage_error.ts";
 
-/** What a listener speaks: one protocol, or `auto`. Then the client's first byte decides, but never for `line`. */
+/** What a listener speaks: one protocol, or `auto`. Then the client's first byte decides among all but `line`. */
 export type ListenerScheme = "auto" | Protocol;
 
-/** The TLS of a listener. All texts but the version are names of files in PEM. */
+/** The TLS of a listener. Certificates, keys and `clientCa` are names of files in PEM. */
 export interface ListenerTls extends Pick<TlsServerOptions, "clientCa" | "minVersion"> {
   /** At least one. */
   readonly certificates: readonly Certificate[];
@@ -29,30 +29,30 @@ export interface Endpoint {
   readonly address: Address;
   /** Undefined if the listener does not speak TLS. */
   readonly tls?: ListenerTls;
-  /** The blocks of IP addresses of load balancers. Clients in them must send a PROXY protocol header, and it is trusted. */
+  /** Load balancers, as blocks of IP addresses. They must send a PROXY protocol header, and it is trusted. */
   readonly trusts?: readonly string[];
-  /** The permissions of the Unix socket's file; undefined for 0600, its owner alone. */
+  /** The permissions of the Unix socket's file. Undefined: 0600, only its owner may connect. */
   readonly mode?: number;
 }
 
 /** Where the proxy listens by default. */
 export const DEFAULT_ENDPOINT = "127.0.0.1:8899";
 
-/** All of them, for people to choose from. */
+/** All schemes of listeners, as messages list them. */
 export const LISTENER_SCHEMES: readonly string[] = ["auto", ...CLIENT_PROTOCOLS.map(({ name }) => name)];
 
 const PARAMETERS = ["cert", "key", "client-ca", "min-tls", "proxy-protocol", "mode"] as const;
 
 const LOOPBACK = "127.0.0.1";
 
-/** What `sun_path` holds on Linux beside its final NUL (unix(7)). */
+/** The most bytes that `sun_path` holds on Linux besides its final NUL (unix(7)). */
 const MAX_PATH_BYTES = 107;
 
 /**
- * Reads the endpoint of a listener, `[SCHEME[+tls]://]HOST:PORT` or `[SCHEME[+tls]://]unix:PATH`, with
- * parameters behind it.
+ * Reads the endpoint of a listener, `[SCHEME[+tls]://]HOST:PORT` or `[SCHEME[+tls]://]unix:PATH`. Parameters may
+ * follow.
  *
- * - SCHEME is `auto` (the default: whatever can be told apart), `http`, `socks4`, `socks5` or `line`.
+ * - SCHEME is `auto` (the default: the first byte tells the protocol), `http`, `socks4`, `socks5` or `line`.
  * - HOST is an IPv4 address, an IPv6 address in brackets, or `localhost`. Without one (`:8899`, or `8899`) it
  *   is 127.0.0.1: only `0.0.0.0` and `[::]` listen on every address.
  * - PORT is 0 to 65535; with 0 the system chooses.
@@ -60,7 +60,7 @@ const MAX_PATH_BYTES = 107;
  *   `min-tls=1.2` or `1.3` with `+tls`; `proxy-protocol=CIDR,…`; `mode=0600` of a Unix socket. In their
  *   values `%` and `&` are percent-encoded; files are not opened here.
  *
- * @throws {UsageError} If the text is nothing of this kind.
+ * @throws {UsageError} If the text is not such an endpoint.
  *
  * @example
  * ```ts
@@ -152,10 +152,10 @@ function isScheme(scheme: string): scheme is ListenerScheme {
 function parseAddress(text: string, whole: string): Address {
   if (text.startsWith("unix:")) return parsePath(text.slice("unix:".length), whole);
   if (text.includes("@")) throw invalid(whole, "users are not part of a listener");
-  // A port may stand alone, and a host keeps its brackets for messages.
+  // The port may stand alone. The host keeps its brackets, for messages.
   const colon = text.lastIndexOf(":");
   const port = parsePort(text.slice(colon + 1));
-  // Looked for first, since the last colon of a bare IPv6 address may well have a number behind it.
+  // Checked first, because the last group of an IPv6 address without brackets may look like a port.
   if (parseIpv6(text)) throw invalid(whole, `an IPv6 address goes into brackets, as in "[::1]:8899"`);
   if (port === undefined) {
     throw invalid(whole, `give an address and a port from 0 to 65535, such as "${DEFAULT_ENDPOINT}"`);
@@ -190,7 +190,7 @@ function invalid(text: string, why: string): UsageError {
   return new UsageError(`Invalid listener "${redact(text)}": ${why}`);
 }
 
-/** Leaves out what may be a password. The path of a Unix socket has none, and may well have an at sign. */
+/** Leaves out what may be a password. The path of a Unix socket may have an at sign, but no password. */
 function redact(text: string): string {
   return text.includes("unix:") ? text : text.replace(/^(.*?:\/\/)?.*@/s, "$1...@");
 }

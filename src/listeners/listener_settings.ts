@@ -20,7 +20,7 @@ export type Role =
 
 /** A listener's own settings, shared by all its connections. */
 export class ListenerSettings {
-  /** The protocols that are detected; undefined for all that the first byte tells apart. */
+  /** The protocols that it accepts. Undefined: all that the first byte tells apart. */
   readonly accepts: readonly Protocol[] | undefined;
   /** The blocks of clients whose connections begin with a PROXY protocol header; undefined if there are none. */
   readonly trusts: readonly IpBlock[] | undefined;
@@ -28,7 +28,7 @@ export class ListenerSettings {
   readonly #tls: ListenerTls | undefined;
   #secrets: Omit<TlsServerOptions, "signal"> | undefined;
 
-  /** Files are read by {@link ListenerSettings.load}. */
+  /** Reads no files. {@link ListenerSettings.load} does. */
   constructor({ scheme, tls, trusts }: Pick<Endpoint, "scheme" | "tls" | "trusts">, role: Role = "proxy") {
     this.accepts = role === "admin" ? ["http"] : scheme === "auto" ? undefined : [scheme];
     this.trusts = trusts?.map(needIpBlock);
@@ -36,16 +36,16 @@ export class ListenerSettings {
     this.#tls = tls;
   }
 
-  /** Certificates and keys, where it speaks TLS. */
+  /** Certificates and keys. Undefined without TLS, and before they are loaded. */
   get tls(): Omit<TlsServerOptions, "signal"> | undefined {
     return this.#secrets;
   }
 
   /**
-   * Reads certificates and keys, at first and whenever they were renewed, and settles with what puts them to use;
-   * connections that stand keep theirs.
+   * Reads certificates and keys, at the start and at each reload. Settles with a function that puts them to use. Open
+   * connections keep theirs.
    *
-   * @throws {UsageError} If a file cannot be read or used; what was read before stays.
+   * @throws {UsageError} If a file cannot be read or used. The certificates in use stay.
    */
   async load(readText: ReadText): Promise<() => void> {
     if (!this.#tls) return () => {};

@@ -9,22 +9,22 @@ import { dirname, join } from "node:path";
 import type { ByteStream, Listener, Runtime, UnixAddress } from "../runtime/contract.ts";
 import { UsageError } from "../text/usage_error.ts";
 
-/** Its owner alone may connect. */
+/** Only its owner may connect. */
 const DEFAULT_MODE = 0o600;
 
-/** How many names are tried for a folder: one may be there that a process has left which was killed in between. */
+/** How many names are tried for the folder. A process that was killed may have left its folder there. */
 const MAX_TRIES = 16;
 
 /**
- * Listens on a Unix socket. A file that a dead process has left behind is replaced; one that somebody listens on, or
- * that is no socket, is left alone, and listening fails.
+ * Listens on a Unix socket. Replaces the socket file of a dead process. If somebody listens there, or if the file is
+ * not a socket, the file stays and listening fails.
  *
- * The socket has its mode from the first moment on. The system would give it all that the umask leaves, and whoever
- * connected before that was changed would be served afterwards. So it is bound in a folder that is the owner's alone,
- * and is linked to its path when it is ready. (The umask itself cannot be set in threads, nor by Deno without a
- * permission.)
+ * The socket has its mode from the first moment on. A new socket has all permissions that the umask leaves, and a
+ * client that connects before chmod(2) would be served. So the socket is bound in a folder that only its owner can
+ * enter, and is linked to its path when it has its mode. (Threads cannot set the umask, and Deno needs a permission to
+ * do so.)
  *
- * @throws {UsageError} If the path is taken by something that is no socket.
+ * @throws {UsageError} If a file that is not a socket is at the path, or if the socket cannot be linked to its path.
  */
 export async function listenUnix(
   runtime: Pick<Runtime, "dial" | "listen">,
@@ -41,7 +41,7 @@ export async function listenUnix(
       const hidden = join(folder, "s");
       listener = await runtime.listen({ address: { path: hidden } });
       await chmod(hidden, mode);
-      // Fails where a file has come to the path meanwhile, as bind(2) does and rename(2) does not.
+      // Fails if a file is at the path by now, like bind(2). rename(2) would replace that file.
       await link(hidden, path);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -49,14 +49,14 @@ export async function listenUnix(
     return new LinkedListener(listener, address, (await lstat(path)).ino);
   } catch (error) {
     await listener?.close();
-    // The system says better what is wrong with the path itself: this fails, and if not, nothing is served.
+    // Binds to the path itself, because the system's error then says better what is wrong. Nothing is served there.
     await (await runtime.listen({ address })).close();
     const { message } = error as Error;
     throw new UsageError(`Cannot listen on "unix:${path}": ${message}`, { cause: error });
   }
 }
 
-/** Makes a folder for its owner alone. Its name is short, since paths of sockets are. */
+/** Makes a folder that only its owner can enter. Its name is short, because the path of a socket has to be short. */
 async function makeFolder(parent: string): Promise<string> {
   for (let tries = 1;; tries++) {
     const name = Math.floor(Math.random() * 36 ** 2).toString(36).padStart(2, "0");
@@ -70,7 +70,7 @@ async function makeFolder(parent: string): Promise<string> {
   }
 }
 
-/** A listener whose file has another name than the one that it was bound to, which the runtime would remove. */
+/** Removes the file at the linked path when it closes: the runtime knows only the path that it has bound. */
 class LinkedListener implements Listener {
   readonly address: UnixAddress;
   readonly #listener: Listener;
@@ -104,7 +104,7 @@ async function removeStale(runtime: Pick<Runtime, "dial">, { path }: UnixAddress
     const stream = await runtime.dial({ path });
     await stream.readable.cancel();
   } catch (error) {
-    // Refused: nobody listens. Any other failure is for listen() to tell.
+    // Refused: nobody listens. listen() reports any other failure.
     if ((error as { code?: unknown }).code === "connection_refused") await unlink(path);
   }
 }

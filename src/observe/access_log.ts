@@ -7,7 +7,7 @@
 import { escapeQuoted, escapeWord, shorten } from "./escape.ts";
 import { type AccessRecord, RECORD_FIELDS, type RecordField } from "./record.ts";
 
-/** How records are written. */
+/** The formats of the access log. */
 export const LOG_FORMATS = ["text", "json"] as const;
 
 /** One of {@linkcode LOG_FORMATS}. */
@@ -15,13 +15,13 @@ export type LogFormat = typeof LOG_FORMATS[number];
 
 /** How a record becomes a line. */
 export interface RecordOptions {
-  /** As text unless told otherwise. */
+  /** `text` by default. */
   readonly format?: LogFormat;
   /** Whether targets keep their query, which is often secret; false by default. The "?" stays either way. */
   readonly query?: boolean;
 }
 
-/** Text that JSON does not escape. */
+/** Text that needs no escape in JSON. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
 const FIELDS: readonly RecordField[] = Object.values(RECORD_FIELDS);
@@ -44,8 +44,8 @@ function withoutQuery(target: string): string {
 }
 
 /**
- * A line for people: nine words that are always there (time, id, client, user, protocol, method, target, status
- * and ending; `-` where there is nothing to tell), then `key=value` for what there is.
+ * A line for people. It begins with nine words: time, id, client, user, protocol, method, target, status and ending. A
+ * missing value is `-`. Then comes `key=value` for each other value of the record.
  *
  * @example
  * ```text
@@ -67,20 +67,20 @@ export function formatText(record: AccessRecord): string {
 }
 
 /**
- * A JSON object in ASCII. Its keys, in this order; a key is left out where there is nothing to tell:
+ * A JSON object in ASCII with these keys, in this order. A key without a value is left out:
  *
  * - `time`: when the request arrived (RFC 3339, UTC).
  * - `id`: the connection; its requests share it.
  * - `client`, `user`, `tried_user`, `protocol`, `method`, `target`, `route`, `dialed`, `status`, `fault`, `reason`: as
  *   in {@link AccessRecord}.
  * - `bytes_sent`, `bytes_received`: body or tunnel bytes to and from the target.
- * - `targets`, `datagrams_sent`, `datagrams_received`, `datagrams_dropped`: of an association alone, see
+ * - `targets`, `datagrams_sent`, `datagrams_received`, `datagrams_dropped`: only for an association, see
  *   {@link DatagramCounts}.
  * - `dns_ms`, `dial_ms`, `first_byte_ms`, `duration_ms`: milliseconds, at most three decimals.
  * - `ending`: `completed`, `refused`, `timed_out` or `aborted`.
  */
 export function formatJson(record: AccessRecord): string {
-  // An object with keys from a table would be a dictionary to V8, and take twice as long to write.
+  // An object with keys from a table would be a dictionary to V8, and writing it would take twice as long.
   let json = "";
   for (const field of FIELDS) {
     const value = valueOf(field, record);

@@ -1,8 +1,8 @@
 /**
  * Text from the network, made harmless for logs and the terminals that show them.
  *
- * Only printable ASCII passes, as in the logs of nginx and Apache. Newlines forge records, but so do U+0085 and
- * U+2028 in some viewers; 0x9B starts a terminal's control sequence, and U+202E turns a line around.
+ * Only printable ASCII passes, as in the logs of nginx and Apache. A newline can forge a record. So can U+0085 and
+ * U+2028 in some viewers. 0x9B starts a terminal's control sequence, and U+202E turns a line around.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function escapeQuoted(text: string): string {
 
 /** Escapes spaces too, so that the text is one word. */
 export function escapeWord(text: string): string {
-  // Nearly all words are plain, and replacing costs several times as much as looking.
+  // Nearly all words are plain, and to replace costs several times as much as to test.
   return PLAIN_WORD.test(text) ? text : escapeQuoted(text).replaceAll(" ", "\\x20");
 }
 
@@ -31,8 +31,8 @@ export function escapeWord(text: string): string {
 const LONGEST_ESCAPE = 6;
 
 /**
- * Cuts a text so that it takes at most `limit` bytes once it is escaped, here or by JSON; `...` marks the cut. Escapes are
- * counted at their longest, so a text full of them may be cut a little earlier.
+ * Cuts a text so that it takes at most `limit` bytes once it is escaped, here or by JSON; `...` marks the cut. Escapes
+ * are counted at their longest, so a text full of them may be cut a little earlier.
  */
 export function shorten(text: string, limit: number): string {
   if (text.length * LONGEST_ESCAPE <= limit) return text;
@@ -46,7 +46,7 @@ export function shorten(text: string, limit: number): string {
   return text;
 }
 
-/** Takes off at least the room of the mark, and never half a character. */
+/** Cuts a text before `end`. Leaves room for the mark, and never cuts a character in half. */
 function cutToFit(text: string, end: number): string {
   const cut = Math.max(0, end - "...".length);
   const code = text.charCodeAt(cut - 1);

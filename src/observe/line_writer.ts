@@ -1,5 +1,5 @@
 /**
- * Writes lines to a file, pipe or terminal that may be slower than their author.
+ * Writes lines to a file, pipe or terminal that may be slower than the program.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { MAX_WRITE, type Output } from "./output.ts";
 
 /** How a {@link LineWriter} writes. */
 export interface LineWriterOptions {
-  /** The most characters that may wait; a line beyond them is dropped. */
+  /** The most characters that may wait. A line that does not fit is dropped. */
   readonly capacity?: number;
   /**
-   * Told how many lines were dropped: once it flows again, and then at most once a second. Behind the end of the output,
-   * where every line is dropped, at most once a minute and at the last flush.
+   * Told how many lines were dropped. It is called after a write; while lines still wait, at most once a second. When
+   * the output has ended, every line is dropped; then it is called at most once a minute, and at a flush.
    */
   readonly onDropped?: (count: number) => void;
-  /** Told once why the output takes no more. */
+  /** Told once why the output takes no more lines. */
   readonly onClosed?: (error: unknown) => void;
   readonly clock?: Pick<Clock, "now">;
 }
@@ -26,12 +26,12 @@ const DEFAULT_CAPACITY = 1024 * 1024;
 
 const REPORT_INTERVAL = 1_000;
 
-/** The same once the output has ended. */
+/** The same after the output has ended. */
 const CLOSED_REPORT_INTERVAL = 60_000;
 
 /**
- * Writes lines, and never makes their author wait. A bounded queue takes them. Lines that come during a write go out with
- * the next one, as many whole lines as fit.
+ * Writes lines, and never makes the caller wait: a bounded queue takes them. Lines that come during a write go out in
+ * the next write, as many whole lines as fit.
  */
 export class LineWriter {
   readonly #output: Output;
@@ -70,13 +70,13 @@ export class LineWriter {
     this.#writing ??= this.#run();
   }
 
-  /** Settles when everything taken so far is written, or can never be. It never rejects. */
+  /** Settles when all lines taken so far are written, or can never be written. It never rejects. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
     if (!this.#lines) this.#report(0);
   }
 
-  /** Takes lines again after the output was closed, if it was. */
+  /** Takes lines again after the output has ended. */
   resume(): void {
     this.#lines ??= [];
   }
@@ -89,7 +89,7 @@ export class LineWriter {
   }
 
   async #run(): Promise<void> {
-    // The rest of this turn's lines go into the same write.
+    // Lines that the caller writes right after this one go into the same write.
     await Promise.resolve();
     try {
       while (this.#lines?.length) {

@@ -1,5 +1,5 @@
 /**
- * Diagnostics: what the operator should know beside the access log.
+ * Diagnostics: what the operator should know besides the access log.
  *
  * @module
  */
@@ -35,15 +35,15 @@ export interface LineLogOptions {
   readonly clock?: Pick<Clock, "date">;
 }
 
-/** The most bytes behind time and level, so that a pipe takes the whole line at once. */
+/** The most bytes after time and level, so that a pipe takes the whole line at once. */
 const MAX_MESSAGE = MAX_WRITE - 64;
 
-/** Bounds a chain of causes, which could be a circle. */
+/** How many causes are followed. Their chain could be a circle. */
 const MAX_CAUSES = 8;
 
 /**
- * Writes one line per message: time, level, message, and what the cause says unless the message says it already.
- * Stack traces are written at level `debug` only, each of their lines as a line of the log.
+ * Writes one line per message: time, level, message, and the text of the cause unless the message contains it. Stack
+ * traces are written only at level `debug`. Each of their lines is a line of the log.
  */
 export class LineLog implements Log {
   /** The least grave level that is written. */

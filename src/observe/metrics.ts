@@ -1,8 +1,8 @@
 /**
  * What the proxy has done since it started, in numbers.
  *
- * A new number is a property of {@link Totals}, what counts it in {@link Metrics}, and a row in {@link METRICS} that says
- * how it is shown and summed up. None of the three compiles without the others.
+ * A new number needs a property of {@link Totals}, code in {@link Metrics} that counts it, and a row in {@link METRICS}
+ * that says how to show and to sum it up. None of the three compiles without the others.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Totals {
   readonly received: number;
 }
 
-/** Counts. Strangers cannot make it grow: no key is a text that they choose, such as a name or a target. */
+/** Counts what happens. Clients cannot make it grow: a key is never a text that they choose, such as a target. */
 export class Metrics {
   readonly #clock: Clock;
   readonly #started: number;
@@ -90,33 +90,33 @@ export class Metrics {
   }
 }
 
-/** What a number counts, which says how people read it. */
+/** The unit of a number. It decides how the status page shows the number. */
 export type MetricUnit = "date" | "seconds" | "bytes" | "times";
 
-/** One of the {@link Totals}: how it is shown. */
+/** How one of the {@link Totals} is shown. */
 export interface Metric {
-  /** Its name for Prometheus, and what follows from it; undefined where it has none. */
+  /** How Prometheus gets it; undefined if Prometheus does not. */
   readonly family?: {
     readonly name: string;
     readonly type: "counter" | "gauge";
     readonly help: string;
-    /** What is counted apart, where the value is counts by a key. */
+    /** If the value is counts by key: the label that has the key. */
     readonly label?: string;
   };
-  /** What the status page calls the number, or the sum of the counts; undefined where it shows no such sum. */
+  /** The status page's name for the number, or for the sum of the counts; undefined if the page does not show it. */
   readonly title?: string;
-  /** What the status page calls the table of the counts. */
+  /** The status page's heading for the table of the counts. */
   readonly section?: string;
   readonly unit: MetricUnit;
 }
 
-/** The same, and how it is summed up. */
+/** A metric, and how to sum it up. */
 interface SummedMetric<Value> extends Metric {
-  /** What several have done together: proxies side by side, or one after the other. */
+  /** The value for two proxies together, side by side or one after the other. */
   readonly together: (a: Value, b: Value) => Value;
 }
 
-/** Total → how it is shown and summed up, in the order in which people are told of them. */
+/** Total → how it is shown and summed up, in the order of the pages. */
 export const METRICS: { readonly [Key in keyof Totals]: SummedMetric<Totals[Key]> } = {
   started: { title: "Started", unit: "date", together: Math.min },
   uptime: {
@@ -197,7 +197,7 @@ export function metricsOf(
 
 const KEYS = Object.keys(METRICS) as (keyof Totals)[];
 
-/** What several have done together: proxies side by side, or one after the other. */
+/** The totals of two proxies together, side by side or one after the other. */
 export function sumTotals(a: Totals, b: Totals): Totals {
   return Object.fromEntries(KEYS.map((key) => [key, together(key, a, b)])) as unknown as Totals;
 }

@@ -1,9 +1,9 @@
 /**
  * Outputs for logs: standard output, standard error and files.
  *
- * What runtimes do with a full pipe differs: `process.stdout.write` of Deno blocks the process, a `net.Socket` over
- * a pipe fails on Bun. All of them agree on one thing: where a descriptor does not block, `fs.write` says EAGAIN.
- * So that is how everything is written here. (A terminal that is stopped still blocks Deno.)
+ * Runtimes treat a full pipe differently: Deno's `process.stdout.write` blocks the process, and Bun's `net.Socket`
+ * fails over a pipe. But in all runtimes `fs.write` fails with EAGAIN if the descriptor does not block. So everything
+ * here is written with `fs.write`. (A terminal that is stopped still blocks Deno.)
  *
  * @module
  */
@@ -14,20 +14,20 @@ import { type Clock, SYSTEM_CLOCK } from "../runtime/clock.ts";
 
 /** Takes bytes, one write at a time. */
 export interface Output {
-  /** Settles when all bytes are taken, however long that takes. Rejects when no byte will ever be taken again. */
+  /** Settles when all bytes are written, however long that takes. Rejects if no byte can ever be written again. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
 /** The output of a file. */
 export interface FileOutput extends Output {
   /**
-   * Opens the path anew, as after the file was renamed, and writes there from the next write on. Rejects with the runtime's error; the
-   * old file stays in use then.
+   * Opens the path again, for instance after somebody has renamed the file. Later writes go to the new file. Rejects
+   * with the runtime's error; then the old file stays in use.
    */
   reopen(): Promise<void>;
 }
 
-/** What an output may be told. */
+/** Options of an output. */
 export interface OutputOptions {
   /** Told once each time that writing begins to fail for a reason that may pass, such as a full disk. */
   readonly onTrouble?: (error: unknown) => void;
@@ -35,8 +35,9 @@ export interface OutputOptions {
 }
 
 /**
- * The most bytes of one write: PIPE_BUF on Linux (pipe(7)). So many go into a pipe as a whole or not at all, and are
- * never mixed with another process's. Deno needs it: it does not tell how much of a longer write went in before EAGAIN.
+ * The most bytes of one write: PIPE_BUF on Linux (pipe(7)). A pipe takes such a write as a whole or not at all, and
+ * never mixes it with another process's. Deno needs this: it does not tell how much of a longer write went in before
+ * EAGAIN.
  */
 export const MAX_WRITE = 4096;
 
@@ -55,11 +56,11 @@ export function descriptorOutput(descriptor: number, options?: OutputOptions): O
 }
 
 /**
- * Opens a file for appending; a new one is readable by its owner and group. Rejects with the runtime's error,
- * which may be about a permission that the runtime wants to be given.
+ * Opens a file for appending. Its owner and group can read a new file. Rejects with the runtime's error, which may name
+ * a permission that the runtime needs.
  *
- * A named pipe is opened for reading, too: to open it for writing alone waits, or fails, until somebody reads it (fifo(7)).
- * What nobody reads fills the pipe, and then the bounded queue in front of it.
+ * A named pipe is opened for reading, too. Without that, opening it would wait or fail until somebody reads it
+ * (fifo(7)). If nobody reads the pipe, it fills up, and then the bounded queue in front of it does.
  */
 export async function openOutput(path: string, options?: OutputOptions): Promise<FileOutput> {
   const output = closedOutput(path, options);
@@ -67,7 +68,7 @@ export async function openOutput(path: string, options?: OutputOptions): Promise
   return output;
 }
 
-/** The same before it is opened by `reopen()`. Until then every write rejects. */
+/** An output that `reopen()` opens for the first time. Until then every write rejects. */
 export function closedOutput(path: string, options?: OutputOptions): FileOutput {
   return new PathOutput(path, options);
 }
@@ -86,7 +87,7 @@ class PathOutput implements FileOutput {
   async reopen(): Promise<void> {
     const before = this.#output;
     this.#output = new DescriptorOutput(await openForAppending(this.#path), this.#options);
-    // A write that is under way ends where it began.
+    // A write that is under way still goes to the old file.
     if (before) this.#writing.then(() => before.close(), () => before.close());
   }
 
@@ -98,7 +99,7 @@ class PathOutput implements FileOutput {
 
 const { O_APPEND, O_CREAT, O_NONBLOCK = 0, O_RDWR, O_WRONLY } = constants;
 
-/** Without O_NONBLOCK, opening a named pipe would wait for somebody who reads it. For files it means nothing. */
+/** Without O_NONBLOCK, opening a named pipe would wait until somebody reads it. For files the flag means nothing. */
 const FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK;
 const PIPE_FLAGS = O_RDWR | O_APPEND | O_NONBLOCK;
 
@@ -115,7 +116,7 @@ async function openForAppending(path: string): Promise<number> {
   try {
     return await openWith(PIPE_FLAGS, path);
   } finally {
-    // Not before, or its reader would see an end.
+    // Closed only now. Before the pipe was opened again, its reader would have seen the end.
     close(descriptor, () => {});
   }
 }
@@ -155,7 +156,7 @@ class DescriptorOutput implements Output {
     }
   }
 
-  /** For a file that is no longer written to. */
+  /** Closes the descriptor. Nothing is written to it afterwards. */
   close(): void {
     close(this.#descriptor, () => {});
   }
@@ -172,7 +173,7 @@ class DescriptorOutput implements Output {
   }
 }
 
-/** Sets O_NONBLOCK by the one way that all runtimes have: making a socket of a pipe. Nothing goes through it. */
+/** Sets O_NONBLOCK. All runtimes do so when a socket is made of a pipe. Nothing is written through this socket. */
 function withoutBlocking(descriptor: number): Socket | undefined {
   const stat = fstatSync(descriptor);
   if (!stat.isFIFO() && !stat.isSocket()) return undefined;

@@ -1,7 +1,7 @@
 /**
- * A self-signed certificate (RFC 5280 section 4.1), written by hand since no runtime can make one.
+ * A self-signed certificate (RFC 5280 section 4.1), written by hand because no runtime can make one.
  *
- * It is made to be pinned: nobody vouches for it, and it does not have to be renewed for anybody's sake.
+ * It is made to be pinned: no authority vouches for it, so no authority requires that it is renewed.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { createHash, createSign, generateKeyPairSync, randomBytes } from "node:crypto";
 import { parseIp } from "../addresses/host.ts";
 
-/** A certificate and what belongs to it. */
+/** A certificate, its key and its pin. */
 export interface SelfSigned {
   /** In PEM. */
   readonly cert: string;
@@ -47,7 +47,7 @@ const OID = {
   SUBJECT_ALT_NAME: "551d11",
 } as const;
 
-/** Makes a key on P-256 and a certificate for a host name or IP address, good for `days` from `now` on. */
+/** Makes a key on P-256, and a certificate for a host name or IP address that is valid for `days` from `now` on. */
 export function selfSigned(
   host: string,
   { now, days }: { readonly now: Date; readonly days: number },
@@ -100,7 +100,7 @@ export function selfSigned(
   };
 }
 
-/** Tag, length, contents. */
+/** Encodes a value in DER: tag, length, contents. */
 function der(tag: number, ...contents: Buffer[]): Buffer {
   const content = Buffer.concat(contents);
   const { length } = content;
@@ -112,14 +112,14 @@ function der(tag: number, ...contents: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
 
-/** RFC 5280 section 4.1.2.2: positive, and not to be guessed. */
+/** A positive number (RFC 5280 section 4.1.2.2) that nobody can guess. */
 function serialNumber(): Buffer {
   const serial = randomBytes(16);
   serial[0] = serial[0] & 0x7F | 0x40;
   return serial;
 }
 
-/** RFC 5280 section 4.1.2.5: two digits of the year until 2049. */
+/** RFC 5280 section 4.1.2.5: the year has two digits until 2049, then four. */
 function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/\.\d+|[-:T]/g, "");
   return date.getUTCFullYear() < 2050
