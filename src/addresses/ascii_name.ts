@@ -1,17 +1,17 @@
 /**
- * Names as people write them, in the one form that they have on the wire.
+ * Turns names as people write them into the form that they have on the wire.
  *
  * @module
  */
 
 import { parseHost, withoutRoot } from "./host.ts";
 
-/** What may stand in a URL for a name without meaning anything else there. */
+/** Only characters that a name may have, and that have no other meaning in a URL. */
 const PERHAPS_NAME = /^[\w.\u0080-\u{10FFFF}-]+$/u;
 
 /**
- * A name as requests have it: in lower case, without the root's dot, an internationalized label as its A-label
- * (RFC 5890), so that `Bücher.example.` is `xn--bcher-kva.example`. Undefined for what is no host.
+ * A name as requests have it: in lower case, without the root's dot, and with A-labels for internationalized labels
+ * (RFC 5890). `Bücher.example.` becomes `xn--bcher-kva.example`. Undefined if the text is not a host.
  */
 export function asciiName(text: string): string | undefined {
   const host = parseHost(text) ?? (PERHAPS_NAME.test(text) ? encodeName(text) : undefined);

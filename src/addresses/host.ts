@@ -1,8 +1,8 @@
 /**
  * Hosts as text and as octets: names, IPv4 and IPv6 (RFC 1123 section 2.1, RFC 4291 section 2.2, RFC 5952).
  *
- * Written by hand because codecs import nothing of a runtime, and because what runtimes have is laxer than a
- * proxy may be: zones, numbers for addresses, percent signs.
+ * Written by hand, because codecs import nothing of a runtime. Besides, runtimes accept more than a proxy may: zones,
+ * numbers for addresses, percent signs.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { parsePort, splitHostPort } from "./host_port.ts";
 /** RFC 1035 section 2.3.4, which counts octets on the wire; a SOCKS5 name cannot be longer either. */
 const MAX_NAME = 255;
 
-/** Letters, digits, hyphens, and the underscore of real life, in labels of up to 63; a last dot is the root. */
+/** Labels of up to 63 letters, digits, hyphens and underscores, which real names have. A last dot is the root. */
 const NAME = /^[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?$/;
 
-/** RFC 3986 section 3.2.2, dec-octet: no leading zeros, which some resolvers take for octal. */
+/** RFC 3986 section 3.2.2, dec-octet. It has no leading zeros: some resolvers take those for octal. */
 const DEC_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 
 const IPV4 = new RegExp(`^${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCTET}$`);
@@ -24,11 +24,11 @@ const IPV4 = new RegExp(`^${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCTET}\\.${DEC_OCT
 const GROUP = /^[0-9A-Fa-f]{1,4}$/;
 
 /**
- * A host as a client may name it: a name or IPv4 address as given, or an IPv6 address (without brackets or
- * zone) in its one canonical spelling. Undefined for anything else.
+ * A host as a client may name it: a name or IPv4 address as given, or an IPv6 address (without brackets or zone) in its
+ * canonical spelling. Undefined for anything else.
  *
- * Numeric forms that only some resolvers take for addresses (`0x7f.1`, `2130706433`) are names here; whoever
- * dials judges the address that a name resolves to, never its spelling.
+ * Numeric forms that only some resolvers take for addresses (`0x7f.1`, `2130706433`) are names here. Before dialing,
+ * the address that a name resolves to is judged, never the spelling of the name.
  */
 export function parseHost(text: string): string | undefined {
   if (!text.includes(":")) return text.length <= MAX_NAME && NAME.test(text) ? text : undefined;
@@ -45,7 +45,7 @@ export function parseIp(text: string): Uint8Array | undefined {
 export function parseIpv4(text: string): Uint8Array | undefined {
   const match = IPV4.exec(text);
   if (!match) return undefined;
-  // Each connection asks for several, and `Uint8Array.from()` would take several times as long.
+  // Each connection parses several addresses, and `Uint8Array.from()` would take several times as long.
   const octets = new Uint8Array(4);
   for (let i = 0; i < octets.length; i++) octets[i] = Number(match[i + 1]);
   return octets;
@@ -56,19 +56,19 @@ export function formatIpv4(bytes: Uint8Array): string {
   return bytes.join(".");
 }
 
-/** The sixteen octets of an IPv6 address in any spelling of RFC 4291 section 2.2; undefined for all else. */
+/** The sixteen octets of an IPv6 address in any spelling of RFC 4291 section 2.2; undefined for anything else. */
 export function parseIpv6(text: string): Uint8Array | undefined {
   const [head, tail, ...more] = withoutDots(text).split("::").map(groupsOf);
   if (more.length > 0) return undefined;
   const given = head.length + (tail?.length ?? 0);
-  // "::" stands for one group at least.
+  // "::" stands for at least one group.
   if (tail ? given > 7 : given !== 8) return undefined;
   const groups = tail ? [...head, ...Array(8 - given).fill("0"), ...tail] : head;
   if (!groups.every((group) => GROUP.test(group))) return undefined;
   return Uint8Array.from(groups.flatMap((group) => octetsOf(parseInt(group, 16))));
 }
 
-/** Form 3 of RFC 4291 section 2.2 ends in dotted IPv4, here made the two groups that it stands for. */
+/** Replaces a dotted IPv4 address at the end (RFC 4291 section 2.2, form 3) by the two groups that it stands for. */
 function withoutDots(text: string): string {
   const start = text.lastIndexOf(":") + 1;
   const ipv4 = text.includes(".") ? parseIpv4(text.slice(start)) : undefined;
@@ -89,7 +89,7 @@ function hexGroups(bytes: Uint8Array): string[] {
   return groups;
 }
 
-/** Sixteen octets in the canonical text of RFC 5952 section 4; dotted (section 5) for mapped IPv4 alone. */
+/** Sixteen octets in the canonical text of RFC 5952 section 4. Only IPv4-mapped addresses are dotted (section 5). */
 export function formatIpv6(bytes: Uint8Array): string {
   const groups = hexGroups(bytes);
   if (groups.slice(0, 6).join() === "0,0,0,0,0,ffff") return `::ffff:${formatIpv4(bytes.subarray(12))}`;
@@ -99,7 +99,7 @@ export function formatIpv6(bytes: Uint8Array): string {
   return `${groups.slice(0, start).join(":")}::${groups.slice(start + length).join(":")}`;
 }
 
-/** Section 4.2.3: the longest run of zeros, the first of equal ones. */
+/** Section 4.2.3: the longest run of zeros. If several are equally long, the first one. */
 function longestZeroRun(groups: string[]): { start: number; length: number } {
   let longest = { start: 0, length: 0 };
   for (let start = 0; start < groups.length; start++) {
@@ -114,10 +114,11 @@ function longestZeroRun(groups: string[]): { start: number; length: number } {
 const DNS_PORT = 53;
 
 /**
- * The address of a name server: `IP`, `IP:PORT` or `[IPV6]:PORT`, the port 53 by default. Undefined for anything else.
+ * Reads the address of a name server: `IP`, `IP:PORT` or `[IPV6]:PORT`. The default port is 53. Undefined for anything
+ * else.
  */
 export function parseNameServer(text: string): TcpAddress | undefined {
-  // Only brackets tell the colons of an IPv6 address from that before the port.
+  // Without brackets, every colon belongs to the IPv6 address, and there is no port.
   if (parseIpv6(text)) return { host: parseHost(text)!, port: DNS_PORT };
   const { host = "", bracketed, port } = splitHostPort(text) ?? {};
   if (!parseIp(host) || !bracketed && host.includes(":")) return undefined;
@@ -125,12 +126,12 @@ export function parseNameServer(text: string): TcpAddress | undefined {
   return number ? { host: parseHost(host)!, port: number } : undefined;
 }
 
-/** Host and port as a URI writes them, an IPv6 address in brackets (RFC 3986 section 3.2.2). */
+/** Host and port as in a URI: an IPv6 address has brackets (RFC 3986 section 3.2.2). */
 export function formatAuthority({ host, port }: TcpAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The octets of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 address that it is; others as given. */
+/** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2); any other address as given. */
 export function unmapped(bytes: Uint8Array): Uint8Array {
   const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === "0,0,0,0,0,0,0,0,0,0,255,255";
   return mapped ? bytes.subarray(12) : bytes;
@@ -148,7 +149,7 @@ export function isLoopback(host: string): boolean {
   return octets.length === 4 ? octets[0] === 127 : octets.every((octet, i) => octet === (i === 15 ? 1 : 0));
 }
 
-/** A name without the dot that may stand for the root of the tree: `example.com.` is `example.com`. */
+/** Removes a last dot, which stands for the root of the tree: `example.com.` becomes `example.com`. */
 export function withoutRoot(name: string): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }

@@ -4,19 +4,19 @@
  * @module
  */
 
-/** A host and a port as they were written; neither is judged. */
+/** A host and a port as they were written, both unchecked. */
 export interface HostPort {
-  /** Without its brackets. It has colons where it is an IPv6 address, or nothing that could be a host. */
+  /** Without its brackets. A text with colons is an IPv6 address, or not a host. */
   readonly host: string;
   /** Whether brackets were around it. */
   readonly bracketed: boolean;
-  /** What stands behind the colon; undefined where there is none. */
+  /** The text after the colon; undefined if there is no colon. */
   readonly port: string | undefined;
 }
 
 /**
- * Takes `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT` apart. Without brackets the last colon is the one before the port.
- * Undefined where something else than a port is behind brackets.
+ * Splits `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Without brackets, the port comes after the last colon.
+ * Undefined if a bracket is not closed, or if the text after it does not begin with a colon.
  */
 export function splitHostPort(text: string): HostPort | undefined {
   const bracketed = text.startsWith("[");

@@ -11,21 +11,21 @@ import { formatIpv4, formatIpv6, parseIp, unmapped } from "./host.ts";
 export interface IpBlock {
   /** The first address of the block: 4 octets, or 16. */
   readonly octets: Uint8Array;
-  /** As many octets, with the bits set that the addresses share. */
+  /** The mask, of the same length: the bits are set that all addresses share. */
   readonly mask: Uint8Array;
-  /** The length of the prefix: how many bits they share. */
+  /** The length of the prefix: how many bits the addresses share. */
   readonly bits: number;
 }
 
-/** Where an IPv4 address begins in the IPv6 address that it is mapped into (RFC 4291 section 2.5.5.2). */
+/** How many bits come before the IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
 const MAPPED_BITS = 96;
 
 /**
- * Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone, which is a block of one. A block of IPv4-mapped
- * addresses (`::ffff:10.0.0.0/104`) is the IPv4 block that it stands for.
+ * Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone, which is a block of one. A block of IPv4-mapped addresses
+ * (`::ffff:10.0.0.0/104`) becomes the IPv4 block.
  *
- * Undefined for anything else, and for a block that does not begin with its first address, as in
- * `10.1.2.3/8`: {@linkcode suggestIpBlock} says what may have been meant.
+ * Undefined for anything else. Undefined also if the address is not the first of its block, as in `10.1.2.3/8`:
+ * {@linkcode suggestIpBlock} then says what may have been meant.
  */
 export function parseIpBlock(text: string): IpBlock | undefined {
   const read = readIpBlock(text);
@@ -33,8 +33,7 @@ export function parseIpBlock(text: string): IpBlock | undefined {
 }
 
 /**
- * The block that an address with a prefix length lies in, `10.0.0.0/8` for `10.1.2.3/8`; undefined for other
- * text.
+ * The block around an address with a prefix length: `10.0.0.0/8` for `10.1.2.3/8`. Undefined for other text.
  */
 export function suggestIpBlock(text: string): string | undefined {
   const read = readIpBlock(text);
@@ -45,9 +44,9 @@ export function suggestIpBlock(text: string): string | undefined {
 }
 
 /**
- * Reads a block that somebody has to give.
+ * Reads a block like {@linkcode parseIpBlock}, but throws if it cannot.
  *
- * @throws {UsageError} If it is none; the message says what may have been meant.
+ * @throws {UsageError} If the text is not a block. The message says what may have been meant.
  */
 export function needIpBlock(text: string): IpBlock {
   const block = parseIpBlock(text);
@@ -61,10 +60,10 @@ export function needIpBlock(text: string): IpBlock {
 }
 
 /**
- * Whether an address lies in a block; an IPv4-mapped IPv6 address is judged as the IPv4 address that it is.
+ * Whether an address is in a block. An IPv4-mapped IPv6 address counts as the IPv4 address.
  */
 export function blockContains({ octets, mask }: IpBlock, address: Uint8Array): boolean {
-  // One octet tells nearly all other addresses from mapped ones, and blocks are asked by the thousand.
+  // Nearly all addresses that are not mapped differ in this octet. One look at it is quick, for thousands of blocks.
   const judged = address[10] === 0xFF ? unmapped(address) : address;
   if (judged.length !== octets.length) return false;
   for (let i = 0; i < octets.length; i++) if ((judged[i] & mask[i]) !== octets[i]) return false;

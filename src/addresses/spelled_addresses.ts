@@ -1,24 +1,24 @@
 /**
- * The addresses that a host spells, for whoever leaves it to somebody else to resolve.
+ * The addresses that an upstream may read in a host, when the upstream resolves it.
  *
- * An upstream resolves with functions of its own, and these read more than the plain spelling: `127.1`, `0x7f.1`,
- * `0177.0.0.1` and `2130706433` are 127.0.0.1 to inet_aton(3), and so is `localhost` to RFC 6761 section 6.3. What
- * any of them takes for an address counts as that address here.
+ * An upstream has resolver functions of its own, and these read more than the plain spelling. inet_aton(3) reads
+ * `127.1`, `0x7f.1`, `0177.0.0.1` and `2130706433` as 127.0.0.1, and RFC 6761 section 6.3 gives `localhost` that
+ * address. If any resolver reads a host as an address, the host counts as that address here.
  *
  * @module
  */
 
 import { formatIpv4, parseIp, parseIpv6 } from "./host.ts";
 
-/** Up to four numbers with dots between them, and perhaps the dot of the root. */
+/** Up to four numbers with dots between them. The dot of the root may follow. */
 const NUMBERS = /^(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?$/i;
 
 const LOOPBACKS: readonly string[] = ["127.0.0.1", "::1"];
 
-/** RFC 6761 section 6.3; the longer one is in the hosts files of many systems, and systemd-resolved(8) knows it. */
+/** RFC 6761 section 6.3. Hosts files of many systems and systemd-resolved(8) know `localhost.localdomain`, too. */
 const LOCALHOST = /(?:^|\.)localhost(?:\.localdomain)?$/;
 
-/** Other names that have the same address wherever they have one: of hosts files, systemd-resolved(8) and clouds. */
+/** Names of hosts files, systemd-resolved(8) and clouds. They mean the same on all systems that know them. */
 const NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ["localhost4", ["127.0.0.1"]],
   ["localhost4.localdomain4", ["127.0.0.1"]],
@@ -39,14 +39,14 @@ const NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ["instance-data.ec2.internal", ["169.254.169.254", "fd00:ec2::254"]],
 ]);
 
-/** Whether a name, in lower case and without the root's dot, is this machine to whoever resolves it. */
+/** Whether a name is the resolver's own machine. Takes it in lower case and without the root's dot. */
 export function isLocalhost(name: string): boolean {
   return LOCALHOST.test(name);
 }
 
 /**
- * Every address that some resolver takes a host for without asking anybody: the one that it is, those that it can be
- * read as, and for an IPv6 address also the IPv4 address inside. None for any other name.
+ * Every address that some resolver reads in a host without a name server. For an IPv6 address, this includes the IPv4
+ * address inside. Any other name has none.
  */
 export function spelledAddresses(host: string): readonly string[] {
   if (parseIp(host)) return reachedAt(host);
@@ -58,8 +58,8 @@ export function spelledAddresses(host: string): readonly string[] {
 }
 
 /**
- * An IP address, and those that may be reached by it: the IPv4 address inside an IPv6 address, and loopback for the
- * unspecified address (RFC 1122 section 3.2.1.3 has no use for it, but systems connect to themselves).
+ * An IP address, and the addresses that a connection to it may reach: the IPv4 address inside an IPv6 address, and
+ * loopback for the unspecified address (RFC 1122 section 3.2.1.3 has no use for it, but systems connect to themselves).
  */
 export function reachedAt(host: string): readonly string[] {
   if (host === "0.0.0.0") return [host, "127.0.0.1"];
@@ -67,14 +67,14 @@ export function reachedAt(host: string): readonly string[] {
   return host.includes(":") ? [host, ...embeddedIpv4(host)] : [host];
 }
 
-/** A leading zero means octal to inet_aton(3) and to URLs, and nothing to Java and older versions of Go. */
+/** Reads numbers both ways: a leading zero means octal to inet_aton(3) and URLs, but not to Java and older Go. */
 function readNumbers(parts: readonly string[]): string[] {
   const octal = joinNumbers(parts.map((part) => /^0[0-7]+$/.test(part) ? `0o${part}` : part));
   const decimal = joinNumbers(parts);
   return [...new Set([octal, decimal].filter((address) => address !== undefined))];
 }
 
-/** The last number fills the octets that are left (inet_aton(3)). FreeBSD leaves the bits above 32 of each out. */
+/** The last number fills the octets that are left (inet_aton(3)). FreeBSD takes only the low 32 bits of each number. */
 function joinNumbers(parts: readonly string[]): string | undefined {
   const numbers = parts.map((part) => Number(BigInt.asUintN(32, BigInt(part === "0x" ? 0 : part))));
   const last = numbers.pop()!;
@@ -85,9 +85,9 @@ function joinNumbers(parts: readonly string[]): string | undefined {
 }
 
 /**
- * Where an IPv6 address carries an IPv4 address that a router or a stack may take out: IPv4-mapped, compatible and
- * translated (RFC 4291 section 2.5.5, RFC 2765 section 2.1), NAT64 (RFC 6052 section 2.1), 6to4 (RFC 3056 section 2),
- * ISATAP (RFC 5214 section 6.1), and Teredo with all bits turned over (RFC 4380 section 4).
+ * The IPv4 address inside an IPv6 address. A router or a network stack may connect to it instead. The forms are
+ * IPv4-mapped, compatible and translated (RFC 4291 section 2.5.5, RFC 2765 section 2.1), NAT64 (RFC 6052 section 2.1),
+ * 6to4 (RFC 3056 section 2), ISATAP (RFC 5214 section 6.1), and Teredo with all bits inverted (RFC 4380 section 4).
  */
 function embeddedIpv4(host: string): string[] {
   const bytes = parseIpv6(host);

@@ -9,7 +9,7 @@ import { UsageError } from "./usage_error.ts";
 /** Milliseconds per unit. */
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** The longest time for a timer. With a longer one it fires at once. */
+/** The longest time for a timer. With a longer time, the timer would fire at once. */
 const MAX_DURATION = 2 ** 31 - 1;
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
@@ -19,7 +19,7 @@ const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
  * does to curl, wget and nginx.
  *
  * @returns The duration in whole milliseconds.
- * @throws {UsageError} If the text is no duration, or is longer than timers can measure (24 days).
+ * @throws {UsageError} If the text is not a duration, or the duration is longer than timers can measure (24 days).
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export function parseDuration(text: string): number {
   return duration;
 }
 
-/** Writes milliseconds in the largest unit that they are a whole number of, as {@linkcode parseDuration} reads it. */
+/** Writes milliseconds as a whole number of the largest possible unit. {@linkcode parseDuration} reads it back. */
 export function formatDuration(duration: number): string {
   const [unit, size] = Object.entries(UNITS).findLast(([, size]) => duration % size === 0) ?? ["ms", 1];
   return duration === 0 ? "0s" : `${duration / size}${unit}`;

@@ -6,19 +6,19 @@
 
 import type { UsageError } from "./usage_error.ts";
 
-/** Parameters, read and checked for their names; a plus sign is a plus sign, and `%26` an ampersand. */
+/** Reads parameters, and checks their names. `%26` becomes an ampersand, and a plus sign stays a plus sign. */
 export class Parameters<Name extends string> {
   readonly #values = new Map<string, string[]>();
   readonly #invalid: (why: string) => UsageError;
 
-  /** `invalid` makes the error that is thrown for what cannot be read; it quotes the whole endpoint. */
+  /** `invalid` makes the error for a parameter that cannot be read. The error quotes the whole endpoint. */
   constructor(query: string | undefined, known: readonly Name[], invalid: (why: string) => UsageError) {
     this.#invalid = invalid;
     for (const part of query ? query.split("&") : []) {
       const [, name, value] = /^([^=]*)=(.+)$/s.exec(part) ?? [];
       if (name === undefined) throw invalid(`a parameter is written NAME=VALUE`);
       if (!known.some((one) => one === name)) {
-        // What looks like a name may be the end of a password with a question mark.
+        // The name is not quoted: it may be the end of a password that has a question mark.
         throw invalid(`there is an unknown parameter; use ${known.join(", ")}`);
       }
       this.#values.set(name, [...this.#values.get(name) ?? [], this.#decode(value)]);
@@ -38,14 +38,14 @@ export class Parameters<Name extends string> {
     return this.#values.get(name) ?? [];
   }
 
-  /** The value of a name that may be given once. */
+  /** The value of a name that may be given only once; undefined if it is not given. */
   one(name: Name): string | undefined {
     const values = this.all(name);
     if (values.length > 1) throw this.#invalid(`the parameter "${name}" is given twice`);
     return values[0];
   }
 
-  /** The same, of a name whose value is a version of TLS, `1.2` or `1.3`. */
+  /** The same for a name whose value is a version of TLS, `1.2` or `1.3`. */
   tlsVersion(name: Name): "TLSv1.2" | "TLSv1.3" | undefined {
     const version = this.one(name);
     if (version === undefined) return undefined;

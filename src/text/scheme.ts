@@ -4,7 +4,7 @@
  * @module
  */
 
-/** An endpoint with its scheme, and a `unix:` behind it, in small letters: case means nothing there (RFC 3986 section 3.1). */
+/** Writes the scheme of an endpoint, and `unix:` after it, in lower case: case means nothing (RFC 3986 section 3.1). */
 export function lowerScheme(text: string): string {
   return text.replace(/^(?:[^:/?@]*:\/\/)?(?:unix:)?/i, (scheme) => scheme.toLowerCase());
 }

@@ -8,10 +8,10 @@ import type { Runtime } from "../runtime/contract.ts";
 import type { ReadText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** In place of a file's name: the name of an environment variable follows. */
+/** What begins with this is not the name of a file, but that of an environment variable. */
 const VARIABLE = "env:";
 
-/** Reads each file once, until it is told to forget them. */
+/** Reads each file once, and again after {@linkcode SecretFiles.forget}. */
 export class SecretFiles {
   readonly #runtime: Pick<Runtime, "environment">;
   readonly #readText: ReadText;
@@ -23,7 +23,7 @@ export class SecretFiles {
     this.#readText = readText;
   }
 
-  /** The text of a file, or of a variable (`env:NAME`). Rejects with a `UsageError`; it is tried again next time. */
+  /** The text of a file, or of a variable (`env:NAME`). Rejects with a `UsageError`; then the next call tries again. */
   read(path: string): Promise<string> {
     let text = this.#texts.get(path);
     if (text) return text;

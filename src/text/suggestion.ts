@@ -4,10 +4,10 @@
  * @module
  */
 
-/** The candidate that is closest to a misspelt word, or contains it; undefined if there is none. */
+/** The candidate that is closest to a misspelt word, or has the word between hyphens; undefined if there is none. */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   let closest: string | undefined;
-  // A third of the letters may be wrong, and one more: swapping two counts twice.
+  // A third of the letters may be wrong, and one more, because two swapped letters count as two.
   let least = Math.floor(word.length / 3) + 2;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);

@@ -7,13 +7,13 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "./usage_error.ts";
 
-/** The most bytes that such a file may have; none needs more. */
+/** The most bytes of such a file. */
 const MAX_SIZE = 64 * 1024 * 1024;
 
 /**
- * Reads a file of text. `what` names it to people, such as "the rules".
+ * Reads a file of text. Errors call it `what`, such as "the rules".
  *
- * @throws {UsageError} If it cannot be read; the message has the runtime's own words, which may name a permission.
+ * @throws {UsageError} If it cannot be read. The message has the runtime's own words, which may name a permission.
  */
 export async function readTextFile(path: string, what: string): Promise<string> {
   let bytes: Uint8Array;
@@ -28,15 +28,15 @@ export async function readTextFile(path: string, what: string): Promise<string> 
   return new TextDecoder().decode(bytes);
 }
 
-/** Reads the text of a file; `what` names the file to people. Rejects with a `UsageError` where that cannot be done. */
+/** Reads the text of a file. Errors call it `what`. Rejects with a `UsageError` if the file cannot be read. */
 export type ReadText = (path: string, what: string) => Promise<string>;
 
 /** Paths and the texts that were read there. They can be sent to a worker. */
 export type Texts = readonly (readonly [path: string, text: string])[];
 
 /**
- * The files of one configuration. Each is read once. Texts that another process has read and checked are handed over, and
- * not read from the disk again: the file may be broken by now.
+ * The files of one configuration. Each is read once. A process can hand over the texts that it has read and checked.
+ * These are not read from the disk again, because the file may be broken by now.
  */
 export class TextFiles {
   readonly #texts: Map<string, string>;
@@ -46,7 +46,7 @@ export class TextFiles {
     this.#texts = new Map(texts);
   }
 
-  /** What was handed over and what was read so far. */
+  /** The texts that were handed over, and those that were read so far. */
   get texts(): Texts {
     return [...this.#texts];
   }
@@ -56,7 +56,7 @@ export class TextFiles {
     return this.#texts.has(path);
   }
 
-  /** See {@linkcode readTextFile}. What could not be read is tried again next time. */
+  /** See {@linkcode readTextFile}. If a file cannot be read, the next call tries again. */
   readonly read: ReadText = async (path, what) => {
     const known = this.#texts.get(path);
     if (known !== undefined) return known;

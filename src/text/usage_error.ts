@@ -5,8 +5,9 @@
  */
 
 /**
- * An option, endpoint, duration or file that cannot be used. The message is one line (of a file: one for each
- * line that is wrong) that quotes what was given and says what to give instead; the command line prints it and exits with 2.
+ * An option, endpoint, duration or file that cannot be used. The message quotes what was given, unless it may be a
+ * secret, and says what to give instead. It is one line, or one for each wrong line of a file. The program prints it
+ * and exits with 2.
  *
  * @example
  * ```ts
