@@ -1,8 +1,8 @@
 /**
- * Who is compared: sluice on each runtime, other proxies that do some of the same, and bare relays, which are the
- * floor.
+ * The programs that are compared: sluice on each runtime, other proxies that do some of the same, and bare relays as
+ * the least that is possible.
  *
- * Each runs as a single worker, without access log and without cache.
+ * Each runs as a single worker, without an access log and without a cache.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { haproxyPair, sluicePair } from "./pairs.ts";
 import { PEERS, startable } from "./other_proxies.ts";
 import { Program } from "./processes.ts";
 
-/** How a client reaches the origin; `direct` is a port that leads there by itself. */
+/** How a client reaches the origin; `direct` is a port that leads to the origin without being asked. */
 export type Via = "http" | "connect" | "socks5" | "direct";
 
-/** The servers behind the proxies: that of tunnels has no part in what requests wait for. */
+/** The servers behind the proxies. Tunnels have a server of their own, so that requests never wait behind them. */
 export type Origins = Readonly<Record<"requests" | "tunnels", Origin>>;
 
 /** A server and its port. */
@@ -25,29 +25,29 @@ export interface Origin {
   readonly port: number;
 }
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface Contestant {
   readonly name: string;
-  /** The program, or several of which each has a part in the work. */
+  /** The program, or several programs that share the work. */
   readonly program: Pick<Program, "cpu" | "memory" | "stop">;
-  /** The ports, by what is spoken there. */
+  /** The ports, by what clients speak there. */
   readonly ports: Readonly<Partial<Record<Via, number>>>;
 }
 
 /** A proxy that can be started. */
 export interface Entry {
   readonly name: string;
-  /** Why it cannot take part, where it cannot. */
+  /** Why it cannot take part; undefined if it can. */
   readonly missing: string | undefined;
   /** How clients can use it. */
   readonly speaks: readonly Via[];
-  /** Starts it, and settles when it accepts. A few must know the origins. */
+  /** Starts it, and settles when it accepts connections. Some proxies must know the origins at the start. */
   start(origins: Origins): Promise<Contestant>;
-  /** Two of it, with TLS between them: the local half is what clients use. */
+  /** Two of these proxies with TLS between them; clients connect to the local half. */
   readonly pair?: Entry;
 }
 
-/** All that there are; sluice with so many workers. */
+/** All contestants, with sluice on so many workers. */
 export function entries(workers: number): Entry[] {
   const pairs = rows(...PERMISSIONS).map(sluicePair);
   const peers = PEERS.map(startable);
@@ -61,7 +61,7 @@ export function entries(workers: number): Entry[] {
   ];
 }
 
-/** What ratios are ratios to. */
+/** The contestant whose cost is 1 in all ratios. */
 export const REFERENCE = "haproxy";
 
 function sluice(row: Row, workers: number): Entry {

@@ -1,5 +1,5 @@
 /**
- * The loads: what each contestant is made to do, and what it costs.
+ * The loads: the work that each contestant does, and the figures that are taken of it.
  *
  * @module
  */
@@ -7,31 +7,31 @@
 import type { Contestant, Entry, Origin, Origins, Via } from "./contestants.ts";
 import { type Place, Program, WORKSHOP } from "./processes.ts";
 
-/** What one measurement yields. Shares are parts of one core. */
+/** The figures of one measurement. A share of 1 is one core. */
 export interface Figures {
-  /** What the load is about, in its unit; less is better. */
+  /** The main figure, in the load's unit; less is better. */
   readonly cost: number;
   /** Requests, tunnels or GB in a second. */
   readonly rate?: number;
   /** Latencies in milliseconds. */
   readonly p50?: number;
   readonly p99?: number;
-  /** Resident memory of the proxy behind the load, in MB. */
+  /** Resident memory of the proxy after the load, in MB. */
   readonly rss?: number;
   readonly proxyShare?: number;
   readonly clientShare?: number;
   readonly originShare?: number;
-  /** What went wrong, as the client saw it. */
+  /** The number of errors that the client saw. */
   readonly errors?: number;
 }
 
-/** What a load is run against. */
+/** Where a load runs: the proxy, and for how long. */
 export interface Setting {
   readonly entry: Entry;
   readonly origins: Origins;
-  /** How long a measurement takes. */
+  /** The seconds that a measurement takes. */
   readonly seconds: number;
-  /** The proxy, started when this is first called; it goes on from load to load. */
+  /** The proxy. The first call starts it; later loads use the same process. */
   running(): Promise<Contestant>;
 }
 
@@ -44,14 +44,14 @@ export interface Load {
   readonly unit: string;
   /** Whether a contestant can take it. */
   readonly suits: (spoken: readonly Via[]) => boolean;
-  /** Whether it is one for pairs. */
+  /** Whether this load is for pairs. */
   readonly pairs?: boolean;
-  /** Loads that start their own process need no warm-up. */
+  /** Whether the load starts its own process, and so needs no warm-up. */
   readonly fresh?: boolean;
   readonly measure: (setting: Setting) => Promise<Figures>;
 }
 
-/** What the client says when it is through. */
+/** The client's report at its end. */
 interface ClientReport {
   readonly seconds: number;
   readonly units: number;
@@ -68,9 +68,9 @@ interface Drive {
   readonly via: Via;
   readonly connections: number;
   readonly size?: number;
-  /** Requests a second; as many as there can be where undefined. */
+  /** Requests a second. Undefined: as many as possible. */
   readonly rate?: number;
-  /** Where it runs; as a load unless told otherwise. */
+  /** The processors that it runs on; those of `load` by default. */
   readonly place?: Place;
 }
 
@@ -110,8 +110,8 @@ function bulk({ kind, via, connections }: { kind: "down" | "up"; via: Tunnel; co
 }
 
 /**
- * At one rate for everybody the proxies wake client and origin equally often, which the kernel counts as the work of
- * whoever wakes them; at full speed, who is faster finds them awake.
+ * The kernel counts waking the client and the origin as the work of the proxy that wakes them. At a fixed rate all
+ * proxies wake them equally often; at full speed a faster proxy more often finds them awake.
  */
 function requests(size: number, rate?: number): Load {
   return {
@@ -163,7 +163,7 @@ function idleClients(connections: number): Load {
   };
 }
 
-/** Few connections, so that a request alone finds a proxy that has time for it. */
+/** Few connections, so that a request without bulk transfers beside it meets a proxy that is not busy. */
 function mixed(): Load {
   const small: Drive = { kind: "get", via: "http", connections: 4 };
   return {
@@ -188,7 +188,7 @@ function mixed(): Load {
   };
 }
 
-/** The same through two proxies that speak TLS with each other: what both of them cost. */
+/** The same load through two proxies that speak TLS with each other; the cost is that of both together. */
 function pairs({ name, load }: { name: string; load: Load }): Load {
   return { ...load, name, title: `${load.title}, through a pair over TLS`, pairs: true };
 }
@@ -239,7 +239,7 @@ async function drive(setting: Setting, load: Drive): Promise<ClientReport> {
   return report;
 }
 
-/** CPU seconds of the proxy for `per` units of work, of which the client has counted some. */
+/** CPU seconds that the proxy uses for `per` units of work. The client counts the units. */
 async function underLoad(
   setting: Setting,
   load: Drive,
@@ -263,7 +263,7 @@ async function underLoad(
   };
 }
 
-/** Memory that each of many idle connections costs, in a process that has had a few before. */
+/** The memory of each of many idle connections, in a process that has served a few before. */
 async function whileIdle(setting: Setting, vias: readonly Via[], connections: number): Promise<Figures> {
   const contestant = await setting.entry.start(setting.origins);
   const { program, ports } = contestant;
@@ -286,7 +286,7 @@ async function whileIdle(setting: Setting, vias: readonly Via[], connections: nu
   return { cost: (pss - before.pss) / held / 1024, rss: rss / 1e6, errors };
 }
 
-/** Lets a proxy come to rest; there is nothing of it to wait for. */
+/** Gives a proxy time to come to rest; it tells nobody when it has. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1_000));
 }

@@ -1,5 +1,5 @@
 /**
- * The far end of a stream without a socket: what the benches have in place of a network.
+ * The far end of a stream in memory. The benches use it in place of a network.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ByteStream } from "../src/runtime/contract.ts";
 
 const ADDRESS = { host: "192.0.2.1", port: 80 };
 
-/** What becomes of what is written. */
+/** The callbacks for what the near end does. */
 export interface MemoryEndOptions {
   /** Sees every write; the bytes are valid until it returns. */
   readonly onWrite: (bytes: Uint8Array, end: MemoryEnd) => void;
@@ -16,15 +16,15 @@ export interface MemoryEndOptions {
   readonly onClose?: (end: MemoryEnd) => void;
 }
 
-/** Bytes go in by {@link MemoryEnd.push}, and come out in `onWrite`. It does not push back. */
+/** Sends bytes by {@link MemoryEnd.push}, and hands those that come to `onWrite`. It has no backpressure. */
 export class MemoryEnd {
-  /** The near end, for whoever is measured. */
+  /** The near end, for the code that is measured. */
   readonly stream: ByteStream;
   #queue: Uint8Array[] = [];
   #ended = false;
   #wake: () => void = () => {};
 
-  /** Both callbacks are given the end itself, so that it can answer. */
+  /** Both callbacks get this end, so that they can answer. */
   constructor({ onWrite, onClose }: MemoryEndOptions) {
     const readable = new ReadableStream({
       type: "bytes",

@@ -1,9 +1,9 @@
 /**
  * Runs the micro benches of `micro_cases.ts`: `deno task bench [deno] [bun] [node22] [node24] [WORD…]`.
  *
- * On Deno alone unless runtimes are named; with words, only the cases that have one of them in their
- * names. It installs mitata beside the checkout first, where all runtimes find it. Bun and Node are
- * those that `deno task setup` installs.
+ * It runs on Deno only, unless runtimes are named. With words it runs only the cases whose names have one of them. It
+ * first installs mitata beside the checkout, where all runtimes find it. It uses the Bun and the Nodes that
+ * `deno task setup` installs.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import { install } from "../scripts/npm.ts";
 import { ROOT, RUNTIMES, TOOLCHAIN } from "../scripts/toolchain.ts";
 
-/** How the cases are started. Node 20 runs no TypeScript. */
+/** The commands that run the cases. Node 20 is missing, since it runs no TypeScript. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   deno: [Deno.execPath(), "run", "-A"],
   bun: [RUNTIMES.bun],
@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   node24: [RUNTIMES.node24],
 };
 
-/** Not in deno.json, since Deno fetches what stands there for everybody who starts the proxy. */
+/** Not in deno.json: Deno would fetch it for each user who starts the proxy. */
 const MITATA = "1.0.34";
 
 await install(`${TOOLCHAIN}/mitata`, { mitata: MITATA });

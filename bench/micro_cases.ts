@@ -2,8 +2,8 @@
  * Micro benches: codecs, policy, and whole conversations over streams in memory.
  *
  * `deno task bench` installs what this needs and runs it; after that `bun bench/micro_cases.ts` and
- * (from Node 22.18) `node bench/micro_cases.ts` run the same file. Words narrow it to the cases that
- * have one of them in their names.
+ * (from Node 22.18) `node bench/micro_cases.ts` run the same file. With words it runs only the cases whose names have
+ * one of them.
  *
  * @module
  */
@@ -27,13 +27,13 @@ import { createProxy } from "../src/proxy/server.ts";
 import { MemoryEnd } from "./memory_end.ts";
 import { completeSettings } from "../src/settings/settings.ts";
 
-/** What is used of mitata. */
+/** The part of mitata that is used here. */
 interface Mitata {
   measure(body: unknown): Promise<{ readonly p50: number; readonly p99: number }>;
   do_not_optimize(value: unknown): void;
 }
 
-// Each runtime looks elsewhere for packages by name; by its path all find the one that was installed.
+// By its path, since each runtime looks for packages in other places when they are imported by name.
 const MITATA = new URL("../.toolchain/mitata/node_modules/mitata/src/main.mjs", import.meta.url).href;
 const { measure, do_not_optimize } = await import(MITATA) as Mitata;
 
@@ -62,7 +62,7 @@ function bytes(text: string): Uint8Array {
 
 interface Case {
   readonly name: string;
-  /** Sets up, and returns what is measured. */
+  /** Sets up, and returns the function that is measured. */
   readonly prepare: () => (() => unknown) | Promise<() => unknown>;
 }
 
@@ -185,7 +185,7 @@ function relaying(): () => unknown {
   };
 }
 
-/** A runtime whose every connection leads to the same kind of end. */
+/** A runtime that dials no network: each connection leads to an end that `dial` makes. */
 function memoryRuntime(dial: () => MemoryEnd): Runtime {
   const absent = () => Promise.reject(new Error("There is no such thing in memory"));
   return {
@@ -203,9 +203,9 @@ function memoryRuntime(dial: () => MemoryEnd): Runtime {
   };
 }
 
-/** One request after the other on one kept connection, to an origin whose connection is kept, too. */
+/** One request after the other on one connection, to an origin whose connection is kept as well. */
 async function exchange(): Promise<() => unknown> {
-  // An answer comes a turn of the event loop later, as from a socket; within the write it would be early.
+  // The answer comes a turn of the event loop later, as from a socket; during the write it would be an early answer.
   const onWrite = (_: Uint8Array, origin: MemoryEnd) => void setImmediate(() => origin.push(ANSWER));
   const runtime = memoryRuntime(() => new MemoryEnd({ onWrite }));
   const proxy = await createProxy({ listen: [], runtime });
@@ -219,7 +219,7 @@ async function exchange(): Promise<() => unknown> {
     });
 }
 
-/** CONNECT, one message to an origin that sends it back, and the end. */
+/** One tunnel: CONNECT, a message that the origin sends back, and the close. */
 async function tunnel(): Promise<() => unknown> {
   const runtime = memoryRuntime(() =>
     new MemoryEnd({
@@ -243,7 +243,7 @@ async function tunnel(): Promise<() => unknown> {
   };
 }
 
-/** Nanoseconds in a unit that leaves few digits. */
+/** Writes nanoseconds in a unit that needs few digits. */
 function time(nanoseconds: number): string {
   const [unit, size] = nanoseconds < 1e3 ? ["ns", 1] : nanoseconds < 1e6 ? ["µs", 1e3] : ["ms", 1e6];
   return `${(nanoseconds / Number(size)).toPrecision(3)} ${unit}`;

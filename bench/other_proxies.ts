@@ -1,5 +1,5 @@
 /**
- * Whom sluice is compared with: other proxies, and relays that know no protocol.
+ * The programs that sluice is compared with: other proxies, and relays that know no protocol.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { freePort, isInstalled, listening, Program, whereIs, WORKSHOP } from "./
 interface Peer {
   readonly name: string;
   readonly speaks: readonly Via[];
-  /** The program that must be installed; npm's are brought by us. */
+  /** The program that must be installed. We install npm's packages ourselves. */
   readonly needs?: string;
   readonly npm?: Readonly<Record<string, string>>;
   /** The command line; `file` writes a configuration and returns its path. */
@@ -89,7 +89,7 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
-/** What the runtime itself costs: a relay that looks at the first byte of a client's and no more. */
+/** The cost of the runtime itself: a relay that looks only at the first byte from a client. */
 function bare(runtime: string, ...command: string[]): Peer {
   const program = `${ROOT}/bench/bare/${runtime.replace(/\d+$/, "")}.ts`;
   return {
@@ -106,7 +106,7 @@ function node(program: string): string[] {
   return [RUNTIMES.node24, "--input-type=module", "-e", program];
 }
 
-/** A peer that can take part, if it is installed. */
+/** Makes a contestant of a peer; it can take part if it is installed. */
 export function startable({ name, speaks, needs, npm, command }: Peer): Entry {
   return {
     name,
@@ -133,7 +133,7 @@ export function startable({ name, speaks, needs, npm, command }: Peer): Entry {
   };
 }
 
-/** Its default mode for TCP, and its HTTP mode, with this origin as the only backend. */
+/** A configuration with one port in TCP mode and one in HTTP mode, each with one origin as its only backend. */
 function haproxyConfiguration({ http, direct }: Record<Via, number>, origins: Origins): string {
   return `
 global

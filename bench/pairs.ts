@@ -51,7 +51,7 @@ function together(programs: readonly Program[]): Contestant["program"] {
   };
 }
 
-/** Two of them in TCP mode. Like the other pairs' tunnels, each of theirs has a handshake of its own. */
+/** Two HAProxys in TCP mode. As in the other pairs, each tunnel has a TLS handshake of its own. */
 export function haproxyPair(): Entry {
   const name = "haproxy";
   const start = async (half: string, port: number, lines: readonly string[]): Promise<Program> => {

@@ -1,12 +1,11 @@
 /**
- * Compares sluice, on each runtime, with other proxies: the same load at each in turns, as whole processes on
- * this machine.
+ * Compares sluice, on each runtime, with other proxies. Each runs as a whole process on this machine, and gets the
+ * same load in turns.
  *
- * `deno task bench:peers` runs it; `--help` tells the flags. Peers that are not installed are skipped by
- * name. What is compared is CPU time for a unit of work, in medians over rounds in which everybody has a
- * turn: that holds on a machine that does other things besides, which wall time does not. The proxy has
- * the last core for itself and is loaded from the others; that client and origin are idle for a part of
- * the time shows that they are not what is measured.
+ * `deno task bench:peers` runs it; `--help` lists the flags. It skips peers that are not installed, and names them. It
+ * compares CPU time for a unit of work, as medians over rounds in which each proxy has a turn. Unlike wall time, CPU
+ * time is comparable on a machine that does other work meanwhile. The proxy has the last core for itself; client and
+ * origin run on the others. If these two are idle part of the time, the proxy is the bottleneck.
  *
  * @module
  */
@@ -57,7 +56,7 @@ class Comparison {
     return started;
   }
 
-  /** One load on everybody whom it suits, in turns. A first round that does not count warms them up. */
+  /** Puts one load on each entry that can take it, in turns. The first round warms them up and does not count. */
   async run(load: Load, all: readonly Entry[], rounds: number): Promise<Result[]> {
     const entries = load.pairs ? all.flatMap(({ pair }) => pair ?? []) : all;
     const results = entries.filter(({ speaks }) => load.suits(speaks)).map((entry) => ({
@@ -91,7 +90,7 @@ class Comparison {
     };
   }
 
-  /** The next load gets a fresh process. */
+  /** Stops a process that broke under a load, so that the next load gets a fresh one. */
   async #giveUp(entry: Entry): Promise<void> {
     const contestant = await this.#started.get(entry)?.catch(() => undefined);
     this.#started.delete(entry);
@@ -99,7 +98,7 @@ class Comparison {
   }
 }
 
-/** Those whose names were given; throws for a name that nobody has. */
+/** The entries with the given names; throws if a name is unknown. */
 function chosen<T extends { readonly name: string }>(
   all: readonly T[],
   words: readonly string[],

@@ -1,21 +1,21 @@
 /**
- * The programs that a comparison runs: how they are started and ended, and what Linux says that they use.
+ * Starts and ends the programs of a comparison, and reads from Linux how much CPU time and memory they use.
  *
  * @module
  */
 
 import { ROOT, TOOLCHAIN } from "../scripts/toolchain.ts";
 
-/** Where the load programs, the configurations of peers and npm's peers are kept. */
+/** The folder of the load programs, the peers' configurations, and the peers from npm. */
 export const WORKSHOP = `${TOOLCHAIN}/bench`;
 
-/** Ticks of the clock in which `/proc` counts CPU time, in a second: USER_HZ of Linux. */
+/** `/proc` counts CPU time in ticks: so many in a second (USER_HZ of Linux). */
 const TICKS = 100;
 
-/** Cores: the proxy has the last for itself, and those who load it have the others. */
+/** The number of cores. The proxy has the last one for itself; client and origin run on the others. */
 const CORES = navigator.hardwareConcurrency;
 
-/** Which processors a program has: `background` is that of `load`, for what else is to be done there. */
+/** The processors that a program may use. `background` is the same as `load`, for work beside the measured load. */
 export type Place = "proxy" | "load" | "background" | "everywhere";
 
 const running = new Set<Program>();
@@ -28,16 +28,16 @@ export interface ProgramOptions {
   readonly cwd?: string;
 }
 
-/** A process that was started here, with all that it has started itself. */
+/** A process that we have started, with all its descendants. */
 export class Program {
   readonly #child: Deno.ChildProcess;
   /** Settles when the process has ended. */
   readonly ended: Promise<Deno.CommandStatus>;
   #lines = "";
-  /** Nothing more will be said. */
+  /** Whether its output has ended. */
   #silent = false;
 
-  /** Starts it; its standard output is kept for {@link Program.line}. */
+  /** Starts the process, and keeps its output for {@link Program.line}. */
   constructor({ command, place, cwd }: ProgramOptions) {
     if (over) throw new Error("Cannot start a program: all are being ended");
     const [program, ...args] = [...placing(place), ...command];
@@ -51,7 +51,7 @@ export class Program {
     });
   }
 
-  /** The process's number. */
+  /** The process id. */
   get pid(): number {
     return this.#child.pid;
   }
@@ -65,7 +65,7 @@ export class Program {
 
   #told: () => void = () => {};
 
-  /** Waits for a line, on standard output or error, that has the pattern. */
+  /** Waits for a line on standard output or standard error that matches the pattern. */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     const late = AbortSignal.timeout(60_000);
     late.addEventListener("abort", () => this.#told());
@@ -79,7 +79,7 @@ export class Program {
     }
   }
 
-  /** The last that it said. */
+  /** The last line of its output. */
   get lastLine(): string {
     return this.#lines.trim().split("\n").at(-1) ?? "";
   }
@@ -89,7 +89,7 @@ export class Program {
     await this.#child.stdin.close().catch(() => {});
   }
 
-  /** Ends it and all that it has started. */
+  /** Ends the process and its descendants. */
   async stop(): Promise<void> {
     const tree = family(this.pid);
     signal(tree, "SIGTERM");
@@ -99,12 +99,12 @@ export class Program {
     signal(tree.slice(1).filter((pid) => parents().has(pid)), "SIGKILL");
   }
 
-  /** CPU seconds that it and all its children have used so far. */
+  /** CPU seconds that the process and its descendants have used so far. */
   cpu(): number {
     return family(this.pid).map(cpuTicks).reduce((sum, ticks) => sum + ticks, 0) / TICKS;
   }
 
-  /** Bytes of memory that it and its children hold: resident, and their share of what is resident. */
+  /** Bytes of memory of the process and its descendants: resident (RSS), and their share of it (PSS). */
   memory(): { readonly rss: number; readonly pss: number } {
     const maps = family(this.pid).map((pid) => proc(`${pid}/smaps_rollup`));
     const sum = (field: RegExp) =>
@@ -124,14 +124,14 @@ export function isInstalled(name: string): boolean {
   return !!whereIs(name);
 }
 
-/** The path of an installed program; servers are often outside of a user's PATH. */
+/** The path of an installed program. It also looks where servers are, which are often not on a user's PATH. */
 export function whereIs(name: string): string | undefined {
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
   for (const folder of folders) {
     try {
       if (Deno.statSync(`${folder}/${name}`).isFile) return `${folder}/${name}`;
     } catch {
-      // Not in this one.
+      // Not in this folder.
     }
   }
 }
@@ -144,7 +144,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Waits until somebody listens on a port of 127.0.0.1. */
+/** Waits until a port of 127.0.0.1 accepts connections; throws if the program ends before. */
 export async function listening(port: number, program: Program): Promise<void> {
   let ended = false;
   program.ended.then(() => ended = true);
@@ -182,7 +182,7 @@ function signal(pids: readonly number[], name: Deno.Signal): void {
     try {
       Deno.kill(pid, name);
     } catch {
-      // It has ended by itself.
+      // The process has ended by itself.
     }
   }
 }
@@ -195,7 +195,7 @@ function proc(path: string): string {
   }
 }
 
-/** What stands behind the name of a process in its `stat`: the state, the parent, and so on. */
+/** The fields of a process's `stat` after its name: the state, the parent, and so on. */
 function stat(pid: number): string[] {
   return proc(`${pid}/stat`).replace(/^.*\) /s, "").split(" ");
 }
@@ -206,7 +206,7 @@ function parents(): Map<number, number> {
   return new Map(pids.map((pid) => [pid, Number(stat(pid)[1])]));
 }
 
-/** A process, and behind it its children, theirs, and so on. */
+/** A process, followed by all its descendants. */
 function family(pid: number): number[] {
   const all = [...parents()];
   const found = [pid];

@@ -7,28 +7,28 @@
 import { REFERENCE } from "./contestants.ts";
 import type { Figures, Load } from "./loads.ts";
 
-/** What a contestant did in each round of a load; undefined where it broke. */
+/** A contestant's figures in each round of a load; undefined for a round in which it broke. */
 export interface Result {
   readonly contestant: string;
   readonly rounds: readonly Figures[];
-  /** Why there are no figures, where there are none. */
+  /** Why there are no figures, if there are none. */
   readonly failure?: string;
 }
 
-/** What is printed and written of a result. */
+/** The part of a result that is printed and written to a file. */
 export interface Summary {
   readonly load: string;
   readonly contestant: string;
   readonly unit: string;
   /** The median of every figure. */
   readonly median: Partial<Figures>;
-  /** The median over the rounds of the cost as a multiple of the reference's in the same round. */
+  /** In each round, the cost divided by the reference's cost; this is the median over the rounds. */
   readonly ratio: number | undefined;
   readonly rounds: readonly Figures[];
   readonly failure: string | undefined;
 }
 
-/** The value in the middle; the mean of the two in the middle where there is no such. */
+/** The value in the middle; for an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length >> 1;
@@ -87,7 +87,7 @@ export function table({ name, title, unit }: Load, summaries: readonly Summary[]
   return [`${name}: ${title}`, `cost: ${unit}; ratio: to ${REFERENCE}`, ...lines, ...failures, ""].join("\n");
 }
 
-/** Three digits that count. */
+/** Writes a number with three significant digits. */
 function number(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "";
   return Math.abs(value) >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(3);

@@ -1,7 +1,7 @@
 /**
  * Builds the npm package `sluice` into `npm/`, ready for `npm pack` or `npm publish`.
  *
- * dnt does it where JSR can be reached, and plain `tsc` elsewhere; what comes out is the same package.
+ * dnt builds it if JSR can be reached, and plain `tsc` otherwise. Both build the same package.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import config from "../deno.json" with { type: "json" };
 import { install, remove } from "./npm.ts";
 import { PACKAGE, ROOT, TOOLCHAIN } from "./toolchain.ts";
 
-/** Compilers of the plain build. The types are those of the oldest Node that is supported. */
+/** The plain build's compiler, and the types of the oldest supported Node. */
 const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };
 
-/** The one version of dnt that builds, and the file that has the checksums of it and of what it needs. */
+/** The pinned version of dnt, and the file with the checksums of dnt and its dependencies. */
 const DNT = { specifier: config.imports["@deno/dnt"], lock: `${ROOT}/scripts/dnt.lock` };
 
-/** What `@std/cli/parse-args` is on npm: this one version, which no range widens. */
+/** The npm package that has `@std/cli/parse-args`, pinned to one version. */
 const PARSE_ARGS = { name: "deno-std", version: "1.4.0", subPath: "cli/parse_args.js" };
 
 /** Texts that go into the package, and their names there. */
 const TEXTS = { "README.md": "README.md", "LICENSE": "LICENSE", "src/std_cli/LICENSE": "LICENSE.std" };
 
-/** The package.json of either build. */
+/** The package.json, the same for both builds. */
 export function packageJson(): Record<string, unknown> {
   return {
     name: "sluice",
@@ -58,16 +58,16 @@ interface Dnt {
   build(options: Record<string, unknown>): Promise<void>;
 }
 
-/** dnt, or nothing where JSR does not hand it out within a minute, or hands out something else than before. */
+/** dnt; undefined if JSR does not deliver it within a minute, or if its checksums have changed. */
 async function fetchDnt(): Promise<Dnt | undefined> {
-  // The first fetch writes the checksums, which are committed with the code. Each later one must have the same.
+  // The first fetch writes the checksums, which are committed with the code. Later fetches must match them.
   const frozen = existsSync(DNT.lock) ? ["--frozen"] : [];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["cache", "--quiet", "--no-config", "--lock", DNT.lock, ...frozen, DNT.specifier],
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(60_000),
   }).output();
-  // A name that is not literal, so that type checks and tests need not reach JSR too.
+  // Not a literal: type checks and tests would fetch a literal specifier from JSR.
   const { specifier } = DNT;
   if (success) return await import(specifier);
   const reason = new TextDecoder().decode(stderr).split("\n")[0] || "no answer within a minute";
@@ -75,7 +75,7 @@ async function fetchDnt(): Promise<Dnt | undefined> {
 }
 
 async function buildWithDnt({ build }: Dnt): Promise<void> {
-  // An import map of its own keeps dnt from deno.json, whose links it need not understand.
+  // With an import map of its own dnt does not read deno.json, and need not understand the links there.
   const { name, version, subPath } = PARSE_ARGS;
   const imports = { "@std/cli/parse-args": `npm:${name}@${version}/${subPath}` };
   const importMap = `${TOOLCHAIN}/npm_imports.json`;
@@ -91,9 +91,9 @@ async function buildWithDnt({ build }: Dnt): Promise<void> {
     test: false,
     importMap,
     compilerOptions: { target: "ES2022", lib: ["ES2023", "ESNext.Disposable", "DOM", "DOM.Iterable"] },
-    // The mirror on npm has no types; `deno check` has judged its use with those of `src/std_cli`.
+    // The mirror on npm has no types. `deno check` has checked the calls with the types in `src/std_cli`.
     filterDiagnostic: ({ code }: { code: number }) => code !== 7016,
-    // dnt wants to choose the files itself, and the types of Node are for its own check.
+    // dnt chooses the files itself, and needs the types of Node only for its own check.
     package: {
       ...packageJson(),
       files: undefined,
@@ -114,7 +114,7 @@ async function buildWithTsc(): Promise<void> {
   await mapParseArgs(`${PACKAGE}/esm`);
 }
 
-/** Names `@std/cli/parse-args` as Node knows it, in every file of a folder. */
+/** Replaces `@std/cli/parse-args` with its name on npm, in every file of a folder. */
 async function mapParseArgs(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
@@ -129,8 +129,8 @@ async function mapParseArgs(folder: string): Promise<void> {
 }
 
 /**
- * Puts all modules of the program into its one file. Node pays for each module that it loads: a start of the program
- * took 0.27 s of CPU time on Node 20 to 26 with 170 of them, and takes 0.13 s with one.
+ * Puts all modules of the program into one file, since Node pays for each module that it loads: on Node 20 to 26 a
+ * start of the program took 0.27 s of CPU time with 170 modules, and takes 0.13 s with one.
  */
 async function bundleProgram(path: string): Promise<void> {
   const external = ["--external", `${PARSE_ARGS.name}/*`];

@@ -1,14 +1,14 @@
 /**
- * What failed, out of what `deno test --parallel` prints.
+ * Reads from the output of `deno test --parallel` which tests failed.
  *
  * @module
  */
 
 /** A case that failed. */
 export interface Failure {
-  /** `FILE:LINE`, where in its file the test failed; the file alone where its stack does not pass there. */
+  /** `FILE:LINE`: where in its file the test failed. Only `FILE` if the file is not in the stack. */
   readonly where: string;
-  /** The name of the test, with that of the step that failed. */
+  /** The name of the test, and of the step that failed. */
   readonly what: string;
   /** The shell command that runs this case and no other. */
   readonly command: string;
@@ -17,16 +17,16 @@ export interface Failure {
 /** The variable that narrows the tests of a folder to one step. */
 const NARROWING: Readonly<Record<string, string>> = { conformance: "SLUICE_ROW", contract: "SLUICE_CASE" };
 
-/** `./FILE => TEST ... STEP ... FAILED (TIME)`; a test that failed because of a step is told by that step alone. */
+/** `./FILE => TEST ... STEP ... FAILED (TIME)`. If a step failed, only the step's line counts, not its test's. */
 const CASE = /^\.\/(\S+) => (.+?)(?: \.\.\. (.+))? \.\.\. FAILED \((?!due to )/gm;
 
-/** What fails outside of a test takes its whole file with it. */
+/** An error outside of a test fails the whole file. */
 const OUTSIDE = /^Uncaught error from \.\/(\S+) FAILED/gm;
 
-/** What begins the account of another failure, or ends the last one. */
+/** The line at which the account of a failure ends: the heading of the next one, or of the summary. */
 const NEXT = /^ FAILURES|^\S.* => \.\/\S+:\d+:\d+$|^\.\/\S+ \(uncaught error\)$/;
 
-/** The failures that a run has printed, without colors. */
+/** The failures in the output of a run, which must have no colors. */
 export function failures(output: string): Failure[] {
   const cases = [...output.matchAll(CASE)].map(([, file, test, step]) => ({
     where: place(file, { output, heading: `${test}${step === undefined ? "" : ` ... ${step}`} => ` }),
@@ -41,7 +41,7 @@ export function failures(output: string): Failure[] {
   return [...cases, ...outside];
 }
 
-/** The first line of the file that the stack below a heading passes. */
+/** The first place in the file that the stack below a heading names. */
 function place(file: string, { output, heading }: { output: string; heading: string }): string {
   const errors = output.slice(output.search(/^ ERRORS/m));
   const [, ...lines] = errors.slice(errors.indexOf(`\n\n${heading}`)).trim().split("\n");
@@ -57,7 +57,7 @@ function command(file: string, { test, step }: { test: string; step: string | un
   return `${narrowed}deno test -A ${file} --filter ${quote(test)}`;
 }
 
-/** A word of the shell. */
+/** Quotes a word for the shell. */
 function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,10 +1,10 @@
 /**
- * npm, as the other scripts need it: pinned packages in a folder of their own, and tarballs.
+ * Runs npm for the other scripts: installs pinned packages in a folder of their own, and packs tarballs.
  *
  * @module
  */
 
-/** Runs npm and returns what it printed; throws its complaint where it failed. */
+/** Runs npm and returns its output; throws npm's error message if it fails. */
 export async function npm(args: string[], { cwd }: { cwd: string }): Promise<string> {
   const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier"];
   const { success, stdout, stderr } = await new Deno.Command("npm", { args: [...args, ...quiet], cwd })
@@ -15,8 +15,8 @@ export async function npm(args: string[], { cwd }: { cwd: string }): Promise<str
 }
 
 /**
- * Makes a folder whose `node_modules` holds these packages. One that holds them already is left alone, and one
- * that is only half made never bears its name.
+ * Makes a folder whose `node_modules` holds these packages. Leaves a folder alone that holds them already. The folder
+ * gets its name only when everything is installed.
  */
 export async function install(folder: string, dependencies: Record<string, string>): Promise<void> {
   const manifest = JSON.stringify({ private: true, dependencies }, null, 2) + "\n";
@@ -25,13 +25,13 @@ export async function install(folder: string, dependencies: Record<string, strin
   await remove(unfinished);
   await Deno.mkdir(unfinished, { recursive: true });
   await Deno.writeTextFile(`${unfinished}/package.json`, manifest);
-  // What is installed here needs no install script, and newer versions of npm ask before they run one.
+  // These packages need no install scripts, and newer versions of npm ask before they run one.
   await npm(["install", "--ignore-scripts", "--no-package-lock"], { cwd: unfinished });
   await remove(folder);
   await Deno.rename(unfinished, folder);
 }
 
-/** Packs a package into an emptied folder and returns the tarball's path, whose name tells its content. */
+/** Empties a folder, packs a package into it, and returns the tarball's path. Its name depends on its content. */
 export async function pack(source: string, { into }: { into: string }): Promise<string> {
   await remove(into);
   await Deno.mkdir(into, { recursive: true });
@@ -42,7 +42,7 @@ export async function pack(source: string, { into }: { into: string }): Promise<
   return tarball;
 }
 
-/** Removes a folder with all that is in it, where it exists. */
+/** Removes a folder and its content, if it exists. */
 export async function remove(folder: string): Promise<void> {
   try {
     await Deno.remove(folder, { recursive: true });

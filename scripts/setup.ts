@@ -1,9 +1,9 @@
 /**
- * Gets ready what the tests need beside Deno: Bun, Node, and the npm package of this checkout, installed from
- * its tarball into an empty folder.
+ * Installs what the tests need besides Deno: Bun, Node, and the npm package of this checkout, from its tarball into an
+ * empty folder.
  *
- * `deno task test` runs it first, and so does a test that finds the package older than its sources. Where nothing
- * changed it costs a start of Deno alone. It may run several times at once.
+ * `deno task test` runs this first, and so does a test that finds the package older than its sources. If nothing has
+ * changed, it costs only a start of Deno. It may run several times at once.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { install, pack } from "./npm.ts";
 import { forgetPackage, isPackageStale, recordPackage, sourcesDigest } from "./staleness.ts";
 import { BIN, BUN, INSTALLED, NODES, PACKAGE, ROOT, RUNTIMES, TOOLCHAIN } from "./toolchain.ts";
 
-/** How npm's packages of Node and Bun name the processor of this machine. */
+/** What the npm packages of Node and Bun call this machine's processor. */
 const PROCESSORS = {
   x86_64: { node: "x64", bun: "x64" },
   aarch64: { node: "arm64", bun: "aarch64" },
 };
 
-/** The pinned runtimes, as npm's packages. */
+/** The npm packages of the pinned runtimes, with their versions. */
 function runtimePackages(): Record<string, string> {
   const { os, arch } = Deno.build;
   if (os !== "linux") {
@@ -30,7 +30,7 @@ function runtimePackages(): Record<string, string> {
   return { bun: `npm:@oven/bun-linux-${bun}@${BUN}`, ...Object.fromEntries(nodes) };
 }
 
-/** Starts the program once on every runtime, so that no test pays for what Deno and Bun fetch at a first start. */
+/** Starts the program once on every runtime: Deno and Bun fetch packages at a first start, and no test should wait. */
 async function tryRuntimes(): Promise<void> {
   const { bun, ...nodes } = RUNTIMES;
   const commands = [
@@ -50,7 +50,7 @@ using lock = await Deno.open(`${TOOLCHAIN}/lock`, { create: true, write: true })
 await lock.lock(true);
 await install(`${TOOLCHAIN}/runtimes`, runtimePackages());
 if (isPackageStale()) {
-  // Taken first: what is edited during the build makes the package stale again.
+  // Computed before the build, so that a source that is edited during the build makes the package stale again.
   const digest = sourcesDigest();
   forgetPackage();
   await buildNpm();

@@ -1,5 +1,5 @@
 /**
- * Whether the installed npm package is the one of the sources as they are now.
+ * Tells whether the installed npm package was built from the present sources.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { BIN, ROOT, RUNTIMES, TOOLCHAIN } from "./toolchain.ts";
 
-/** The files and folders that the package is made of, and those that say how. */
+/** The files and folders that the package is built from, and those that say how it is built. */
 export const SOURCES: readonly string[] = [
   ...["src", "adapters", "mod.ts", "deno.json", "README.md", "LICENSE"],
   ...["scripts/build_npm.ts", "scripts/npm.ts", "scripts/npm.tsconfig.json"],
 ];
 
-/** Where the digest of the sources of the installed package is kept. */
+/** The file with the digest of the sources of the installed package. */
 const RECORD = `${TOOLCHAIN}/package.sha256`;
 
 /** The paths of all files at or below a path, in a fixed order. */
@@ -33,22 +33,22 @@ export function sourcesDigest(root = ROOT): string {
   return hash.digest("hex");
 }
 
-/** Notes that the package which is installed now was made of sources with this digest. */
+/** Notes that the installed package was built from sources with this digest. */
 export function recordPackage(digest: string): void {
   writeFileSync(RECORD, digest);
 }
 
-/** Forgets what the installed package was made of: from now on it counts as stale. */
+/** Forgets the digest: from now on the installed package counts as stale. */
 export function forgetPackage(): void {
   rmSync(RECORD, { force: true });
 }
 
-/** Whether the installed package is missing, or was made of other sources. */
+/** Whether the installed package is missing, or was built from other sources. */
 export function isPackageStale(): boolean {
   return !existsSync(RECORD) || !existsSync(BIN) || readFileSync(RECORD, "utf8") !== sourcesDigest();
 }
 
-/** Whether something that the tests start has to be installed or built first. */
+/** Whether `scripts/setup.ts` must run before the tests: a runtime is missing, or the package is stale. */
 export function isSetupDue(): boolean {
   return !Object.values(RUNTIMES).every((path) => existsSync(path)) || isPackageStale();
 }

@@ -1,9 +1,9 @@
 /**
- * Runs the tests, several files at a time, and says at the end what failed, where, and how to run that one case alone:
- * `tests.ts [FILE…] [FLAG…]`, with the flags of `deno test`.
+ * Runs the tests, several files at a time: `tests.ts [FILE…] [FLAG…]`, with the flags of `deno test`. At the end it
+ * says which cases failed, where, and how to run each of them alone.
  *
- * No test needs the machine for itself: what is measured is what one process uses, with a wide margin. `DENO_JOBS` is
- * how many files run at a time.
+ * No test needs the machine for itself: tests measure only what one process uses, with a wide margin. `DENO_JOBS` is
+ * the number of files that run at a time.
  *
  * @module
  */

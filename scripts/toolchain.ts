@@ -1,7 +1,7 @@
 /**
- * Where the toolchain of this checkout is: the pinned runtimes, and the npm package as it is installed for the tests.
+ * The paths of the pinned runtimes, and of the npm package that is installed for the tests.
  *
- * `scripts/setup.ts` puts both there. Scripts, tests and benches ask this file.
+ * `scripts/setup.ts` installs both. Scripts, tests and benches take the paths from this file.
  *
  * @module
  */
@@ -18,10 +18,10 @@ export const TOOLCHAIN: string = `${ROOT}/.toolchain`;
 /** Where the npm package is built. */
 export const PACKAGE: string = `${ROOT}/npm`;
 
-/** A folder in which the npm package, packed to a tarball, is installed and nothing else. */
+/** A folder in which only the npm package is installed, from its tarball. */
 export const INSTALLED: string = `${TOOLCHAIN}/package`;
 
-/** The pinned versions of Node, by the name that each has here. */
+/** The pinned versions of Node, by the names that the tests use. */
 export const NODES = {
   node20: "20.20.2",
   node22: "22.23.3",
@@ -44,5 +44,5 @@ export const RUNTIMES: Readonly<Record<"bun" | keyof typeof NODES, string>> = {
   node26: `${MODULES}/node26/bin/node`,
 };
 
-/** The link that npm makes of the installed package's bin. */
+/** The link that npm makes to the installed package's bin. */
 export const BIN: string = `${INSTALLED}/node_modules/.bin/sluice`;

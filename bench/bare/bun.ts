@@ -1,8 +1,8 @@
 /**
- * The least that a relay costs on Bun: bytes both ways, and nothing is looked at but the first of them.
+ * The least that a relay costs on Bun: it copies bytes both ways, and looks only at the first one.
  *
- * `bun run bun.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a C as
- * in CONNECT, and answers that; both are ports of 127.0.0.1.
+ * `bun run bun.ts PORT REQUESTS TUNNELS` answers a client that begins with a C, as in CONNECT, and dials TUNNELS for
+ * it; for others it dials REQUESTS. Both are ports of 127.0.0.1.
  *
  * @module
  */
@@ -17,7 +17,7 @@ interface BunSocket {
   end(): void;
 }
 
-/** What a socket knows: its peer, and what was read there and not yet sent here. */
+/** The data of a socket: its peer, and the bytes from the peer that this socket has yet to send. */
 interface Side {
   peer?: BunSocket;
   rest?: Uint8Array;

@@ -1,13 +1,13 @@
 /**
- * The least that a relay costs on Deno: bytes both ways, and nothing is looked at but the first of them.
+ * The least that a relay costs on Deno: it copies bytes both ways, and looks only at the first one.
  *
- * `deno run -N deno.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a
- * C as in CONNECT, and answers that; both are ports of 127.0.0.1.
+ * `deno run -N deno.ts PORT REQUESTS TUNNELS` answers a client that begins with a C, as in CONNECT, and dials TUNNELS
+ * for it; for others it dials REQUESTS. Both are ports of 127.0.0.1.
  *
  * @module
  */
 
-/** A read is as long as the last one was full; the longest are as long as those of sluice. */
+/** The lengths of the first and the longest buffer. A full read doubles it; sluice's longest is the same. */
 const [LEAST, MOST] = [4 * 1024, 256 * 1024];
 
 const C = "C".charCodeAt(0);
@@ -43,7 +43,7 @@ async function relay(conn: Deno.TcpConn, requests: number, tunnels: number): Pro
 const [port, requests, tunnels] = Deno.args.map(Number);
 const listener = Deno.listen({ hostname: "127.0.0.1", port });
 while (true) {
-  // The load client resets what it leaves behind, some of it before it is accepted.
+  // The load client resets connections that it no longer needs, some before they are accepted.
   const client = await listener.accept().catch(() => undefined);
   if (client) relay(client, requests, tunnels).catch(() => {});
 }

@@ -1,9 +1,9 @@
 /**
- * The least that a relay costs on Node: bytes both ways, and nothing is looked at but the first of them.
+ * The least that a relay costs on Node: it copies bytes both ways, and looks only at the first one.
  *
- * `node node.ts PORT REQUESTS TUNNELS` dials one of two origins for each client, by whether it begins with a C as in
- * CONNECT, and answers that; both are ports of 127.0.0.1. What comes from an origin is read into a buffer that is
- * kept; Node offers that to the side that dials alone.
+ * `node node.ts PORT REQUESTS TUNNELS` answers a client that begins with a C, as in CONNECT, and dials TUNNELS for it;
+ * for others it dials REQUESTS. Both are ports of 127.0.0.1. It reads from an origin into one buffer that it reuses;
+ * Node offers that only for connections that it dials.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import { createConnection, createServer, type Socket } from "node:net";
 import process from "node:process";
 
-/** As long as those of sluice. */
+/** Bytes of the longest read, as in sluice. */
 const MOST = 256 * 1024;
 
 const C = "C".charCodeAt(0);
@@ -42,9 +42,9 @@ function relay(client: Socket, first: Uint8Array): void {
   });
 }
 
-// Whatever waits to be sent is waited for, since the buffer holds it.
+// A mark of 1 byte makes the relay wait for each write: the next read overwrites the buffer that holds the bytes.
 createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 1 }, (client) => {
-  // The load client resets what it leaves behind.
+  // The load client resets connections that it no longer needs.
   client.on("error", () => client.destroy());
   client.once("data", (first) => relay(client.pause(), first as Uint8Array));
 }).listen(port, "127.0.0.1");

@@ -53,7 +53,7 @@ static void open_connection(Connection *it) {
   watch(epoll, EPOLL_CTL_ADD, it->fd, EPOLLOUT, it);
 }
 
-// `untidy` resets the connection, so that nobody sends what nobody reads.
+// `untidy` resets the connection, so that the peer stops sending.
 static void close_connection(Connection *it, bool untidy) {
   struct linger none = { 1, 0 };
   if (untidy) setsockopt(it->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
@@ -61,8 +61,7 @@ static void close_connection(Connection *it, bool untidy) {
   it->fd = -1;
 }
 
-// One that cannot be used any more gives way to a fresh one; one that never worked is not tried again at
-// once.
+// Replaces a connection that cannot be used any more with a fresh one. If it never worked, that has to wait.
 static void replace(Connection *it, bool failed) {
   close_connection(it, failed);
   if (failed && ++errors > 1000) exit(3);
@@ -102,7 +101,7 @@ static void on_connected(Connection *it) {
   }
 }
 
-// Collects octets in `head`; false where none came, and the connection is replaced where none will.
+// Collects octets in `head`. False if none came; if none will come, the connection is replaced.
 static bool collect(Connection *it) {
   ssize_t count = recv(it->fd, it->head + it->received, MAX_HEAD - it->received, 0);
   if (must_wait(count)) return false;

@@ -1,4 +1,4 @@
-// What the origin and the client share: non-blocking sockets of this machine under one epoll loop.
+// Code that the origin and the client share: non-blocking sockets on this machine, and one epoll loop.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 enum { BULK = 256 * 1024 };
 
-// Bulk data to be sent, and a place for bytes that nobody looks at.
+// Bulk data to send, and a buffer for received bytes that are thrown away.
 static char payload[BULK];
 
 static inline void fail(const char *what) {
@@ -40,7 +40,7 @@ static inline struct sockaddr_in loopback(int port) {
   };
 }
 
-// Port 0 is any that is free.
+// Port 0 stands for any free port.
 static inline int listen_on(int port) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   struct sockaddr_in address = loopback(port);
@@ -53,7 +53,7 @@ static inline void without_delay(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-// Writes to a peer that is gone are errors, and as many descriptors are open as the system allows.
+// Makes a write to a closed connection an error instead of a signal, and raises the limit of open descriptors.
 static inline void prepare(void) {
   signal(SIGPIPE, SIG_IGN);
   struct rlimit files;
@@ -67,7 +67,7 @@ static inline void watch(int epoll, int operation, int fd, uint32_t events, void
   if (epoll_ctl(epoll, operation, fd, &event) < 0) fail("epoll_ctl");
 }
 
-// Whether a call failed for no other reason than that it would have had to wait.
+// Whether a call failed only because it would have had to wait.
 static inline bool must_wait(ssize_t result) {
   return result < 0 && (errno == EAGAIN || errno == EINTR);
 }

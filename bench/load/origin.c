@@ -5,7 +5,7 @@
 //   GET /stream   octets without end
 //   POST /sink    octets without end are taken and forgotten
 //
-// The target may be in absolute-form, as proxies send it that were not told to rewrite it.
+// The target may be in absolute-form: some proxies send it on as they got it.
 #include "loop.h"
 
 enum { MAX_HEAD = 4096 };
@@ -33,7 +33,7 @@ static void expect(Connection *it, uint32_t events) {
   watch(epoll, EPOLL_CTL_MOD, it->fd, events, it);
 }
 
-// Takes one request off the front; false where it has not come whole.
+// Takes the first request off the buffer; false if it has not come whole.
 static bool take_request(Connection *it) {
   char *end = memmem(it->head, it->received, "\r\n\r\n", 4);
   if (!end) return false;
@@ -64,7 +64,7 @@ static bool take_request(Connection *it) {
   return true;
 }
 
-// Sends what is left of the answer; false where it must wait or the peer is gone.
+// Sends the rest of the answer; false if it must wait or the peer is gone.
 static bool send_answer(Connection *it) {
   int whole = it->answer_length + it->body;
   while (it->sent < whole) {

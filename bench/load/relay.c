@@ -1,17 +1,17 @@
-// The least that a TCP relay can do: `relay PORT ORIGIN` copies between its clients and the origin, both of
-// 127.0.0.1, through one buffer of 256 KiB. It is the floor for what tunnels cost.
+// The least that a TCP relay can do: `relay PORT ORIGIN` copies bytes between its clients and the origin, both on
+// 127.0.0.1, through one buffer of 256 KiB. No tunnel can cost less.
 #include "loop.h"
 
 typedef struct End {
   int fd;
   struct End *other;
-  char *waiting;          // what the other end could not take yet
+  char *waiting;          // bytes that the other end could not take yet
   size_t length;
   bool ended;             // FIN came and was passed on
 } End;
 
 static int epoll;
-static End *dropped[1024];  // freed behind the batch of events in which they may still stand
+static End *dropped[1024];  // freed after the batch of events, which may still name them
 static int drops;
 
 static void drop(End *it) {
@@ -24,7 +24,7 @@ static void drop(End *it) {
   }
 }
 
-// An end is read while nothing of it waits, and asked for room while something waits for it.
+// Reads an end while none of its bytes wait to be sent. Asks an end for room while bytes wait for it.
 static void expect(End *it) {
   bool reads = !it->ended && !it->waiting;
   watch(epoll, EPOLL_CTL_MOD, it->fd, (reads ? EPOLLIN : 0) | (it->other->waiting ? EPOLLOUT : 0), it);
