@@ -1,5 +1,5 @@
 /**
- * `sluice explain TARGET`: what would happen to a request, and which rule decides.
+ * `sluice explain TARGET`: tells whether the proxy would allow a request, and which rule decides.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import type { CommandLine, Options } from "./flags/options.ts";
 import { privateDestinations, readHosts, readRules } from "./config/proxy_options.ts";
 import { EXIT_CODES, FailedError, type Shell } from "./program/shell.ts";
 
-/** Ports of the schemes that a target may be given with. */
+/** The default port of each scheme that a target's URL may have. */
 const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, ws: 80, wss: 443 };
 
 /** Runs the command. */

@@ -1,5 +1,5 @@
 /**
- * `sluice keygen`: what the two halves of a pair need to know each other by.
+ * `sluice keygen`: makes the certificate, key and token by which the two halves of a pair know each other.
  *
  * @module
  */
@@ -15,16 +15,16 @@ import { KEY_FILES } from "./flags/key_files.ts";
 import type { CommandLine } from "./flags/options.ts";
 import { EXIT_CODES, type Shell } from "./program/shell.ts";
 
-/** Ten years: who has the key is trusted until it is replaced. */
+/** How long the certificate is valid: ten years. The local half pins the key, and trusts it until it is replaced. */
 const DAYS = 3_650;
 
-/** Runs the command. What is secret goes to files that their owner alone can read, never to the terminal. */
+/** Runs the command. It writes secrets to files that only their owner can read, and never to the terminal. */
 export async function keygen({ options, words: [host] }: CommandLine, shell: Shell): Promise<number> {
   const { out } = options;
   const { cert, key, pin } = selfSigned(host, { now: SYSTEM_CLOCK.date(), days: DAYS });
   const path = (name: keyof typeof KEY_FILES) => join(out, KEY_FILES[name]);
   await makeFolder(out);
-  // All or nothing: what is there already goes with other keys than these.
+  // It writes all three files or none: an existing file belongs to other keys.
   for (const name of ["cert", "key", "token"] as const) await refuseExisting(path(name));
   await writeNew(path("key"), key, 0o600);
   await writeNew(path("cert"), cert, 0o644);
@@ -60,7 +60,7 @@ async function refuseExisting(path: string): Promise<void> {
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   try {
     await writeFile(path, text, { flag: "wx", mode });
-    // The mode above is cut by the umask and never widened; this is for the runtime that ignores it.
+    // The umask can only narrow the mode above. One runtime ignores that mode, so it is set here.
     await chmod(path, mode);
   } catch (cause) {
     const { code, message } = cause as { code?: string; message: string };

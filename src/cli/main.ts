@@ -1,5 +1,5 @@
 /**
- * The program: a command line, the command that it names, an exit code.
+ * The program: reads the command line, runs the command, and exits with its code.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { serve } from "./serve.ts";
 import { EXIT_CODES, Shell } from "./program/shell.ts";
 import { describeUnread, refuseUnknownVariables } from "./flags/variables.ts";
 
-/** What runs for each command; it settles with the exit code. */
+/** The function of each command. Its promise settles with the exit code. */
 const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtime) => Promise<number>> = {
   serve,
   remote: serve,
@@ -31,7 +31,7 @@ const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtim
   passwd,
 };
 
-/** Runs the program with the process's arguments, and ends the process. */
+/** Runs the program with the arguments of the process, then ends the process. */
 export function main(): void {
   const shell = new Shell();
   process.on("uncaughtException", (error) => shell.fail(error));

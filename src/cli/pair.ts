@@ -1,8 +1,8 @@
 /**
- * `sluice remote` and `sluice local`: thin names for a listener over TLS and an upstream over TLS.
+ * `sluice remote` and `sluice local`: short names for a listener over TLS and an upstream over TLS.
  *
- * There is no protocol of their own between them: the local half says CONNECT over TLS 1.3 with a bearer token, and
- * trusts the one key that is pinned.
+ * They speak no protocol of their own: the local half sends CONNECT over TLS 1.3 with a bearer token, and trusts only
+ * the pinned key.
  *
  * @module
  */
@@ -19,19 +19,19 @@ import { UsageError } from "../text/usage_error.ts";
 import { KEY_FILES } from "./flags/key_files.ts";
 import type { Options } from "./flags/options.ts";
 
-/** Where the remote half listens unless told otherwise: it is there for other machines. */
+/** Where the remote half listens by default: on all addresses, since it serves other machines. */
 const REMOTE_ENDPOINT = "0.0.0.0:8443";
 
-/** A stranger may make a head this long; heads of local halves are short. */
+/** The longest head that the remote half accepts, in bytes. Local halves send short ones; strangers may not. */
 const REMOTE_HEADER_SIZE = 16 * 1024;
 
-/** Where a half of a pair finds its secrets: in files, or in a variable of the environment. */
+/** Where a half of a pair finds its secrets: in files, or in an environment variable. */
 export interface SecretSources {
   readonly files: TextFiles;
   readonly runtime: Pick<Runtime, "environment">;
 }
 
-/** What the remote half adds to the options of any proxy. */
+/** The options of the proxy that the remote half sets. */
 export async function remoteOptions(options: Options, sources: SecretSources): Promise<ProxyOptions> {
   const { cert = KEY_FILES.cert, key = KEY_FILES.key, "client-ca": clientCa, "allow-private": allow } =
     options;
@@ -60,7 +60,7 @@ export async function remoteOptions(options: Options, sources: SecretSources): P
   };
 }
 
-/** What the local half adds to the options of any proxy. */
+/** The options of the proxy that the local half sets. */
 export async function localOptions(options: Options, sources: SecretSources): Promise<ProxyOptions> {
   const { remote, pin, cert, key } = options;
   if (remote === undefined) throw new UsageError('The local half needs "--remote HOST:PORT"');
@@ -89,7 +89,7 @@ export async function localOptions(options: Options, sources: SecretSources): Pr
   return { proxy: `https://${remote}?${query}` };
 }
 
-/** The tokens of the environment, or else of the file. Throws a `UsageError` where one is no good. */
+/** The token of the environment, or else the tokens of the file. Throws a `UsageError` if one cannot be used. */
 async function readTokens(options: Options, sources: SecretSources): Promise<string[]> {
   const tokens = await findTokens(options, sources);
   new Tokens(tokens);
@@ -102,12 +102,12 @@ async function findTokens(options: Options, { files, runtime }: SecretSources): 
   const file = options["token-file"];
   if (!files.has(file)) await refuseShared(file, "the token file");
   const tokens = parseTokens(await files.read(file, "the token file"));
-  // Throws where one cannot be used.
+  // Throws a UsageError if one cannot be used.
   new Tokens(tokens);
   return tokens;
 }
 
-/** Refuses a secret that others than its owner can read, as ssh does. Windows knows no such modes. */
+/** Refuses a file of secrets that other users can read, as ssh does. Windows has no such modes. */
 async function refuseShared(path: string, what: string): Promise<void> {
   const file = await stat(path).catch(() => undefined);
   if (!file || (file.mode & 0o077) === 0) return;

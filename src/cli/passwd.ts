@@ -1,5 +1,5 @@
 /**
- * `sluice passwd NAME`: an entry for a users file.
+ * `sluice passwd NAME`: makes an entry for a users file.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { UsageError } from "../text/usage_error.ts";
 import type { CommandLine } from "./flags/options.ts";
 import { EXIT_CODES, type Shell } from "./program/shell.ts";
 
-/** Runs the command. The password comes from standard input, never from the arguments, which others can see. */
+/** Runs the command. It reads the password from standard input, not from the arguments: other users can see those. */
 export async function passwd({ words: [name] }: CommandLine, shell: Shell): Promise<number> {
   if (/[:#\s]/.test(name)) throw new UsageError(`Invalid name "${name}": leave ":", "#" and white space out`);
   const password = await readPassword(`Password of ${name}: `);
@@ -25,7 +25,7 @@ export async function passwd({ words: [name] }: CommandLine, shell: Shell): Prom
   return EXIT_CODES.done;
 }
 
-/** One line of standard input. On a terminal it is asked for, and not shown. */
+/** Reads one line of standard input. On a terminal it shows a prompt, and hides what the user types. */
 async function readPassword(prompt: string): Promise<string> {
   const terminal = process.stdin.isTTY === true;
   if (terminal) process.stderr.write(prompt);

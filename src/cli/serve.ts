@@ -22,24 +22,24 @@ import { findWorkerLink } from "./workers/worker.ts";
 import type { Control } from "./program/control.ts";
 import { countWorkers, serveByWorkers } from "./workers/workers.ts";
 
-/** Runs the command: as the only proxy, as one of several workers, or as the process that has started these. */
+/** Runs the command: as the only proxy, as one of several workers, or as the process that starts the workers. */
 export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {
   const { options } = line;
   const link = findWorkerLink(runtime);
-  // The process that has started the workers tells it.
+  // The process that started the workers prints the note.
   if (link) shell.note = undefined;
   const control = link ?? signalControl(shell);
   const loaded = await load(line, new TextFiles(await link?.texts()), runtime);
   const reread = (texts = textsForever(options, loaded.files)) => load(line, new TextFiles(texts), runtime);
   const file = options["access-log"];
-  // A worker that is started later serves although the file cannot be opened by then.
+  // A worker also serves if it cannot open the file: one that replaces another starts long after the check.
   if (file !== "off") await shell.openAccessLog(file, { required: !link });
   const drain = options["drain-timeout"];
   const workers = countWorkers(options);
   if (!link && workers > 1) {
     return await serveByWorkers({ ...loaded, workers, drain, reread }, { control, shell, runtime });
   }
-  // What a worker is told of its listeners goes before what the command line says.
+  // What a worker is assigned overrides the command line.
   const inForce = ({ options, files }: Loaded): ProxyOptions => ({
     ...options,
     ...link?.assignment,
@@ -81,13 +81,13 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   return code;
 }
 
-/** What a command line and its files make of the proxy. */
+/** The options of the proxy, and the files that they were read from. */
 interface Loaded {
   readonly options: ProxyOptions;
   readonly files: TextFiles;
 }
 
-/** Reads the files, at the start and whenever they may be new. Rejects with a `UsageError` where one cannot be used. */
+/** Reads the files, at the start and at each reload. Rejects with a `UsageError` if one cannot be used. */
 async function load(
   { command, options }: CommandLine,
   files: TextFiles,
@@ -98,12 +98,12 @@ async function load(
   return { options: { ...common, ...half, limits: { ...common.limits, ...limits } }, files };
 }
 
-/** What is read only at the start: names and their addresses. */
+/** The text of the one file that a reload does not read again: the hosts file. */
 function textsForever({ "hosts-file": hosts }: Options, files: TextFiles): Texts {
   return files.texts.filter(([path]) => path === hosts);
 }
 
-/** What a half of a pair adds. */
+/** The options that a half of a pair sets. */
 async function halfOptions(
   command: CommandName,
   options: Options,
@@ -113,7 +113,7 @@ async function halfOptions(
   return command === "local" ? await localOptions(options, sources) : {};
 }
 
-/** Signals give the orders, and standard error is told of the listeners. */
+/** A control for a process that was not started as a worker: it obeys signals, and prints the listeners to stderr. */
 function signalControl(shell: Shell): Control {
   const { stop, stopNow, onHangUp } = watchSignals();
   return {

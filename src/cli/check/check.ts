@@ -26,10 +26,10 @@ import { readHosts } from "../config/proxy_options.ts";
 import { EXIT_CODES, type Shell } from "../program/shell.ts";
 import { STOP_SIGNALS, watchSignals } from "../program/signals.ts";
 
-/** How wide the columns are, without the two spaces between them: together they fill 80. */
+/** The widths of the columns. With two spaces between them they make 80. */
 const WIDTHS = { name: 8, what: 30, outcome: 26, time: 10 } as const;
 
-/** What to do, where the table of faults speaks to a proxy's client, and not to whoever checks a proxy. */
+/** Advice for the user of `check`, for faults whose advice in the table of faults is for a client of a proxy. */
 const ADVICE: Readonly<Partial<Record<FaultCode, string>>> = {
   proxy_configuration_error: "Check the user name and the password that -x gives the proxy.",
   tls_protocol_error: "Check that TLS is spoken on this port.",
@@ -52,7 +52,7 @@ export async function check(
     stop.abort(new Fault("client_disconnected", `Stopped by ${signal}`));
   });
   const body = new BodyFile(options.output);
-  // What is written to standard output is the body alone, where it is asked for there.
+  // With `--output -`, standard output gets only the body.
   const print = (line: string) => options.output === "-" ? shell.tell(line) : shell.print(line);
   const progress = new ProgressLine();
   const { ca, timeout } = options;
@@ -90,7 +90,7 @@ export async function check(
   return code ?? (result.fault ? EXIT_CODES.failed : EXIT_CODES.done);
 }
 
-/** Where the body goes: a file that is opened for its first bytes, standard output, or nowhere. */
+/** Writes the body to a file, to standard output, or nowhere. The file is opened when the first bytes come. */
 class BodyFile {
   readonly #path: string | undefined;
   #write: ((bytes: Uint8Array) => Promise<void>) | undefined;
@@ -133,7 +133,7 @@ class BodyFile {
   }
 }
 
-/** The progress of a body on standard error, where that is a terminal. */
+/** Shows the progress of a body on standard error, if that is a terminal. */
 class ProgressLine {
   #progress: Progress | undefined;
   #size = 0;
@@ -153,7 +153,7 @@ class ProgressLine {
   }
 }
 
-/** One step as one line. */
+/** Formats a step as one line. */
 export function formatStep({ name, what, outcome = "", time, fault }: Step): string {
   return formatLine(name, what, { outcome: fault ? fault.code : outcome, time });
 }
@@ -169,7 +169,7 @@ function formatLine(
     escapeMessage(outcome).padEnd(WIDTHS.outcome),
     formatTime(time).padStart(WIDTHS.time),
   ];
-  // What is too long for its column makes the line longer; nothing is cut.
+  // A text that is too long for its column is not cut: it makes the line longer.
   return cells.join("  ");
 }
 
@@ -177,7 +177,7 @@ function formatTime(time: number): string {
   return `${time.toFixed(1)} ms`;
 }
 
-/** What follows the steps: the sum, or what went wrong. */
+/** The lines after the steps: the total, or what went wrong. */
 export function formatEnd({ size, time, fault, missed }: ProbeResult): string[] {
   const total = `${size.toLocaleString("en")} bytes`;
   if (!fault) return [formatLine("total", total, { outcome: formatRate(size, time), time })];

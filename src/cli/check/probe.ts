@@ -1,7 +1,7 @@
 /**
- * One HTTP request as a client makes it, directly or through upstreams, with every step and its time.
+ * Makes one HTTP request as a client does, directly or through upstreams, and times every step.
  *
- * What dials is the proxy's own code, given a runtime and a resolver that tell of what they do.
+ * It dials with the proxy's own code. The runtime and the resolver that it passes report each step.
  *
  * @module
  */
@@ -25,46 +25,46 @@ import { type ClientRequest, requestHead, requestTarget } from "./request.ts";
 import { proxyFault, readBodyEvent, readFinalHead } from "./response.ts";
 import { type Step, Timeline } from "./timeline.ts";
 
-/** What is to be tried. */
+/** The request, and the chains to try. */
 export interface ProbeRequest extends ClientRequest {
-  /** The ways, in the order in which they are tried; none is the direct one. */
+  /** The chains, in the order in which they are tried. If there are none, the probe connects directly. */
   readonly alternatives: readonly Chain[];
-  /** The authorities that the target's certificate is judged by, in PEM; undefined for the usual ones. */
+  /** The authorities that may sign the target's certificate, in PEM; undefined for the usual ones. */
   readonly ca?: string;
 }
 
-/** What it takes to try it. */
+/** How the request is made. */
 export interface ProbeOptions extends Pick<ChainOptions, "resolver" | "readFile" | "settings"> {
   readonly runtime: Pick<Runtime, "dial" | "connectTls">;
   readonly clock: Clock;
-  /** Aborting it, with a `Fault`, ends the probe at once. */
+  /** Ends the probe at once. Abort it with a `Fault`. */
   readonly signal: AbortSignal;
-  /** The most milliseconds in which nothing may happen. */
+  /** How long nothing may happen before the probe fails, in milliseconds. */
   readonly timeout: number;
-  /** Called as each step is over. */
+  /** Called at the end of each step. */
   readonly onStep: (step: Step) => void;
   /**
-   * Takes the body, and may take its time. The bytes are valid until it has settled; `total` is the body's
-   * length where it is known.
+   * Takes bytes of the body, which are valid until the promise settles. The next bytes wait for that. `total` is the
+   * length of the body if it is known.
    */
   readonly onData?: (bytes: Uint8Array, total: number | undefined) => Promise<void> | undefined;
 }
 
-/** How it went. */
+/** The outcome of a probe. */
 export interface ProbeResult {
-  /** The response's head, as far as one came. */
+  /** The head of the response; undefined if none came. */
   readonly head?: ResponseHead;
-  /** Octets of the response's content. */
+  /** Bytes of the response's content. */
   readonly size: number;
-  /** Milliseconds from the beginning to the end. */
+  /** How long the whole probe took, in milliseconds. */
   readonly time: number;
-  /** What went wrong; undefined for a whole response of the target's own, whatever its status. */
+  /** What went wrong. Undefined if the target itself sent a complete response, whatever its status. */
   readonly fault?: Fault;
   /** The names of the steps that were not reached. */
   readonly missed: readonly string[];
 }
 
-/** What silence in a step is called. */
+/** The fault if nothing happens in a step, by the step's name. */
 const SILENCE: Readonly<Record<string, FaultCode>> = {
   resolve: "dns_timeout",
   request: "http_response_timeout",
@@ -74,7 +74,7 @@ const SILENCE: Readonly<Record<string, FaultCode>> = {
 
 const DONE = new Fault("connection_terminated", "The response is complete");
 
-/** Makes the request. Never rejects; `Fault`s are in the result. */
+/** Makes the request. Never rejects: the result has the `Fault`. */
 export function probe(request: ProbeRequest, options: ProbeOptions): Promise<ProbeResult> {
   return new Probe(request, options).run();
 }
@@ -85,7 +85,7 @@ class Probe implements Timed {
   readonly #timeline: Timeline;
   readonly #deadlines: Deadlines;
   readonly #started: number;
-  /** Ends what is under way: one of the alternatives, or all that is behind them. */
+  /** Aborts the current attempt: dialing one of the alternatives, then the request on it. */
   #controller = new AbortController();
   #channel: Channel | undefined;
   #missed: string[] = [];
@@ -128,7 +128,8 @@ class Probe implements Timed {
       if (this.#request.url.secure) await this.#secure(channel);
       fault = await this.#ask(proxy, by);
     } catch (error) {
-      // A connection that was cut says no more than that. What dials knows why, and by which upstream.
+      // An error of a cut connection does not say why it was cut; the signal's reason does. While dialing, the error
+      // itself says why, and which upstream failed.
       const { aborted, reason } = this.#controller.signal;
       fault = toFault(aborted && !this.#dialing ? reason : error);
       this.#timeline.abandon(fault);
@@ -147,14 +148,14 @@ class Probe implements Timed {
     this.expiresAt = this.#options.clock.now() + this.#options.timeout;
   }
 
-  /** See `Timed`. */
+  /** Called when nothing has happened for too long; see `Timed`. */
   expire(): void {
     const code = SILENCE[this.#timeline.current ?? ""] ?? "connection_timeout";
     const message = `Nothing happened for ${formatDuration(this.#options.timeout)}`;
     this.#stop(this.#dialing?.length ? new UpstreamFault(code, message) : new Fault(code, message));
   }
 
-  /** Waits for whoever takes the body: time that is theirs is no silence of the target. */
+  /** Waits until `onData` has taken the bytes. This time does not count as silence of the target. */
   async #pause(taken: Promise<void>): Promise<void> {
     this.expiresAt = Infinity;
     await unlessAborted(taken, this.#controller.signal);
@@ -168,9 +169,9 @@ class Probe implements Timed {
     this.#channel?.cut(fault);
   }
 
-  // --- the way ---
+  // --- the connection ---
 
-  /** By the first alternative whose upstreams do not fail. */
+  /** Connects by the first alternative whose upstreams do not fail. */
   async #reach(): Promise<ChainConnection & { readonly by?: string }> {
     const { alternatives } = this.#request;
     const chains = alternatives.length > 0 ? alternatives : [[]];
@@ -198,7 +199,7 @@ class Probe implements Timed {
     const routed = await dialChain(chain, {
       kind: url.secure ? "tunnel" : "exchange",
       target: url.address,
-      // An upstream that is to be told of a client is told that there is none.
+      // Upstreams that want a client's address (PROXY protocol) are told that there is none.
       client: { local: { path: "" }, remote: { path: "" } },
     }, this.#chainOptions());
     this.#dialing = undefined;
@@ -213,7 +214,7 @@ class Probe implements Timed {
       readFile,
       settings,
       signal: this.#controller.signal,
-      // Whoever probes chose the target.
+      // The user chose the target, so nothing judges it.
       judge: () => {},
       judgeUpstream: () => {},
       resolver: {
@@ -227,7 +228,7 @@ class Probe implements Timed {
         dial: async (to, options) => {
           const work = () => runtime.dial(to, options);
           const stream = await timeline.watch("connect", formatAddress(to), { work });
-          // The other addresses of a name have lost the race.
+          // The name's other addresses lost the race: their attempts are not shown.
           timeline.forget("connect");
           return stream;
         },
@@ -248,7 +249,7 @@ class Probe implements Timed {
     const { url: { address }, ca } = this.#request;
     const { signal } = this.#controller;
     const options = { serverName: address.host, signal, ...ca !== undefined && { ca } };
-    // For messages: behind a tunnel the other end is the target, not the proxy.
+    // For messages: through a tunnel the other end is the target, not the proxy.
     const carrier = { ...channelStream(channel), remote: address };
     const work = () => this.#options.runtime.connectTls(carrier, options);
     const stream = await this.#timeline.watch("tls", address.host, { work });
@@ -262,7 +263,7 @@ class Probe implements Timed {
     const { method, url } = this.#request;
     const { reader, writer } = this.#channel!;
     const asking = this.#timeline.begin("request", `${method} ${requestTarget(url, proxy !== undefined)}`);
-    // What has been answered already may say why a request is not taken any more.
+    // If the write fails, a response that has already come may say why. So only an abort is thrown.
     await writer.write(requestHead(this.#request, proxy)).catch((error) => {
       if (this.#controller.signal.aborted) throw error;
     });
@@ -329,7 +330,7 @@ function formatSize(size: number, total: number | undefined): string {
   return `${size.toLocaleString("en")} of ${total.toLocaleString("en")} bytes`;
 }
 
-/** The names of the steps of a way, in order; a name that has to be resolved on it comes in addition. */
+/** The names of the steps through a chain, in order. Steps that resolve a name are not among them. */
 function stepsOf(chain: Chain, secure: boolean): string[] {
   const names = ["connect"];
   for (const [i, hop] of chain.entries()) {

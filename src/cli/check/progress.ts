@@ -1,12 +1,12 @@
 /**
- * A line on a terminal that shows how far a transfer has come.
+ * Draws a line on a terminal that shows the progress of a transfer.
  *
  * @module
  */
 
 import type { Clock } from "../../runtime/clock.ts";
 
-/** Where and how it is drawn. */
+/** The terminal and the clock. */
 export interface ProgressOptions {
   /** Writes to the terminal. */
   readonly write: (text: string) => void;
@@ -15,19 +15,19 @@ export interface ProgressOptions {
   readonly columns: () => number;
 }
 
-/** What is over sooner is not worth a line, in milliseconds. */
+/** Transfers shorter than this get no line, in milliseconds. */
 const PATIENCE = 1_000;
 
-/** No more than ten lines a second, however many pieces arrive. */
+/** The least time between two drawings, in milliseconds: at most ten a second. */
 const INTERVAL = 100;
 
-/** The longest that a bar gets, in columns. */
+/** The greatest width of the bar, in columns. */
 const BAR = 30;
 
-/** To the line's begin, and erase to its end (ECMA-48, EL). */
+/** Moves to the start of the line, and erases to its end (ECMA-48, EL). */
 const ERASE = "\r\x1b[K";
 
-/** Draws nothing until a transfer is known to take long. */
+/** The progress line of one transfer. Nothing is drawn in the first second. */
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #started: number;
@@ -39,24 +39,24 @@ export class Progress {
     this.#started = options.clock.now();
   }
 
-  /** So many bytes have come; `total` is how many there will be, where that is known. */
+  /** `size` bytes have come, of `total` if that is known. Redraws the line if it is time to. */
   update(size: number, total: number | undefined): void {
     const { write, clock, columns } = this.#options;
     const now = clock.now();
     if (now - this.#started < PATIENCE || (this.#drawn !== undefined && now - this.#drawn < INTERVAL)) return;
     this.#drawn = now;
-    // A line as wide as the terminal would wrap, and not be erased whole.
+    // One column stays free: a full line would wrap, and ERASE would then miss a part.
     write(ERASE + formatProgress(size, total, { time: now - this.#started, columns: columns() - 1 }));
   }
 
-  /** Takes the line away. */
+  /** Erases the line. */
   clear(): void {
     if (this.#drawn !== undefined) this.#options.write(ERASE);
     this.#drawn = undefined;
   }
 }
 
-/** The line: a bar and the time that is left where the length is known, and what has come. */
+/** The line: bytes and rate; if the length is known, also a bar and the time left. */
 export function formatProgress(
   size: number,
   total: number | undefined,
@@ -76,10 +76,10 @@ export function formatProgress(
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"] as const;
 
-/** Octets in a unit of powers of 1000. */
+/** Formats bytes with a unit, in powers of 1000. */
 export function formatBytes(size: number): string {
   let unit = 0;
-  // 999,950 would be rounded to 1000.0 kB.
+  // From 999.95 on, one decimal would round up to "1000.0".
   while (unit < UNITS.length - 1 && size >= (unit === 0 ? 1_000 : 999.95)) {
     size /= 1_000;
     unit++;
@@ -87,7 +87,7 @@ export function formatBytes(size: number): string {
   return `${unit === 0 ? Math.round(size) : size.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** Octets in so many milliseconds, a second. */
+/** Formats the rate of `size` bytes in `time` milliseconds, per second. */
 export function formatRate(size: number, time: number): string {
   return `${formatBytes(time > 0 ? size * 1_000 / time : 0)}/s`;
 }

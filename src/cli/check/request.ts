@@ -1,5 +1,5 @@
 /**
- * A request as a client makes it: from a URL to the bytes of a head.
+ * Makes the bytes of a request's head from a URL, as a client does.
  *
  * @module
  */
@@ -13,32 +13,32 @@ import type { TcpAddress } from "../../runtime/contract.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { VERSION } from "../../version.ts";
 
-/** What a URL says. */
+/** The parts of a URL of http or https. */
 export interface HttpUrl {
-  /** Whether it is one of https. */
+  /** Whether the scheme is https. */
   readonly secure: boolean;
-  /** What is to be reached. */
+  /** The target. */
   readonly address: TcpAddress;
-  /** The value of Host: without the port where that is the scheme's own (RFC 9110 section 4.2.3). */
+  /** The value of Host, without a port that is the scheme's default (RFC 9110 section 4.2.3). */
   readonly authority: string;
   /** Path and query, octet for octet. */
   readonly path: string;
 }
 
-/** What is asked for. */
+/** A request without a body. */
 export interface ClientRequest {
   readonly url: HttpUrl;
   readonly method: string;
-  /** The fields of the caller; they take the place of our own of the same name. */
+  /** The user's fields. They replace the program's own fields of the same name. */
   readonly fields: Fields;
 }
 
 const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 /**
- * Reads a URL of http or https; a fragment is dropped.
+ * Reads a URL of http or https, and drops its fragment.
  *
- * @throws {UsageError} If it is none, or if it names a user: that belongs into a header.
+ * @throws {UsageError} If the URL is invalid, or has a user name: credentials belong into a header field.
  */
 export function parseHttpUrl(text: string): HttpUrl {
   const [, scheme = "", authority, rest] = /^([a-z]+):\/\/([^/?#]*)([^#]*)/i.exec(text) ?? [];
@@ -49,7 +49,7 @@ export function parseHttpUrl(text: string): HttpUrl {
   if (authority.includes("@")) {
     throw new UsageError(`Invalid URL "${redact(text)}": give a user by --header "Authorization: ..."`);
   }
-  // RFC 3986 section 2: a URI is of printable US-ASCII.
+  // RFC 3986 section 2: a URI consists of printable US-ASCII.
   if (/[^\x21-\x7E]/.test(rest)) {
     throw new UsageError(`Invalid URL "${text}": percent-encode what is no printable ASCII`);
   }
@@ -69,17 +69,17 @@ export function parseHttpUrl(text: string): HttpUrl {
   }
 }
 
-/** A URL without what may be a password in it. */
+/** The URL without its user name and password. */
 function redact(text: string): string {
   return text.replace(/[^/]*@/, "...@");
 }
 
-/** What the request line names: for a proxy the whole URL (RFC 9112 section 3.2.2), otherwise path and query. */
+/** The request target: for a proxy the whole URL (RFC 9112 section 3.2.2), otherwise path and query. */
 export function requestTarget({ authority, path }: HttpUrl, forProxy: boolean): string {
   return forProxy ? `http://${authority}${path}` : path;
 }
 
-/** The head. `proxy` is given where an HTTP proxy gets it, with its credentials. There is no body. */
+/** The bytes of the head. Give `proxy`, with its credentials, if the request goes to an HTTP proxy. */
 export function requestHead(
   { url, method, fields }: ClientRequest,
   proxy?: { readonly authorization: string | undefined },
@@ -88,7 +88,7 @@ export function requestHead(
     { name: "Host", value: url.authority },
     { name: "User-Agent", value: `sluice/${VERSION}` },
     { name: "Accept", value: "*/*" },
-    // RFC 9110 section 8.6: where the method means there to be content, its lack is said.
+    // RFC 9110 section 8.6: if the method usually has content, a request without content says so.
     ...["POST", "PUT", "PATCH"].includes(method) ? [{ name: "Content-Length", value: "0" }] : [],
     { name: "Connection", value: "close" },
   ]).filter((key) => !fields.has(key));

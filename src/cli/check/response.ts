@@ -1,5 +1,5 @@
 /**
- * A response as a client reads it.
+ * Reads a response as a client does.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { proxyError } from "../../protocols/http1/connector.ts";
 import { asProtocolError, ResponseHeadReader } from "../../protocols/http1/head.ts";
 import type { ResponseHead } from "../../protocols/http/message.ts";
 
-/** More 1xx responses than this before a final one are no conversation. */
+/** The most 1xx responses that are accepted before the final one. */
 const MAX_INTERIM = 16;
 
 /** How a head is read. */
 export interface FinalHeadOptions {
-  /** The most octets that a head may have. */
+  /** The most bytes that a head may have. */
   readonly limit: number;
-  /** Called as bytes have come. */
+  /** Called whenever bytes have come. */
   readonly onBytes: () => void;
-  /** Called with each head, those of 1xx responses too. */
+  /** Called with each head, including those of 1xx responses. */
   readonly onHead: (head: ResponseHead) => void;
 }
 
 /**
- * The head of the final response; 1xx before it are skipped, but for the one that switches protocols (RFC 9110
- * section 15.2). Throws a `Fault` that blames the target.
+ * Reads the head of the final response, and skips 1xx responses before it (RFC 9110 section 15.2). A 101 counts as
+ * final, since it switches protocols. Throws a `Fault` that blames the target.
  */
 export async function readFinalHead(
   reader: ByteReader,
@@ -51,7 +51,7 @@ export async function readFinalHead(
   throw new Fault("http_protocol_error", `There are more than ${MAX_INTERIM} informational responses`);
 }
 
-/** The next event of a body. What its framing forbids blames the target. */
+/** The next event of a body. Throws a `Fault` that blames the target if the framing is wrong. */
 export function readBodyEvent(body: BodyReader, buffer: ByteBuffer): BodyEvent | undefined {
   try {
     return body.read(buffer);
@@ -61,8 +61,8 @@ export function readBodyEvent(body: BodyReader, buffer: ByteBuffer): BodyEvent |
 }
 
 /**
- * What a proxy on the way has said, where the response is its own and not the target's (RFC 9209 section 2.1.1).
- * `by` is the proxy that was asked.
+ * The fault that a proxy on the route reports, if it made the response itself (RFC 9209 section 2.1.1). Undefined if
+ * the response is the target's. `by` is the proxy that got the request.
  */
 export function proxyFault(head: ResponseHead, by: string | undefined): Fault | undefined {
   const { status, reason, fields } = head;

@@ -1,5 +1,5 @@
 /**
- * Steps with their times: what was done, what came of it, how long it took.
+ * Times steps: what each did, how it ended, how long it took.
  *
  * @module
  */
@@ -7,39 +7,39 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { type Fault, toFault } from "../../faults.ts";
 
-/** One step that is over. Its texts may come from the network, and are not escaped. */
+/** A step that has ended. Its texts may come from the network, and are not escaped. */
 export interface Step {
-  /** What kind of step it was, in one word. */
+  /** The kind of step, in one word. */
   readonly name: string;
-  /** What it was about: a name, an address, a request. */
+  /** The object of the step: a name, an address, a request. */
   readonly what: string;
-  /** What came of it, where there is more to say than that it is done. */
+  /** The result; undefined if there is nothing to say about it. */
   readonly outcome?: string;
-  /** Milliseconds that it took. */
+  /** How long it took, in milliseconds. */
   readonly time: number;
-  /** Why it failed; undefined where it did not. */
+  /** Why it failed; undefined if it did not. */
   readonly fault?: Fault;
 }
 
-/** What a timeline works with. */
+/** The clock and the callbacks of a timeline. */
 export interface TimelineOptions {
   readonly clock: Pick<Clock, "now">;
-  /** Called as a step begins. */
+  /** Called when a step begins. */
   readonly onBegin?: (name: string) => void;
-  /** Called as a step is over. */
+  /** Called when a step ends. */
   readonly onStep: (step: Step) => void;
 }
 
-/** A step that is under way. What is told of it once it is over, or given up, is ignored. */
+/** A step that is running. Once it has ended or was forgotten, further calls are ignored. */
 export class RunningStep {
   readonly name: string;
-  /** What it is about, by what is known so far. */
+  /** The object of the step, as far as it is known. */
   what: string;
   readonly #started: number;
   readonly #clock: TimelineOptions["clock"];
   readonly #over: (step: Step) => void;
 
-  /** Starts now. */
+  /** The step starts now. */
   constructor(
     name: string,
     what: string,
@@ -52,12 +52,12 @@ export class RunningStep {
     this.#over = over;
   }
 
-  /** It is done. */
+  /** Ends the step with success. */
   end(outcome?: string): void {
     this.#over({ name: this.name, what: this.what, time: this.#time(), ...outcome && { outcome } });
   }
 
-  /** It failed. */
+  /** Ends the step with a fault. */
   fail(fault: Fault): void {
     this.#over({ name: this.name, what: this.what, time: this.#time(), fault });
   }
@@ -67,22 +67,22 @@ export class RunningStep {
   }
 }
 
-/** The steps of one undertaking, each told as soon as it is over. Steps may overlap. */
+/** The steps of one probe. `onStep` gets each as soon as it ends. Steps may overlap. */
 export class Timeline {
   readonly #options: TimelineOptions;
   readonly #running = new Set<RunningStep>();
 
-  /** Nothing is under way at first. */
+  /** No step is running at first. */
   constructor(options: TimelineOptions) {
     this.#options = options;
   }
 
-  /** The name of what began last and is under way. */
+  /** The name of the running step that began last. */
   get current(): string | undefined {
     return [...this.#running].at(-1)?.name;
   }
 
-  /** A step begins. */
+  /** Begins a step. */
   begin(name: string, what: string): RunningStep {
     const { clock, onBegin, onStep } = this.#options;
     const over = (step: Step) => {
@@ -94,7 +94,7 @@ export class Timeline {
     return running;
   }
 
-  /** A step that is a piece of work of its own; its failure is thrown on. */
+  /** Runs `work` as one step. Rejects as `work` does. */
   async watch<T>(
     name: string,
     what: string,
@@ -111,12 +111,12 @@ export class Timeline {
     }
   }
 
-  /** Forgets steps of a name that are under way: another one has made them needless. */
+  /** Forgets the running steps with this name: another step has made them needless. */
   forget(name: string): void {
     for (const running of this.#running) if (running.name === name) this.#running.delete(running);
   }
 
-  /** Whatever is under way has failed. */
+  /** Ends all running steps with a fault. */
   abandon(fault: Fault): void {
     for (const running of [...this.#running]) running.fail(fault);
   }

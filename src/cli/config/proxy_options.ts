@@ -1,5 +1,5 @@
 /**
- * From the options of the command line to those of the proxy; files are read here.
+ * Makes the options of the proxy from those of the command line, and reads the files that they name.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { ReadText } from "../../text/text_file.ts";
 import { type FlagName, FLAGS } from "../flags/flags.ts";
 import type { Options } from "../flags/options.ts";
 
-/** What the flags say of the proxy, without what needs a running program: users, records, logs. */
+/** The options of the proxy that come from flags and their files. Records and logs are added in serve.ts. */
 export async function proxyOptions(options: Options, readText: ReadText): Promise<ProxyOptions> {
   return {
     ...namedOptions(options),
@@ -27,7 +27,7 @@ export async function proxyOptions(options: Options, readText: ReadText): Promis
   };
 }
 
-/** The flags that stand for options of the library, by the names that they have there. */
+/** The values of all flags that set an option of the library, under the names of those options. */
 function namedOptions(options: Options): ProxyOptions {
   const named: Record<string, unknown> = {};
   for (const [flag, { setting }] of Object.entries<Option>(FLAGS)) {
@@ -39,7 +39,7 @@ function namedOptions(options: Options): ProxyOptions {
   return named;
 }
 
-/** Undefined where no users are given: everybody may use the proxy. */
+/** Undefined if no users are given: then everybody may use the proxy. */
 async function readUsers(options: Options, readText: ReadText): Promise<ProxyOptions["users"]> {
   const file = options["users-file"];
   if (file === undefined) return options.user.length > 0 ? options.user : undefined;
@@ -50,7 +50,7 @@ async function readUsers(options: Options, readText: ReadText): Promise<ProxyOpt
   return [...options.user, ...entries];
 }
 
-/** The rules of the flags, and those of the file behind them. */
+/** The rules of the flags, followed by those of the file. */
 export async function readRules(options: Options, readText: ReadText): Promise<Rule[]> {
   const file = options["rules-file"];
   const more = file === undefined ? [] : parseRules(await readText(file, "the rules file"), file);
@@ -68,7 +68,7 @@ export async function readHosts(
   return file === undefined ? undefined : parseHosts(await readText(file, "the hosts file"), file);
 }
 
-/** Undefined: as the listeners have it. */
+/** Undefined if neither flag is given: then the proxy decides by where it listens. */
 export function privateDestinations(options: Options): "allow" | "deny" | undefined {
   const { "allow-private": allow, "deny-private": deny } = options;
   if (allow && deny) {

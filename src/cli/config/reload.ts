@@ -1,5 +1,5 @@
 /**
- * Taking new files into use while the proxy runs: all of them, or none.
+ * Puts new files into use while the proxy runs: all of them, or none.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import type { Texts } from "../../text/text_file.ts";
 import type { Control } from "../program/control.ts";
 
 /**
- * Calls `reload` whenever the files may be new, one call after the other, with their texts where somebody has checked
- * them already. Where it rejects, that is told; it has to leave everything as it was then.
+ * Calls `reload` whenever the files may be new, one call after the other. It passes on the texts if another process has
+ * already checked them. If `reload` rejects, it must have changed nothing; the error is logged.
  */
 export function onReload(
   control: Pick<Control, "onReload">,

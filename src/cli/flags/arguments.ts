@@ -1,30 +1,30 @@
 /**
- * The arguments of the program: flags and words, as the table of flags spells them.
+ * Parses the arguments of the program into flags and words, by the table of flags.
  *
  * @module
  */
 
-// @ts-ignore: a program elsewhere that imports mod.ts is checked with this line, and cannot know the name.
+// @ts-ignore: a program elsewhere that imports mod.ts type-checks this line too, and cannot resolve the name.
 import { parseArgs } from "@std/cli/parse-args";
 import type { Option } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { type FlagName, FLAGS } from "./flags.ts";
 
-/** The value of a flag as text, and the name that messages about it use: the flag's or the variable's. */
+/** The value of a flag as text. Messages call it by `label`, the name of the flag or of the variable. */
 export interface Given {
   readonly name: FlagName;
   readonly text: string;
   readonly label: string;
 }
 
-/** What the arguments are, each kind in its order. */
+/** The words and the flags among the arguments, each in their order. */
 export interface Arguments {
   readonly words: readonly string[];
   readonly given: readonly Given[];
 }
 
-/** Every name of the table. */
+/** The names of all flags. */
 export const FLAG_NAMES = Object.keys(FLAGS) as FlagName[];
 
 /** The row of a flag. */
@@ -32,7 +32,7 @@ export function flagOf(name: FlagName): Option {
   return FLAGS[name];
 }
 
-/** The flag that somebody may have meant: one that is found under this word, or that is spelt almost so. */
+/** The flag that the user may have meant: it has the word as a synonym, or its name is similar. */
 export function suggestFlag(word: string): FlagName | undefined {
   return FLAG_NAMES.find((name) => flagOf(name).synonyms?.includes(word)) ??
     suggest(word, FLAG_NAMES) as FlagName | undefined;
@@ -40,8 +40,8 @@ export function suggestFlag(word: string): FlagName | undefined {
 
 /**
  * Tells flags from words. A flag is `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE` or `-n=VALUE`. A switch has
- * a value only behind `=`, and single letters of switches may stand together: `-hV`. What follows `--` is words. The
- * table alone says which names there are: nothing is abbreviated, negated or made up.
+ * a value only after `=`, and the letters of switches may be combined: `-hV`. All arguments after `--` are words. Only
+ * names of the table are accepted: no abbreviations, no negations.
  *
  * @throws {UsageError} At a flag that is not in the table, or that lacks its value.
  */
@@ -54,7 +54,7 @@ export function readArguments(args: readonly string[]): Arguments {
     const { value } = flagOf(name);
     const isSwitch = value === undefined;
     const text = attached ?? (isSwitch ? "true" : /^-./s.test(rest[0] ?? "") ? undefined : rest.shift());
-    // The parser would not know a switch with nothing behind its "=": this tells what is wrong with it.
+    // For a switch with nothing after "=", this throws the message of the switch rather than "needs a value".
     if (isSwitch && text === "") readGiven({ name, text, label: `--${name}` });
     if (!text) throw new UsageError(`The flag "--${name}" needs a value: ${value}`);
     names.push(name);
@@ -75,12 +75,12 @@ export function readArguments(args: readonly string[]): Arguments {
   return { words, given: collect(spelt, names) };
 }
 
-/** Before each name, since the parser takes `--no-proxy=LIST` for the negation of a flag that is called `proxy`. */
+/** Stands before each name. Without it the parser takes `--no-proxy=LIST` for the negation of a flag `proxy`. */
 const MARK = "@";
 
 /**
- * Has the parser read what is spelt in the one way that it cannot misread, `--name=VALUE`, and tells the values in the order in
- * which the names were given: flags such as --allow and --deny together make one list.
+ * Has the parser read flags in the one form that it cannot misread: `--name=VALUE`. Returns the values in the order of
+ * the names, since flags such as --allow and --deny make one list together.
  */
 function collect(spelt: readonly string[], names: readonly FlagName[]): Given[] {
   const marked = [...new Set(names)].map((name) => `${MARK}${name}`);
@@ -88,7 +88,7 @@ function collect(spelt: readonly string[], names: readonly FlagName[]): Given[] 
   return names.map((name) => ({ name, text: values[`${MARK}${name}`].shift()!, label: `--${name}` }));
 }
 
-/** Takes one-letter flags that stand together. The first that has a value takes what follows it. */
+/** Takes combined one-letter flags. The first flag that needs a value takes the remaining letters as its value. */
 function takeLetters(letters: string, take: (name: FlagName, attached: string | undefined) => void): void {
   for (let i = 0; i < letters.length; i++) {
     const name = findLetter(letters[i]);
@@ -114,8 +114,8 @@ function findLetter(letter: string): FlagName {
 }
 
 /**
- * Puts the flag itself in place of one that is short for it: `--log-level debug` for `--verbose`, and `--rule` for
- * `--deny`. The label stays. A switch that is off stands for nothing else.
+ * Replaces a shorthand with the flag that it stands for: `--verbose` with `--log-level debug`, `--deny` with `--rule`.
+ * The label stays. A switch that is off is not replaced.
  */
 export function spellOut(given: Given): Given {
   const { shorthand, value } = flagOf(given.name);
@@ -125,7 +125,7 @@ export function spellOut(given: Given): Given {
   return { name: target as FlagName, text, label: given.label };
 }
 
-/** Understands the value; its `UsageError` begins with the label. */
+/** Parses the value. Throws a `UsageError` that begins with the label. */
 export function readGiven({ name, text, label }: Given): unknown {
   try {
     return flagOf(name).read(text, label);

@@ -1,5 +1,5 @@
 /**
- * The flags that single commands take, and those that all of them take.
+ * The flags that are no options of a proxy: some belong to one or two commands, the others to all.
  *
  * @module
  */
@@ -182,7 +182,7 @@ function readAuthority(text: string): string {
   try {
     if (parseAuthority(text).port !== undefined) return text;
   } catch {
-    // Told below, in the words of the command line.
+    // The error below says it in words for the command line.
   }
   throw new UsageError(`Invalid address "${text}": give a host and a port, such as "proxy.example.com:8443"`);
 }
@@ -193,16 +193,16 @@ function readPin(text: string): string {
   throw new UsageError(`Invalid pin "${text}": give the one that "sluice keygen" has printed, "sha256/..."`);
 }
 
-/** A request method. CONNECT asks a proxy for a tunnel, and never a target for something. */
+/** A request method. Not CONNECT, which is for proxies and not for targets. */
 function readMethod(text: string): string {
   if (isToken(text) && text !== "CONNECT") return text;
   throw new UsageError(`Invalid method "${text}": give one such as "GET" or "HEAD"`);
 }
 
-/** Fields that say where a message ends, or who asks a proxy. */
+/** Fields that the program writes itself: the framing of the message, and the credentials for a proxy. */
 const FIXED_FIELDS = ["content-length", "transfer-encoding", "proxy-authorization"];
 
-/** A header field. What it holds may be a secret, and is not quoted. */
+/** A header field. Messages do not quote its value, which may be a secret. */
 function readField(text: string): FieldLine {
   const [, name = "", value] = /^([^:]*):[ \t]*([\t\x20-\x7E]*)$/.exec(text) ?? [];
   if (!isToken(name)) {

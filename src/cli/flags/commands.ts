@@ -1,5 +1,5 @@
 /**
- * The commands of the program: the one list from which parsing, help and dispatch are derived.
+ * The commands of the program: one list, which the parser, the help and `main()` use.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import type { CommandName } from "../../settings/option.ts";
 export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
-  /** The words that follow it, as the help shows them; none where empty. */
+  /** The words that the command needs, as the help shows them. */
   readonly words: readonly string[];
-  /** What its own help says beside its flags. */
+  /** The text of its own help, without the flags. */
   readonly details: string;
 }
 
@@ -101,5 +101,5 @@ Examples:
   },
 } as const satisfies Record<CommandName, Command>;
 
-/** What runs where no command is given. */
+/** The command that runs if none is given. */
 export const DEFAULT_COMMAND: CommandName = "serve";

@@ -1,5 +1,5 @@
 /**
- * Every flag of the command line: the options of a proxy that a command takes, and what single commands take beside them.
+ * Every flag of the command line: the options of a proxy, and the flags of single commands.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const ALL = { ...OPTIONS, ...COMMAND_FLAGS } as const;
 
 type All = typeof ALL;
 
-/** The rows that some command takes. */
+/** The rows that are flags, without the options that only the library has. */
 type Flags = {
   readonly [Name in keyof All as All[Name] extends { commands: typeof LIBRARY_ONLY } ? never : Name]:
     All[Name];
@@ -30,10 +30,10 @@ export const FLAGS = Object.fromEntries(
 /** The name of a flag, without hyphens. */
 export type FlagName = keyof typeof FLAGS;
 
-/** What the names of all variables begin with. */
+/** The prefix of all variables. */
 export const VARIABLE_PREFIX = "SLUICE_";
 
-/** The name of the environment variable that may stand for a flag. */
+/** The name of the environment variable of a flag. */
 export function environmentName(name: string): string {
   return `${VARIABLE_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The names of the files that `sluice keygen` makes, which `remote` and `local` look for unless they are told others.
+ * The names of the files that `sluice keygen` makes, and that `remote` and `local` look for by default.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * From arguments and environment to options.
+ * Makes options from arguments and environment variables.
  *
  * @module
  */
@@ -24,7 +24,7 @@ type Value<Row extends Option> = Row extends { repeatable: true } ? readonly Ret
   : Row extends { default: unknown } ? ReturnType<Row["read"]>
   : ReturnType<Row["read"]> | undefined;
 
-/** Name → what was given, or else the default. */
+/** Name → the given value, or else the default. */
 export type Options = { readonly [Name in FlagName]: Value<(typeof FLAGS)[Name]> };
 
 export type { Environment };
@@ -32,21 +32,21 @@ export type { Environment };
 /** What the program was asked to do. */
 export interface CommandLine {
   readonly command: CommandName;
-  /** What follows the command and is no flag. */
+  /** The words after the command. */
   readonly words: readonly string[];
   readonly options: Options;
 }
 
 const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
 
-/** Flags that may be written as a first word, too: `sluice help explain`. */
+/** Flags that may also be written as the first word, such as `sluice help explain`. */
 const ABOUT = FLAG_NAMES.filter((name) => flagOf(name).group === "About");
 
 /**
- * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the default;
- * `--quiet` and `SLUICE_LOG_LEVEL` are such a pair, too, since they decide the same. The flags that together make one
- * list (`--rule`, `--deny`, `--allow`, `--route`) each beat their own variable alone: first comes what the flags say,
- * in their order, then what the other variables say, in the order of the table.
+ * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the default.
+ * `--quiet` also beats `SLUICE_LOG_LEVEL`, since both set the level of the log. The flags `--rule`, `--deny`, `--allow`
+ * and `--route` make one list together, and each beats only its own variable. The list has the values of the flags in
+ * their order, then those of the other variables in the order of the table.
  *
  * @throws {UsageError} At the first argument or variable that cannot be used.
  */
@@ -81,20 +81,20 @@ export function flagsOf(command: CommandName): readonly FlagName[] {
   return FLAG_NAMES.filter((name) => commandsOf(flagOf(name))?.includes(command) ?? true);
 }
 
-/** Takes a first word such as `help` for the flag of that name. */
+/** Turns a first word such as `help` into the flag of that name. */
 function liftAbout({ words, given }: Arguments): Arguments {
   const name = ABOUT.find((name) => name === words[0]);
   if (name === undefined) return { words, given };
   return { words: words.slice(1), given: [...given, { name, text: "true", label: `--${name}` }] };
 }
 
-/** What was given for each flag. Throws a `UsageError` where one that takes a single value got several. */
+/** The given values of each flag. Throws a `UsageError` if a flag that takes one value got several. */
 function joinGiven(given: readonly Given[]): Map<FlagName, Given[]> {
   const joined = new Map<FlagName, Given[]>();
   const last = new Map(given.map((one) => [one.name, one]));
   for (const one of given) {
     const spelt = spellOut(one);
-    // A switch may be thrown again and again; what counts is the last time.
+    // A switch may be given several times; the last one counts.
     if (flagOf(one.name).value === undefined && (readGiven(one), last.get(one.name) !== one)) continue;
     const others = joined.get(spelt.name) ?? [];
     if (others.length > 0 && !flagOf(spelt.name).repeatable) refuseBoth(others[0].label, one.label);

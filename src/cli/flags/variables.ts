@@ -9,41 +9,38 @@ import { UsageError } from "../../text/usage_error.ts";
 import { FLAG_NAMES, flagOf, type Given, suggestFlag } from "./arguments.ts";
 import { environmentName, type FlagName, VARIABLE_PREFIX } from "./flags.ts";
 
-/** The value of an environment variable, where there is one that may be read. */
+/** Returns the value of an environment variable; undefined if it is not set, or may not be read. */
 export type Environment = (name: string) => string | undefined;
 
-/** What the environment can be asked for. */
+/** The part of the runtime that reads the environment. */
 export type Variables = Pick<Runtime, "environment" | "environmentNames" | "environmentDenied">;
 
 /** The variable that may hold a token in place of a file. */
 export const TOKEN_VARIABLE = "SLUICE_TOKEN";
 
-/** The environment variable of a process in which its {@link Assignment} is. */
+/** The variable that holds the {@link Assignment} of a worker process. */
 export const ASSIGNMENT_VARIABLE = "SLUICE_WORKER";
 
-/** Variables that no flag stands for. */
+/** Variables that belong to no flag. */
 const OTHERS = [TOKEN_VARIABLE, ASSIGNMENT_VARIABLE];
 
-/** What Kubernetes and Docker set beside a service that is called `sluice`, or `sluice-…`. */
+/** Names of variables that Kubernetes and Docker set for a service called `sluice` or `sluice-…`. */
 const SERVICE_NAME = /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
 const SERVICE_PORT = /^(?:tcp|udp|sctp):\/\//;
 
-/**
- * What images, packages and scripts set about a program that they carry or start, such as HAPROXY_VERSION, CATALINA_HOME
- * and CHROME_BIN.
- */
+/** Variables that images, packages and scripts set for their program: compare HAPROXY_VERSION and CHROME_BIN. */
 const PACKAGING = ["BIN", "CMD", "DIR", "HOME", "SHA256", "URL", "VERSION"].map((word) =>
   `${VARIABLE_PREFIX}${word}`
 );
 
-/** What variables say for these flags, in the order of the table. One that is empty is as good as not set. */
+/** The values of the variables of these flags, in the order of the table. An empty variable counts as not set. */
 export function readVariables(environment: Environment, names: readonly FlagName[]): Given[] {
   return names.filter(hasVariable).flatMap((name) => {
     const { value, separator, shorthand } = flagOf(name);
     const target = flagOf(shorthand ? shorthand[0] as FlagName : name);
     const label = environmentName(name);
     const text = environment(label);
-    // Curl and git take empty variables so, too.
+    // Curl and git also ignore empty variables.
     if (text === undefined || text === "") return [];
     const isList = value !== undefined && target.repeatable;
     const texts = isList
@@ -53,7 +50,7 @@ export function readVariables(environment: Environment, names: readonly FlagName
   });
 }
 
-/** Throws a `UsageError` at a variable that has a name like those of flags, and stands for no flag. */
+/** Throws a `UsageError` for a variable that begins with `SLUICE_` but belongs to no flag. */
 export function refuseUnknownVariables(runtime: Variables): void {
   const known = [...FLAG_NAMES.filter(hasVariable).map(environmentName), ...OTHERS, ...PACKAGING];
   for (const name of runtime.environmentNames()) {
@@ -71,7 +68,7 @@ function adviceFor(name: string): string {
   return flag && hasVariable(flag) ? `did you mean "${environmentName(flag)}"?` : "see --help";
 }
 
-/** Which variables of these flags may not be read, and why; undefined where all of them may be. */
+/** Says which variables of these flags may not be read, and why. Undefined if all may be read. */
 export function describeUnread(runtime: Variables, names: readonly FlagName[]): string | undefined {
   const variables = names.filter(hasVariable).map(environmentName);
   const read = variables.filter((name) => runtime.environmentDenied?.(name) === undefined);

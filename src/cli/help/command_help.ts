@@ -1,5 +1,5 @@
 /**
- * What `--help` shows.
+ * Formats the text of `--help`.
  *
  * @module
  */
@@ -22,7 +22,7 @@ with -E alone.
 SIGINT or SIGTERM stops accepting and lets transfers finish; a second one exits
 at once. Exit codes: 0 stopped when told, 1 failed, 2 wrong usage.`;
 
-/** The help of a command, derived from the tables, without the last newline. */
+/** The help of a command, made from the tables of commands and flags, without the last newline. */
 export function formatHelp(command: CommandName): string {
   const { words, details, summary } = COMMANDS[command];
   const isDefault = command === DEFAULT_COMMAND;
@@ -57,7 +57,7 @@ function formatCommands(): string {
   ].join("\n");
 }
 
-/** A flag, and what it does. */
+/** Formats a flag and its meaning. */
 export function formatFlag(name: string, option: Option): string[] {
   const { short, value, help } = option;
   const names = `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
@@ -65,7 +65,7 @@ export function formatFlag(name: string, option: Option): string[] {
   return formatTerm([names, otherwise ? `${help} (${otherwise})` : help], INDENT);
 }
 
-/** What the help says of an option that is not given; undefined where that goes without saying. */
+/** The default of an option, as the help shows it; undefined if the help shows none. */
 export function describeDefault(option: Option): string | undefined {
   const { value, unset } = option;
   if (value === undefined) return undefined;

@@ -1,13 +1,13 @@
 /**
- * How texts stand on a terminal.
+ * Lays out texts for a terminal.
  *
  * @module
  */
 
-/** Terminals are this wide at least. */
+/** The width of the text, in columns. */
 export const WIDTH = 80;
 
-/** Where the explanations of flags begin. */
+/** The column at which the meanings of flags begin. */
 export const INDENT = 30;
 
 /** Breaks a paragraph into lines. */
@@ -22,7 +22,7 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-/** A term and what it means, side by side. A term that is too long has the first line to itself. */
+/** A term and its meaning, side by side. A term that is too long gets the first line to itself. */
 export function formatTerm(
   [term, meaning]: readonly [term: string, meaning: string],
   indent: number,

@@ -1,5 +1,5 @@
 /**
- * `sluice help TOPIC`: which page somebody asks for, and its form on a terminal.
+ * `sluice help TOPIC`: finds the page of a topic, and formats it for a terminal.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import type { Page, Part } from "./pages/page.ts";
 import { TOPICS } from "./topics.ts";
 
 /**
- * The topic that the arguments ask for: `help TOPIC`. Undefined where they ask for something else, such as `help COMMAND`.
+ * The topic of the arguments `help TOPIC`. Undefined for other arguments, such as `help COMMAND`.
  *
- * @throws {UsageError} At a word that is neither a topic nor a command.
+ * @throws {UsageError} If the word is neither a topic nor a command.
  */
 export function readTopic(args: readonly string[]): string | undefined {
   const [help, word, ...rest] = args;
@@ -41,7 +41,7 @@ export async function formatTopic(name: string): Promise<string> {
   return formatPage(`sluice help ${name} - ${summary}`, page);
 }
 
-/** Terms begin their meanings here at the latest; longer ones have a line to themselves. */
+/** The longest term that shares a line with its meaning. Longer terms get a line to themselves. */
 const MAX_TERM = 26;
 
 /** The page as plain text, without the last newline. */

@@ -1,5 +1,5 @@
 /**
- * The topics of `sluice help TOPIC`: one row each. A page is loaded when somebody asks for it.
+ * The topics of `sluice help TOPIC`: one row each. A page is loaded only when it is shown.
  *
  * @module
  */

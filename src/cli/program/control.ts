@@ -1,5 +1,5 @@
 /**
- * What a running proxy is told by signals, or by the process that has started it.
+ * What signals, or the process that started it, tell a running proxy.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import type { Address } from "../../runtime/contract.ts";
 import type { Texts } from "../../text/text_file.ts";
 import type { StopSignal } from "./signals.ts";
 
-/** Who tells the proxy to stop and to renew what it has from files, and is told where it listens. */
+/** Tells the proxy when to stop, to reload files and to reopen logs. The proxy tells it where it listens. */
 export interface Control {
-  /** Settles with the name of the signal. */
+  /** Settles with the name of the first signal: the proxy drains, then stops. */
   readonly stop: Promise<StopSignal>;
-  /** Settles with the name of the second signal: nothing is waited for any more. */
+  /** Settles with the name of the second signal: the proxy stops at once. */
   readonly stopNow: Promise<StopSignal>;
-  /** Calls back whenever log files are to be opened anew, since somebody may have renamed them. */
+  /** Calls back whenever the proxy should reopen its log files, since they may have been renamed. */
   onReopen(callback: () => void): void;
   /**
-   * Calls back whenever there may be something new in the files: with their texts where somebody has read and checked
-   * them already.
+   * Calls back whenever the files may have changed. It passes their texts if another process has already read and
+   * checked them.
    */
   onReload(callback: (texts?: Texts) => void): void;
-  /** Every listener accepts. */
+  /** Called by the proxy once all its listeners accept connections. */
   listening(addresses: readonly Address[]): void;
 }

@@ -1,5 +1,5 @@
 /**
- * What every command works with: where it writes, and how the process ends.
+ * What every command uses to write its output and to end the process.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import { UsageError } from "../../text/usage_error.ts";
 const STDOUT = 1;
 const STDERR = 2;
 
-/** What the process ends with. */
+/** The exit codes of the process. */
 export const EXIT_CODES = { done: 0, failed: 1, misused: 2, denied: 3 } as const;
 
-/** How long the last lines of the logs get where nobody reads them. */
+/** How long the process waits for its last lines to be written before it ends, in milliseconds. */
 const FLUSH_TIMEOUT = 1_000;
 
-/** Something that the system or a peer did not let the program do: the operator's matter, not a bug. */
+/** The system or a peer did not let the program do something. This is for the operator to solve; it is not a bug. */
 export class FailedError extends Error {
   override readonly name = "FailedError";
 }
 
-/** What the program says of a listener that cannot be bound; other errors stay what they are. */
+/** The `FailedError` for a listener that cannot be bound. Other errors are returned as they are. */
 export function listenFailure(cause: unknown): unknown {
   const { code, message } = cause as { code?: unknown; message: string };
   if (typeof code !== "string") return cause;
@@ -37,15 +37,15 @@ export function listenFailure(cause: unknown): unknown {
 export class Shell {
   /** Diagnostics, on standard error. */
   readonly log: LineLog;
-  /** What is told once the command has begun well: behind an error it would only be in the way. */
+  /** A line to print once the command has begun well. It is not printed before an error, where it would distract. */
   note: string | undefined;
   readonly #stderr: LineWriter;
-  /** For what was asked for: the access log, or an answer. */
+  /** Writes what the user asked for: the access log, or an answer. */
   #output: LineWriter | undefined;
-  /** Undefined where records go to standard output, or nowhere. */
+  /** Undefined if records go to standard output, or nowhere. */
   #accessLog: FileOutput | undefined;
 
-  /** Opens standard error; nothing else is touched until it is needed. */
+  /** Opens standard error. Standard output is opened at the first use. */
   constructor() {
     this.#stderr = new LineWriter(descriptorOutput(STDERR), {
       onDropped: (count) => this.tell(`${count} lines are missing here: they were not read in time`),
@@ -58,22 +58,22 @@ export class Shell {
     this.#stderr.write(line);
   }
 
-  /** Tells the note, the first time; whatever the log's level, since a user who was not heard of is no detail. */
+  /** Prints the note once, at any level of the log: it says that variables the user may have set are not read. */
   tellNote(): void {
     const { note } = this;
     this.note = undefined;
     if (note !== undefined) new LineLog({ level: "info", write: (line) => this.tell(line) }).info(note);
   }
 
-  /** Writes to standard output, or to where {@link Shell.openAccessLog} has opened it. */
+  /** Writes to standard output, or to the file that {@link Shell.openAccessLog} has opened. */
   print(text: string): void {
     this.#output ??= new LineWriter(descriptorOutput(STDOUT));
     this.#output.write(text);
   }
 
   /**
-   * Opens where records go: a file, or `-` for standard output. Where the file cannot be opened, that is a `UsageError`; or
-   * it is only told where it is not required now, and SIGHUP is the next chance.
+   * Opens the output for records: a file, or `-` for standard output. If the file cannot be opened, it rejects with a
+   * `UsageError`. If the file is not `required`, it only logs the error; SIGHUP tries again.
    */
   async openAccessLog(file: string, { required }: { readonly required: boolean }): Promise<void> {
     const options: OutputOptions = {
@@ -97,8 +97,8 @@ export class Shell {
   }
 
   /**
-   * Opens the file of the access log anew, after somebody has renamed it, and settles with whether it did. Where that fails,
-   * it says so and goes on as before.
+   * Reopens the file of the access log, for example after logrotate has renamed it. Settles with true if it did. If it
+   * fails, it logs the error and goes on writing to the old file.
    */
   async reopenAccessLog(): Promise<boolean> {
     if (!this.#accessLog) return false;
@@ -112,7 +112,7 @@ export class Shell {
     }
   }
 
-  /** Tells what went wrong, and ends the process. */
+  /** Prints what went wrong, and ends the process. */
   fail(error: unknown): void {
     if (error instanceof UsageError || error instanceof FailedError) {
       for (const line of error.message.split("\n")) this.tell(`sluice: ${escapeMessage(line)}`);
@@ -122,14 +122,14 @@ export class Shell {
     this.exit(error instanceof UsageError ? EXIT_CODES.misused : EXIT_CODES.failed);
   }
 
-  /** Ends the process once everything is written, or nobody takes it. */
+  /** Ends the process once everything is written. It waits FLUSH_TIMEOUT for the access log, then as long for stderr. */
   exit(code: number): void {
     const tell = (): void => {
       SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, () => process.exit(code));
       this.#output?.abandon();
       this.#stderr.flush().then(() => process.exit(code));
     };
-    // The access log first: what becomes of it is told on standard error.
+    // The access log first, since its errors go to standard error.
     const cancel = SYSTEM_CLOCK.schedule(FLUSH_TIMEOUT, tell);
     Promise.resolve(this.#output?.flush()).then(() => {
       cancel();

@@ -8,7 +8,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { SYSTEM_CLOCK } from "../../runtime/clock.ts";
 
-/** The signals that ask to stop, and the exit code of a process that they end: 128 and their number, as shells have it. */
+/** The signals that ask to stop, each with the exit code that it causes: 128 plus its number, as in shells. */
 export const STOP_SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The name of a signal that asks to stop. */
@@ -17,27 +17,27 @@ export type StopSignal = keyof typeof STOP_SIGNALS;
 /** How long the last records may take after the second signal, in milliseconds. */
 const LAST_WORDS = 5_000;
 
-/** How much later than SIGHUP a terminal may close, in milliseconds. */
+/** How long after SIGHUP the program looks whether its terminal has closed, in milliseconds. */
 const CLOSING = 1_000;
 
-/** What is asked. */
+/** The requests of signals. */
 export interface Signals {
   /** Settles at the first signal that asks to stop. */
   readonly stop: Promise<StopSignal>;
   /** Settles at the second one. The third ends the process. */
   readonly stopNow: Promise<StopSignal>;
-  /** Calls back at each SIGHUP that asks to read files anew and to open logs anew. */
+  /** Calls back at each SIGHUP that asks to reload files and to reopen logs. */
   onHangUp(callback: () => void): void;
 }
 
 /**
  * Listens for signals.
  *
- * The system sends SIGHUP, too, when a terminal closes. A program that was started on a terminal then stops, as others do:
- * it has a terminal no more. Where it was started without one (a service, nohup), SIGHUP never asks it to stop. Windows has
- * no SIGHUP.
+ * The system also sends SIGHUP when a terminal closes. A program that was started on that terminal then stops, as other
+ * programs do. If the program was started without a terminal (a service, nohup), SIGHUP never asks it to stop. Windows
+ * has no SIGHUP.
  *
- * Called before anything listens: Deno dies when it runs out of descriptors, unless it has a signal listener by then.
+ * Call it before anything listens: Deno dies when it runs out of descriptors without a signal listener.
  */
 export function watchSignals(): Signals {
   const asked: ((signal: StopSignal) => void)[] = [];
@@ -47,14 +47,14 @@ export function watchSignals(): Signals {
   const ask = (signal: StopSignal): void => {
     const next = asked.shift();
     if (!next) process.exit(STOP_SIGNALS[signal]);
-    // The second one ends the program in any case.
+    // The second signal ends the program even if its last records are not written in time.
     if (asked.length === 0) SYSTEM_CLOCK.schedule(LAST_WORDS, () => process.exit(STOP_SIGNALS[signal]));
     next(signal);
   };
   const onTerminal = hasTerminal();
   const hasLostTerminal = (): boolean => onTerminal && !hasTerminal();
   let hungUp = false;
-  /** Both the system and a shell may send SIGHUP when a terminal closes: that is not a second signal. */
+  /** When a terminal closes, the system and a shell may each send SIGHUP. Only the first counts. */
   const hangUp = (): void => {
     if (!hungUp) ask("SIGHUP");
     hungUp = true;
@@ -62,17 +62,18 @@ export function watchSignals(): Signals {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ask(signal));
   if (process.platform !== "win32") {
     process.on("SIGHUP", () => {
-      // Where nobody listens for it, it does what it does by default.
+      // A command that has nothing to reload stops at SIGHUP, as programs do by default.
       if (callbacks.length === 0 || hasLostTerminal()) return hangUp();
       for (const callback of callbacks) callback();
-      // A terminal emulator may send SIGHUP first and close the terminal then (xterm), which a background job is not told.
+      // A terminal emulator such as xterm may send SIGHUP first and close the terminal later. The close itself sends no
+      // signal to a background job.
       if (onTerminal) SYSTEM_CLOCK.schedule(CLOSING, () => hasLostTerminal() && hangUp());
     });
   }
   return { stop, stopNow, onHangUp: (callback) => void callbacks.push(callback) };
 }
 
-/** Whether one of the standard descriptors is a terminal. None is once the terminal has closed: tcgetattr(3) fails then. */
+/** Whether a standard descriptor is a terminal. False once the terminal has closed: tcgetattr(3) then fails. */
 function hasTerminal(): boolean {
   return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -1,6 +1,6 @@
 /**
- * A worker: one of several processes or threads that run the same command line and serve the same listeners. What it
- * is told, what it tells, and how it finds out that it is one.
+ * A worker: one of several processes or threads that run the same command line and serve the same listeners. This file
+ * has the messages to and from a worker, and finds out whether this process is a worker.
  *
  * @module
  */
@@ -18,62 +18,62 @@ import type { StopSignal } from "../program/signals.ts";
 import type { Texts } from "../../text/text_file.ts";
 
 /**
- * What a worker is told when it starts, in place of what the flags say: where it listens, of how many it is one, where
- * clients may go (which is a matter of all listeners, and not every worker has all of them), and what they all call
- * themselves, without which loops through two of them would not be found.
+ * Options that a worker gets at its start; they override its flags. `privateDestinations` depends on all listeners, and
+ * not every worker has all of them. All workers have the same `name`: otherwise the proxy would not notice a request
+ * that loops through two of them.
  */
 export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name" | "privateDestinations">;
 
-/** What a worker is told later. */
+/** A message to a running worker. */
 export type Order =
-  /** Drain and end, at the signal of this name. */
+  /** Drain, then end. The value is the signal that the main process got. */
   | { readonly stop: StopSignal }
-  /** End at once, at the second signal. */
+  /** End at once. The value is the second signal. */
   | { readonly stopNow: StopSignal }
-  /** Open the log files anew. */
+  /** Reopen the log files. */
   | { readonly reopen: true }
   /**
-   * The texts of all files, which have been checked. The first ones are the answer to what the worker asks for; it takes
-   * later ones in their place. Secrets are among them: they go over this wire alone, where no other program sees them.
+   * The texts of all files, already checked. The first ones answer the worker's question; later ones replace them. They
+   * include secrets, so they are sent only over this wire, where no other program sees them.
    */
   | { readonly texts: Texts }
-  /** The answer to the question of this number: whether a client's connection has a place. */
+  /** The answer to the question with this number: whether the worker may keep a client's connection. */
   | { readonly place: number; readonly taken: boolean }
-  /** What the other workers have done. */
+  /** The totals of the other workers. */
   | { readonly others: Totals };
 
-/** What a worker tells. */
+/** A message from a worker. */
 export type Report =
-  /** It has started, and asks for the texts of the files. */
+  /** The worker has started, and asks for the texts of the files. */
   | { readonly asks: "texts" }
-  /** It asks for one of the places of a client, and numbers its question. */
+  /** The worker asks for a place for a client's connection. `place` is the number of this question. */
   | { readonly take: string; readonly place: number }
-  /** It gives a place of that client back. */
+  /** The worker gives back a place of this client. */
   | { readonly give: string }
-  /** It accepts, and where. */
+  /** The worker accepts connections at these addresses. */
   | { readonly listening: readonly Address[] }
-  /** What it has done, every now and then. */
+  /** The totals of the worker, sent once a second. */
   | { readonly totals: Totals };
 
-/** How often a worker tells what it has done, in milliseconds. */
+/** How often a worker sends its totals, in milliseconds. */
 const TELLING = 1_000;
 
-/** What a worker has of the process that started it: its orders, and where it reports to. */
+/** A worker's link to the process that started it: orders come in, reports go out. */
 export interface WorkerLink extends Control {
   readonly assignment: Assignment;
-  /** The texts of the files to begin with: of the configuration that is in force. */
+  /** Asks for the texts of the files of the configuration in force. */
   texts(): Promise<Texts>;
-  /** The places of clients, of which the process keeps count that has started the workers. */
+  /** The places of clients. The process that started the workers counts them. */
   readonly places: Places;
-  /** What the other workers have done, as far as is known. */
+  /** The totals of the other workers; undefined until they are known. */
   readonly others: Totals | undefined;
-  /** Tells what this one has done, from now on. */
+  /** Begins to send the totals of this worker, every second. */
   tell(totals: () => Totals): void;
 }
 
 /**
- * Undefined where this is no worker. A worker needs not look after itself: node:cluster ends a process when the one that
- * has forked it is gone, and threads end with their process.
+ * The link of this worker; undefined if this process or thread is not a worker. A worker need not watch the process that
+ * started it: when that ends, node:cluster ends the worker processes, and worker threads end with it.
  */
 export function findWorkerLink(runtime: Runtime): WorkerLink | undefined {
   return isMainThread ? processLink(runtime) : threadLink();
@@ -83,9 +83,9 @@ function processLink(runtime: Runtime): WorkerLink | undefined {
   if (!process.connected) return undefined;
   const text = runtime.environment(ASSIGNMENT_VARIABLE);
   if (text === undefined) return undefined;
-  // A terminal sends its signals to all processes; what counts is the order of the one that has forked them.
+  // A terminal sends its signals to all processes. A worker ignores them, and obeys the process that forked it.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
-  // JSON has no undefined, which takes the listener for the pages away.
+  // JSON leaves out an undefined `admin`. It must override the flag, so it is put back.
   return new MessageLink({ admin: undefined, ...JSON.parse(text) }, {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
     send(report) {
@@ -108,10 +108,10 @@ interface Wire {
   send(report: Report): void;
 }
 
-/** Asks at the other end of the wire. */
+/** Asks the process that started the workers for places. */
 class DistantPlaces implements Places {
   readonly #send: (report: Report) => void;
-  /** Who waits for an answer, by the number of the question. */
+  /** The functions that wait for an answer, by the number of the question. */
   readonly #waiting = new Map<number, (taken: boolean) => void>();
   #asked = 0;
 
@@ -146,9 +146,9 @@ class MessageLink implements WorkerLink {
   #stop: (signal: StopSignal) => void = () => {};
   #stopNow: (signal: StopSignal) => void = () => {};
   #reopen = (): void => {};
-  /** Undefined once the first texts are here. */
+  /** Settles {@link MessageLink.texts}; undefined once the first texts have come. */
   #begin: ((texts: Texts) => void) | undefined;
-  /** Texts that came before anybody wanted to hear of them. */
+  /** Later texts that came before {@link MessageLink.onReload} was called. */
   #newest: Texts | undefined;
   #reload = (texts: Texts): void => void (this.#newest = texts);
 

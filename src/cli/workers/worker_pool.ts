@@ -1,5 +1,5 @@
 /**
- * Keeping a number of workers alive.
+ * Keeps a number of workers alive.
  *
  * @module
  */
@@ -14,15 +14,15 @@ import type { Assignment, Order, Report } from "./worker.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
-/** What a {@link WorkerPool} needs. */
+/** The options of a {@link WorkerPool}. */
 export interface WorkerPoolOptions {
   readonly workers: number;
   readonly start: StartWorker;
-  /** What a worker is told; `addresses` are those of the first, undefined until it listens. */
+  /** Returns the assignment of a worker. `addresses` are those of the first worker, undefined until it listens. */
   readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
-  /** The texts of the files that workers begin with; see {@linkcode WorkerPool.reload}. */
+  /** The texts of the files at the start. {@linkcode WorkerPool.reload} replaces them. */
   readonly texts: Texts;
-  /** The most connections of one client, with all workers together. */
+  /** The most connections of one client, over all workers. */
   readonly perClient: number;
   readonly log: Log;
   readonly clock?: Clock;
@@ -31,52 +31,52 @@ export interface WorkerPoolOptions {
 /** A worker that ended before it listened. */
 export class StartError extends Error {
   override readonly name = "StartError";
-  /** Its exit code, or the signal that has killed it. */
+  /** Its exit code, or the signal that killed it. */
   readonly ending: number | string;
 
-  /** The worker has told the reason itself, unless it was killed. */
+  /** Unless the worker was killed, it has printed the reason itself. */
   constructor(label: string, ending: number | string) {
     super(`Cannot start a worker: ${label} ${describe(ending)}`);
     this.ending = ending;
   }
 }
 
-/** How long a worker has to live for its end to be an accident, and not one more of a series. */
+/** A worker that lived this long, in milliseconds, is replaced at once. A shorter life counts as a death in a row. */
 const STEADY = 10_000;
 
-/** How long it takes until the second worker of a series is replaced; twice as long for each that follows. */
+/** The delay before the second worker in a row is replaced, in milliseconds. It doubles with each further death. */
 const FIRST_DELAY = 100;
 const LAST_DELAY = 10_000;
 
-/** What a worker gets to notice that its time to drain is over. */
+/** How much longer than the time to drain a worker may take before it is killed, in milliseconds. */
 const GRACE = 5_000;
 
-/** What it gets for its last records after the second signal. */
+/** How long a worker may take for its last records after the second signal, in milliseconds. */
 const LAST_WORDS = 3_000;
 
 interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
   listening: boolean;
-  /** The places of clients that it has. */
+  /** The places that this worker has taken. */
   readonly places: CountedPlaces;
-  /** It has the texts of the files. */
+  /** Whether the worker has got the texts of the files. */
   equipped: boolean;
-  /** What it had done when it told so last. */
+  /** The totals that it sent last. */
   totals: Totals | undefined;
 }
 
-/** Workers that are started together, replaced when they die, and stopped together. */
+/** Starts workers together, replaces those that die, and stops them together. */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #clock: Clock;
   readonly #members = new Map<number, Member>();
-  /** How many have died in a row, by number. */
+  /** Deaths in a row, by the number of the worker. */
   readonly #deaths = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
   #texts: Texts;
   readonly #places: CountedPlaces;
-  /** What those have done that are gone. */
+  /** The totals of the workers that have ended. */
   #past: Totals | undefined;
   #stopping = false;
   #failed = false;
@@ -91,8 +91,8 @@ export class WorkerPool {
   }
 
   /**
-   * Settles with the addresses once all workers listen. The first goes ahead: it finds the free ports, and tells
-   * what is wrong with the options before others would tell it again. Rejects with a {@link StartError}.
+   * Settles with the addresses once all workers listen. The first worker starts alone: it finds free ports, and prints
+   * what is wrong with the options. So this is printed once. Rejects with a {@link StartError}.
    */
   async start(): Promise<readonly Address[]> {
     this.#addresses = await this.#startFirst(1);
@@ -101,13 +101,13 @@ export class WorkerPool {
     return this.#addresses;
   }
 
-  /** Gives every worker these texts of the files, now and when one is replaced. */
+  /** Sends new texts of the files to every worker, and to each that is started later. */
   reload(texts: Texts): void {
     this.#texts = texts;
     for (const { handle, equipped } of this.#members.values()) if (equipped) handle.send({ texts });
   }
 
-  /** Lets all workers drain, and settles when they have ended: with true if all went well. */
+  /** Lets all workers drain. Settles when they have ended: with true if none of them failed. */
   async stop(signal: StopSignal, drain: number): Promise<boolean> {
     this.#stopping = true;
     const order: Order = { stop: signal };
@@ -121,13 +121,13 @@ export class WorkerPool {
     return !this.#failed;
   }
 
-  /** Has all workers break off what is open, and tell of it in their records; those that do not end are killed. */
+  /** Has all workers cut their connections and write the records. Kills those that have not ended in time. */
   stopNow(signal: StopSignal): void {
     this.#send({ stopNow: signal });
     this.#clock.schedule(LAST_WORDS, () => this.kill());
   }
 
-  /** Has every worker open its log files anew. */
+  /** Has every worker reopen its log files. */
   reopenLogs(): void {
     this.#send({ reopen: true });
   }
@@ -136,7 +136,7 @@ export class WorkerPool {
     for (const { handle, listening } of this.#members.values()) if (listening) handle.send(order);
   }
 
-  /** Ends all workers at once. None is replaced. */
+  /** Kills all workers at once, and replaces none. */
   kill(): void {
     this.#stopping = true;
     for (const { handle } of this.#members.values()) handle.kill();
@@ -200,7 +200,7 @@ export class WorkerPool {
     this.#places.give(source);
   }
 
-  /** A worker that tells what it has done is told in return what all the others have. */
+  /** Answers the totals of a worker with the sum of the totals of all others. */
   #told(member: Member, totals: Totals): void {
     member.totals = totals;
     let others = this.#past;

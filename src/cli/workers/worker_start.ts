@@ -1,5 +1,5 @@
 /**
- * Starting a worker, as a process or as a thread.
+ * Starts a worker, as a process or as a thread.
  *
  * @module
  */
@@ -11,27 +11,27 @@ import type { Sharing } from "../../runtime/contract.ts";
 import type { Assignment, Order, Report } from "./worker.ts";
 import { ASSIGNMENT_VARIABLE } from "../flags/variables.ts";
 
-/** A worker that runs, seen from where it was started. */
+/** A running worker, as the process that started it sees it. */
 export interface WorkerHandle {
-  /** For messages to people, such as `process 4711`. */
+  /** Its name in messages, such as `process 4711`. */
   readonly label: string;
-  /** Sends an order; it is lost on a worker that has ended. */
+  /** Sends an order. Does nothing if the worker has ended. */
   send(order: Order): void;
-  /** Ends it at once. */
+  /** Kills the worker at once. */
   kill(): void;
 }
 
-/** Who hears of a worker. */
+/** The callbacks for the events of a worker. */
 export interface WorkerEvents {
   onReport(report: Report): void;
-  /** With its exit code, or the signal that has killed it. Called once. */
+  /** Called once, with the exit code of the worker or the signal that killed it. */
   onExit(ending: number | string): void;
 }
 
-/** Starts a worker. It runs with the arguments of this process. */
+/** Starts a worker with the arguments of this process. */
 export type StartWorker = (assignment: Assignment, events: WorkerEvents) => WorkerHandle;
 
-/** What starts workers on this runtime. */
+/** Returns the function that starts workers on this runtime. */
 export function workerStarter({ workers }: Sharing): StartWorker {
   return workers === "threads" ? startThread : startProcess;
 }

@@ -1,5 +1,5 @@
 /**
- * `sluice serve --workers N`: the process that starts workers, passes signals on to them, and serves nothing itself.
+ * `sluice serve --workers N`: the process that starts workers and passes signals on to them. It serves nothing itself.
  *
  * @module
  */
@@ -27,19 +27,19 @@ export function countWorkers({ workers }: Pick<Options, "workers">): number {
   return workers === "auto" ? availableParallelism() : workers;
 }
 
-/** What there is for workers to do. */
+/** What the workers serve, and how many there are. */
 interface Work {
   readonly options: ProxyOptions;
   readonly workers: number;
-  /** What transfers get to finish after the signal to stop, in milliseconds. */
+  /** How long transfers may take to finish after the signal to stop, in milliseconds. */
   readonly drain: number;
-  /** What the options were read from. */
+  /** The files that the options were read from. */
   readonly files: TextFiles;
-  /** Reads the files anew, for options that would do at a start as well; rejects where they would not. */
+  /** Reads the files again. Rejects if the proxy could not start with them. */
   readonly reread: () => Promise<Pick<Work, "options" | "files">>;
 }
 
-/** Runs that many workers until a signal asks to stop; settles with the exit code. */
+/** Runs the workers until a signal asks to stop. Settles with the exit code. */
 export async function serveByWorkers(
   { options, workers, drain, files, reread }: Work,
   { control, shell, runtime }: {
@@ -67,7 +67,7 @@ export async function serveByWorkers(
   });
   process.on("exit", () => pool.kill());
   control.onReopen(() => {
-    // Held open here, a file that was deleted would keep its room on the disk.
+    // This process has the log open too: without a reopen, a deleted file would keep its space on the disk.
     void shell.reopenAccessLog();
     pool.reopenLogs();
   });
@@ -82,7 +82,7 @@ export async function serveByWorkers(
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     if (typeof error.ending === "number" && error.ending > 0) {
-      // The worker has told the reason; nothing else matters to who reads it.
+      // The worker has printed the reason. The note would only distract from it.
       shell.note = undefined;
       return error.ending;
     }
@@ -98,7 +98,7 @@ export async function serveByWorkers(
   return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
 }
 
-/** Reads what the listeners need, so that workers have it. Throws a `UsageError` where it cannot be used. */
+/** Reads the certificates of the listeners into `files`, for the workers. Throws a `UsageError` if one is invalid. */
 async function readCertificates(options: ProxyOptions, { read }: TextFiles): Promise<void> {
   for (const text of endpointsOf(options)) await new ListenerSettings(parseEndpoint(text)).load(read);
 }
@@ -121,8 +121,8 @@ function checkSharing({ options, workers }: Pick<Work, "options" | "workers">, r
 }
 
 /**
- * Finds out that a port is taken, which workers would share with whoever has it: the kernel lets every process of this
- * user join that asks for it.
+ * Throws if a port is taken. Workers would not notice: they would share it with the program that has it, since the
+ * kernel lets all processes of one user share a port if they ask to.
  */
 async function checkPorts(endpoints: readonly string[], runtime: Runtime): Promise<void> {
   const listeners: Listener[] = [];
@@ -137,7 +137,7 @@ async function checkPorts(endpoints: readonly string[], runtime: Runtime): Promi
   }
 }
 
-/** Where a worker listens: only the first on Unix sockets, and on the ports that the system chose for the first. */
+/** Where a worker listens. Only the first has Unix sockets. Ports of `addresses`, from the first, replace port 0. */
 function placesOf(
   number: number,
   { options, addresses }: { readonly options: ProxyOptions; readonly addresses?: readonly Address[] },
@@ -148,7 +148,7 @@ function placesOf(
   return { listen: bound.slice(0, count).filter(own), admin: bound.slice(count).find(own) };
 }
 
-/** The endpoint with the port that the system chose in place of port 0. */
+/** The endpoint, with port 0 replaced by the port that the system chose. */
 function withPort(text: string, bound: Address | undefined): string {
   const { address } = parseEndpoint(text);
   if (!bound || "path" in bound || "path" in address || address.port !== 0) return text;
@@ -159,7 +159,7 @@ function listOf({ listen = DEFAULT_ENDPOINT }: ProxyOptions): readonly string[] 
   return [listen].flat();
 }
 
-/** The listeners, and that for the proxy's own pages behind them: the order of the addresses of a proxy. */
+/** The listeners, then the listener of the proxy's own pages: the same order as the proxy's addresses. */
 function endpointsOf(options: ProxyOptions): readonly string[] {
   return [...listOf(options), options.admin ?? []].flat();
 }

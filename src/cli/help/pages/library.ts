@@ -8,7 +8,7 @@ import type { Option } from "../../../settings/option.ts";
 import { FLAGS } from "../../flags/flags.ts";
 import type { Page, Terms } from "./page.ts";
 
-/** What the library calls the options that have flags. */
+/** The library's names of the options that have flags. */
 const SETTINGS: Terms = Object.entries<Option>(FLAGS).flatMap(([name, { setting }]) =>
   setting === undefined ? [] : [[setting, `--${name}`] as const]
 );

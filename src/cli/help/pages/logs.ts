@@ -9,10 +9,10 @@ import type { Page, Terms } from "./page.ts";
 
 const ROWS = Object.values<RecordField>(RECORD_FIELDS).sort((a, b) => a.place - b.place);
 
-/** The fields that each line has, in their order. */
+/** The fields of every line, in their order. */
 const WORDS: Terms = ROWS.filter(({ text }) => text === undefined).map(({ json, help }) => [json, help]);
 
-/** The fields that have their names before them. */
+/** The fields that are written with their name, as `name=value`. */
 const FIELDS: Terms = ROWS.flatMap(({ json, text, help }) =>
   text === undefined ? [] : [[text === json ? text : `${text} [${json}]`, help] as const]
 );

@@ -1,17 +1,17 @@
 /**
- * What a page of `sluice help TOPIC` is made of. Types and prose; nothing here runs.
+ * The types of a page of `sluice help TOPIC`.
  *
  * @module
  */
 
 import type { Group } from "../../../settings/option.ts";
 
-/** Terms with what each means. */
+/** Terms, each with its meaning. */
 export type Terms = readonly (readonly [term: string, meaning: string])[];
 
 /** A part of a page. */
 export type Part =
-  /** A paragraph, in one line or several: its lines are broken anew. */
+  /** A paragraph. Its line breaks do not count: it is wrapped again. */
   | string
   | { readonly heading: string }
   /** Lines that stay as they are: commands, files, records. */
@@ -21,6 +21,6 @@ export type Part =
 /** The text of a topic. */
 export interface Page {
   readonly parts: readonly Part[];
-  /** The options that belong to it, which are listed at its end. */
+  /** The groups of options that the page lists at its end. */
   readonly groups?: readonly Group[];
 }

@@ -8,7 +8,7 @@ import type { Option } from "../../../settings/option.ts";
 import { FLAGS } from "../../flags/flags.ts";
 import type { Page } from "./page.ts";
 
-/** The flags of files that a running proxy reads anew. */
+/** The flags whose files a running proxy reloads. */
 const READ_ANEW = Object.entries<Option>(FLAGS)
   .filter(([, { reload, setting }]) => reload && setting === undefined)
   .map(([name]) => `--${name}`);
