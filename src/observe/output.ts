@@ -116,7 +116,7 @@ async function openForAppending(path: string): Promise<number> {
   try {
     return await openWith(PIPE_FLAGS, path);
   } finally {
-    // Closed only now. Before the pipe was opened again, its reader would have seen the end.
+    // Closed only after the pipe is open again: otherwise its reader would see the end.
     close(descriptor, () => {});
   }
 }

@@ -74,7 +74,7 @@ export class Line {
   readonly #groups = new Map<string, Group>();
   #size = 0;
 
-  /** The order depends on `turns`. The caller notes them. */
+  /** Orders by `turns`. The caller has to note each turn there. */
   constructor(turns: Turns) {
     this.#turns = turns;
   }
