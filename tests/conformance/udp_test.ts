@@ -13,7 +13,7 @@ import process from "node:process";
 import { SOCKS5_GREETING, socks5Request } from "./exchanges.ts";
 import { run } from "./real_clients.ts";
 import { Suite, testRows } from "./suite.ts";
-import { eventually } from "../contract/waiting.ts";
+import { eventually } from "../support/waiting.ts";
 import { Arrivals } from "../support/condition.ts";
 import type { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";

@@ -13,6 +13,7 @@ import { request, tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import { selfSigned } from "../../src/tls/certificate.ts";
 import { PATIENCE } from "../support/condition.ts";
+import { eventually as pollUntil } from "../support/waiting.ts";
 import { httpOrigin, Origin } from "../support/origin.ts";
 import { childrenOf, ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
@@ -36,12 +37,9 @@ function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}/exe`);
 }
 
-async function eventually(condition: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline;) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(otherwise);
+/** A worker that starts may take as long as any program that a test starts. */
+function eventually(met: () => boolean | Promise<boolean>, message: string): Promise<void> {
+  return pollUntil(met, message, PATIENCE);
 }
 
 async function get(proxy: ProxyProcess, uri: string): Promise<number> {

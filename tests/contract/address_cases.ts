@@ -20,7 +20,7 @@ import {
   unix,
 } from "./links.ts";
 import { ROWS } from "./rows.ts";
-import { eventually, standstill } from "./waiting.ts";
+import { eventually, standstill } from "../support/waiting.ts";
 
 function sameFamily(address: () => Address): Case {
   return {

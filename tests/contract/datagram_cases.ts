@@ -7,7 +7,7 @@
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert";
 import type { DatagramSocket, Runtime, TcpAddress } from "../../src/runtime/contract.ts";
 import { type Case, openSockets, rejectionCode, tcp as ipv4, tcp6 as ipv6 } from "./links.ts";
-import { eventually } from "./waiting.ts";
+import { eventually } from "../support/waiting.ts";
 
 /** The most bytes in a UDP datagram over IPv4. */
 const MAX_PAYLOAD = 65_507;

@@ -17,7 +17,7 @@ import {
   send,
 } from "./links.ts";
 import { Tally } from "./pattern.ts";
-import { eventually, standstill } from "./waiting.ts";
+import { eventually, standstill } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 

@@ -13,7 +13,7 @@ import type { Address, ByteStream, Runtime } from "../../src/runtime/contract.ts
 import { type Case, discard, rejectionCode, tcp } from "./links.ts";
 import type { Peer } from "./peer_client.ts";
 import { ROWS, type RuntimeName } from "./rows.ts";
-import { eventually, standstill } from "./waiting.ts";
+import { eventually, standstill } from "../support/waiting.ts";
 
 /** The programs that `main.ts NAME PROGRAM` runs instead of cases. Each line that they print is JSON. */
 export const PROGRAMS: Readonly<Record<string, (runtime: Runtime, argument: string) => Promise<void>>> = {

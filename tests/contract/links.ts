@@ -12,7 +12,7 @@ import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime/c
 import { Pattern, Tally } from "./pattern.ts";
 import type { Peer, PeerConnection } from "./peer_client.ts";
 import type { Capability } from "./rows.ts";
-import { eventually } from "./waiting.ts";
+import { eventually } from "../support/waiting.ts";
 
 /** One sentence of the contract. */
 export interface Case {

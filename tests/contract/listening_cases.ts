@@ -7,7 +7,7 @@
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
 import type { Address, ByteStream, Listener, Runtime } from "../../src/runtime/contract.ts";
 import { accept, type Case, discard, openSockets, receive, rejectionCode, send, tcp, unix } from "./links.ts";
-import { eventually } from "./waiting.ts";
+import { eventually } from "../support/waiting.ts";
 
 const BATCH = 100;
 

@@ -14,7 +14,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Address, UnixAddress } from "../../src/runtime/contract.ts";
 import { Pattern, Tally } from "./pattern.ts";
-import { standstill } from "./waiting.ts";
+import { standstill } from "../support/waiting.ts";
 
 /** How a transfer ended, and how much was transferred. */
 export interface Transfer {

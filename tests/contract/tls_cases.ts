@@ -20,7 +20,7 @@ import {
   say,
   shakeHands,
 } from "./tls_links.ts";
-import { eventually, standstill } from "./waiting.ts";
+import { eventually, standstill } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 

@@ -12,7 +12,7 @@ import { certificates } from "./certificates.ts";
 import { accept, type Case, discard, openSockets, tcp } from "./links.ts";
 import { memoryLink } from "./memory_link.ts";
 import type { Capability } from "./rows.ts";
-import { eventually } from "./waiting.ts";
+import { eventually } from "../support/waiting.ts";
 
 /** Two connected streams without TLS. */
 export interface Wire {

@@ -21,7 +21,7 @@ import {
   unix,
 } from "./links.ts";
 import { Pattern } from "./pattern.ts";
-import { eventually, standstill } from "./waiting.ts";
+import { eventually, standstill } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 
