@@ -101,10 +101,7 @@ async function findTokens(options: Options, { files, runtime }: SecretSources): 
   if (variable !== undefined && variable !== "") return [variable];
   const file = options["token-file"];
   if (!files.has(file)) await refuseShared(file, "the token file");
-  const tokens = parseTokens(await files.read(file, "the token file"));
-  // Throws a UsageError if one cannot be used.
-  new Tokens(tokens);
-  return tokens;
+  return parseTokens(await files.read(file, "the token file"));
 }
 
 /** Refuses a file of secrets that other users can read, as ssh does. Windows has no such modes. */

@@ -6,6 +6,7 @@
 
 import { Fault, toFault } from "../faults.ts";
 import type { RuleProtocol, RuleRequest } from "../policy/rule_request.ts";
+import type { ReadRule } from "../policy/rule.ts";
 import type { Rules } from "../policy/rules.ts";
 import type { RequestHead } from "../protocols/http/message.ts";
 import type { ByteStream, TcpAddress } from "../runtime/contract.ts";
@@ -150,4 +151,9 @@ export class Router {
     this.#parsed.set(text, chain);
     return chain;
   }
+}
+
+/** @throws {UsageError} If a route of these rules names upstreams that cannot be used. */
+export function checkRoutes(rules: readonly ReadRule[]): void {
+  for (const rule of rules) if (rule.kind === "route") parseChain(rule.via);
 }

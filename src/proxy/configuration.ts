@@ -4,8 +4,7 @@
  * @module
  */
 
-import { Router } from "../dialing/router.ts";
-import { parseChain } from "../dialing/upstream.ts";
+import { checkRoutes, Router } from "../dialing/router.ts";
 import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
 import { needRead, type ReadRule } from "../policy/rule.ts";
 import { Rules } from "../policy/rules.ts";
@@ -110,7 +109,7 @@ function readRules({ rules = [] }: ProxyOptions): readonly ReadRule[] {
   const read = [rules].flat().map((rule) =>
     needRead(typeof rule === "string" ? parseRuleLine(rule, "rules") : rule)
   );
-  for (const rule of read) if (rule.kind === "route") parseChain(rule.via);
+  checkRoutes(read);
   return read;
 }
 

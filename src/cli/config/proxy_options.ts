@@ -8,7 +8,7 @@ import { parseRules } from "../../policy/rules_file.ts";
 import { needRead, type Rule } from "../../policy/rule.ts";
 import { parseUsersFile } from "../../policy/users_file.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
-import { parseChain } from "../../dialing/upstream.ts";
+import { checkRoutes } from "../../dialing/router.ts";
 import { parseHosts } from "../../dialing/hosts_file.ts";
 import type { Option } from "../../settings/option.ts";
 import { UsageError } from "../../text/usage_error.ts";
@@ -55,7 +55,7 @@ export async function readRules(options: Options, readText: ReadText): Promise<R
   const file = options["rules-file"];
   const more = file === undefined ? [] : parseRules(await readText(file, "the rules file"), file);
   const rules = [...options.rule, ...more];
-  for (const rule of rules.map(needRead)) if (rule.kind === "route") parseChain(rule.via);
+  checkRoutes(rules.map(needRead));
   return rules;
 }
 
