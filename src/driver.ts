@@ -14,14 +14,6 @@ export interface Moved {
   readonly payload: unknown;
 }
 
-/** The other outcome of a step: another table runs inside the state, and its last state becomes the state's event. */
-export interface Nested {
-  readonly machine: Machine;
-  readonly subject: unknown;
-  readonly state: string;
-  readonly payload: unknown;
-}
-
 /** A position in a table. */
 export interface At<Subject, State extends string = string> {
   /** What the steps work on. */
@@ -29,6 +21,11 @@ export interface At<Subject, State extends string = string> {
   readonly state: State;
   /** The payload of the state. */
   readonly payload: unknown;
+}
+
+/** The other outcome of a step: another table runs inside the state, and its last state becomes the state's event. */
+export interface Nested extends At<unknown> {
+  readonly machine: Machine;
 }
 
 /** A table with its steps. */

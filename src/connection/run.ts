@@ -7,7 +7,7 @@
 import { drive, type Machine, type Moved, type Nested } from "../driver.ts";
 import { type FaultCode, toFault } from "../faults.ts";
 import { nextRequest } from "../request/request.ts";
-import { eventOf, RESET } from "../request/step.ts";
+import { interruption } from "../request/step.ts";
 import { CONNECTION_DEADLINES, type ConnectionState, isLast, nextOfConnection } from "../states.ts";
 import { ARRIVING } from "./arriving.ts";
 import { CLOSING } from "./closing.ts";
@@ -42,11 +42,8 @@ const CONNECTIONS: Machine<Connection, ConnectionState> = {
     return (STEPS[state as keyof ConnectionSteps] as Step)(connection, payload);
   },
 
-  interrupted({ subject: { services: { log }, id }, state }, error) {
-    const fault = toFault(error, "client");
-    if (fault.code === "proxy_internal_error") log.error(`${id}: ${fault.message}`, error);
-    else log.debug(`${id}: ${state}: ${fault.message}`, error);
-    return { event: eventOf(fault), payload: RESET };
+  interrupted(at, error) {
+    return interruption(at, error).moved;
   },
 
   next({ subject: { services, id }, state }, { event }) {

@@ -16,9 +16,7 @@ import { GRACEFUL, type Outcome, type RequestPayloads, type RequestSteps } from 
 
 /** The steps from the detected protocol to a request that is allowed. */
 export const ASKING = {
-  reading(requester, here) {
-    return read(requester, here);
-  },
+  reading: read,
 
   async authenticating(requester, { handshake, credentials }) {
     const { services, clientName } = requester;

@@ -11,7 +11,7 @@
  */
 
 import type { Machine, Moved, Nested } from "../driver.ts";
-import { type FaultCode, toFault } from "../faults.ts";
+import type { FaultCode } from "../faults.ts";
 import type { Ending, Recording } from "../observe/record.ts";
 import { type Protocol, PROTOCOLS } from "../protocols/client_protocols.ts";
 import { isLast, nextOfRequest, REQUEST_DEADLINES, type RequestEvent, type RequestState } from "../states.ts";
@@ -20,7 +20,7 @@ import { finishRecord } from "./records.ts";
 import { REFUSING } from "./refusing.ts";
 import type { Requester } from "./requester.ts";
 import { SERVING } from "./serving.ts";
-import { eventOf, type RequestSteps, RESET } from "./step.ts";
+import { interruption, type RequestSteps } from "./step.ts";
 
 const STEPS: RequestSteps = { ...ASKING, ...SERVING, ...REFUSING };
 
@@ -56,13 +56,11 @@ const REQUESTS: Machine<Requester, RequestState> = {
     return (STEPS[name] as Step)(requester, payload);
   },
 
-  interrupted({ subject: { services: { log }, id }, state, payload }, error) {
-    const fault = toFault(error, "client");
-    const recording = recordingOf(payload);
+  interrupted(at, error) {
+    const { fault, moved } = interruption(at, error);
+    const recording = recordingOf(at.payload);
     if (recording) recording.fault ??= fault;
-    if (fault.code === "proxy_internal_error") log.error(`${id}: ${fault.message}`, error);
-    else log.debug(`${id}: ${state}: ${fault.message}`, error);
-    return { event: eventOf(fault), payload: RESET };
+    return moved;
   },
 
   next({ subject: { services, id }, state, payload: before }, { event, payload }) {

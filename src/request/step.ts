@@ -4,8 +4,9 @@
  * @module
  */
 
+import type { At } from "../driver.ts";
 import type { TargetConnection } from "../dialing/dialing.ts";
-import type { Fault } from "../faults.ts";
+import { type Fault, toFault } from "../faults.ts";
 import { FAULTS } from "../fault_table.ts";
 import type { Recording } from "../observe/record.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
@@ -82,8 +83,21 @@ export const RESET = { manner: "reset" } as const;
 /** The payload after which an HTTP client may send another request. */
 export const HTTP_AGAIN = { protocol: "http" } as const;
 
-/** The event for a fault that may happen in any state. */
-export function eventOf({ code }: Fault): Interruption {
+/**
+ * Logs the error of a step, of a request or of its connection, and gives the fault and the event for it. A bug of the
+ * proxy is logged as an error, and all else at the level debug.
+ */
+export function interruption(
+  { subject: { services: { log }, id }, state }: At<Pick<Requester, "services" | "id">>,
+  error: unknown,
+): { readonly fault: Fault; readonly moved: { event: Interruption; payload: typeof RESET } } {
+  const fault = toFault(error, "client");
+  if (fault.code === "proxy_internal_error") log.error(`${id}: ${fault.message}`, error);
+  else log.debug(`${id}: ${state}: ${fault.message}`, error);
+  return { fault, moved: { event: eventOf(fault), payload: RESET } };
+}
+
+function eventOf({ code }: Fault): Interruption {
   if (FAULTS[code].late) return "timedOut";
   return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
 }
