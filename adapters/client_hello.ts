@@ -19,7 +19,7 @@ const MOST = 16_384;
  * The name that a client asks for.
  *
  * @param bytes What the client has sent so far.
- * @returns The name in lower case. Empty if there is none, or if the bytes are no ClientHello. Undefined if more bytes
+ * @returns The name in lower case. Empty if there is none, or if the bytes are not a ClientHello. Undefined if more bytes
  * must come.
  */
 export function serverName(bytes: Uint8Array): string | undefined {

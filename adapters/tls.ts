@@ -193,7 +193,7 @@ function covers({ cert }: Certificate, name: string): boolean {
   return names.includes(`dns:${name}`) || name.indexOf(".") > 0 && names.includes(wildcard);
 }
 
-/** Whether the client has shown a certificate that is trusted. On Deno, `authorized` is also true if there is none. */
+/** Whether the client has shown a certificate that is trusted. On Deno, `authorized` is also true without one. */
 function isAuthorized(socket: TLSSocket): boolean {
   return socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }

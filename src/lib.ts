@@ -5,7 +5,8 @@
  * {@linkcode Proxy} is what you get. The other names belong to these:
  *
  * - who is let in: {@linkcode Authenticate}, and {@linkcode parseUsersFile} and {@linkcode hashPassword} for a users file;
- * - where requests may go, and by which route: {@linkcode parseRules}, {@linkcode Route}, {@linkcode parseHosts};
+ * - where requests may go, and which route they take: {@linkcode parseRules}, {@linkcode Route},
+ *   {@linkcode parseHosts};
  * - logs, counts and errors: {@linkcode AccessRecord}, {@linkcode Totals}, {@linkcode Fault}, {@linkcode UsageError};
  * - how long and how much: {@linkcode Timeouts}, {@linkcode Limits};
  * - {@linkcode Runtime} and the types that it uses: only for a program that brings sockets of its own.

@@ -1,5 +1,5 @@
 /**
- * `sluice keygen`: makes the certificate, key and token by which the two halves of a pair know each other.
+ * `sluice keygen`: makes the certificate, key and token with which the two halves of a pair recognize each other.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The steps by which a client arrives: who it is, over TLS or not, and what it speaks.
+ * The steps before the first request: the PROXY protocol, the TLS handshake, and the protocol that the client speaks.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The step by which a connection ends.
+ * The step that closes a connection.
  *
  * @module
  */

@@ -99,7 +99,7 @@ export interface RecordField {
   readonly quoted?: boolean;
   /** The most bytes that it takes in a line, if strangers choose its length. */
   readonly limit?: number;
-  /** The value as text and JSON show it; undefined if there is none. */
+  /** The value as text and JSON show it; undefined if the record has none. */
   readonly value: (record: AccessRecord) => string | number | undefined;
 }
 

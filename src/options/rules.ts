@@ -1,5 +1,5 @@
 /**
- * The options about rules and names: where clients may go, and by which route.
+ * The options about rules and names: where clients may go, and which route they take.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const RULE = {
   accepts: isTextOrObject,
 };
 
-/** Where clients may go, and by which route. */
+/** Where clients may go, and which route they take. */
 export interface RuleOptions {
   /**
    * Who may go where. Each rule is a line as in a rules file: `deny *.example.com`, `allow 192.0.2.0/24 port=443 user=ann`.

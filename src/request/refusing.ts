@@ -1,5 +1,5 @@
 /**
- * The step by which a request is refused.
+ * The step that refuses a request.
  *
  * @module
  */

@@ -24,7 +24,7 @@ export const FORWARDED_MODES: readonly ForwardedMode[] = ["keep", "append", "rep
 
 /** What the proxy tells others in HTTP about itself and its clients. */
 export interface HttpSettings {
-  /** The name of this deployment in Via and Proxy-Status, by which it finds loops. A random one by default. */
+  /** The name of this deployment in Via and Proxy-Status, with which it finds loops. A random one by default. */
   readonly name?: string | undefined;
   /** Whom refused clients may ask: an address or a sentence for the error pages. Nobody by default. */
   readonly contact?: string | undefined;

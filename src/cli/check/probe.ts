@@ -199,7 +199,7 @@ class Probe implements Timed {
     const routed = await dialChain(chain, {
       kind: url.secure ? "tunnel" : "exchange",
       target: url.address,
-      // Upstreams that want a client's address (PROXY protocol) are told that there is none.
+      // A probe has no client: an upstream that takes the PROXY protocol gets a header without addresses.
       client: { local: { path: "" }, remote: { path: "" } },
     }, this.#chainOptions());
     this.#dialing = undefined;

@@ -31,7 +31,7 @@ export function bindsConnection(request: RequestHead, response: ResponseHead): b
     bindingScheme(request.fields, "authorization") !== undefined;
 }
 
-/** The scheme that a proxy asks for, if it asks for none that this proxy speaks. */
+/** The scheme that a proxy asks for, if this proxy speaks none of those on offer. */
 export function foreignScheme(fields: Fields): string | undefined {
   if (fields.all("proxy-authenticate").some((value) => OURS.test(value))) return undefined;
   return bindingScheme(fields, "proxy-authenticate");

@@ -10,7 +10,7 @@ import type { Address } from "../../runtime/contract.ts";
 import type { ForwardedMode } from "../../settings/http.ts";
 import { Fields } from "./fields.ts";
 
-/** What to tell, and of which client. */
+/** The client, and how much of it the next server is told. */
 export interface ForwardedOptions {
   readonly mode: ForwardedMode;
   readonly client: Address;

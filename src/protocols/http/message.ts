@@ -42,7 +42,7 @@ export interface HttpRequest {
   readonly framing: Framing;
   /** Whether the client wants to send another request after this one (RFC 9112 section 9.3). */
   readonly persistent: boolean;
-  /** The protocols that the client would switch to, as it named them. Undefined if it names none that we relay. */
+  /** The protocols that the client would switch to, as it named them. Undefined if we relay none of them. */
   readonly upgrade: string | undefined;
   /** How many hops the request may still take. RFC 9110 section 7.6.2 defines this for OPTIONS and TRACE only. */
   readonly maxForwards: number | undefined;
