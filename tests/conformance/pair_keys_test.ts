@@ -290,7 +290,7 @@ function withPin(port: number, pin: string): string[] {
 
 pairTest("--client-ca lets in who has a certificate that it has signed, and nobody else", async (row) => {
   const { ca, client, strangerClient } = certificates();
-  const caFile = join(keys.folder, "ca.pem");
+  const caFile = join(keys.folder, `ca-${crypto.randomUUID()}.pem`);
   await writeFile(caFile, ca);
   await using remote = await startRemote(row, [
     ...keys.remoteFlags,

@@ -113,8 +113,9 @@ pairTest(
   },
 );
 
+/** A file for one row alone: the rows run side by side, and one must not read what another has only begun to write. */
 async function hostsFile(): Promise<string> {
-  const path = join(keys.folder, "hosts");
+  const path = join(keys.folder, `hosts-${crypto.randomUUID()}`);
   await writeFile(path, "127.0.0.1 inside.test\n");
   return path;
 }
