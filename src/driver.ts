@@ -1,9 +1,9 @@
 /**
  * The driver of the tables in `states.ts`: takes one step after another until a last state.
  *
- * A step may return its outcome at once. The driver then goes on without a promise, so a request whose bytes are all
- * there costs none. The driver is an object and not an async function: a suspended function keeps all its arguments
- * alive, which cost an idle tunnel 6 KiB on Deno.
+ * A step may return its outcome at once, or {@linkcode LATER}. In both cases the driver goes on without a promise: a
+ * request on a kept connection costs none. The driver is an object and not an async function: a suspended function keeps
+ * all its arguments alive, which cost an idle tunnel 6 KiB on Deno.
  *
  * @module
  */
@@ -13,6 +13,20 @@ export interface Moved {
   readonly event: string;
   readonly payload: unknown;
 }
+
+/** What a step returns if it tells its outcome later, to the {@linkcode Resume} that it was given. */
+export const LATER: unique symbol = Symbol("later");
+
+/** Goes on with a step that has returned {@linkcode LATER}. One of the methods is called, once. */
+export interface Resume<M extends Moved = Moved> {
+  /** The step has come to this outcome. May be called before the step returns. */
+  moved(outcome: M): void;
+  /** The step has failed, as if it had thrown this. */
+  failed(error: unknown): void;
+}
+
+/** What a step returns. */
+export type Step<M extends Moved = Moved> = M | Promise<M> | typeof LATER;
 
 /** A position in a table. */
 export interface At<Subject, State extends string = string> {
@@ -34,7 +48,7 @@ export interface Machine<Subject = any, State extends string = any> {
   /** Whether a state is a last one. */
   isLast(state: State): boolean;
   /** Does the work of a state, under the state's deadline. */
-  step(at: At<Subject, State>): Moved | Nested | Promise<Moved>;
+  step(at: At<Subject, State>, resume: Resume): Step | Nested;
   /** The outcome of a step that threw. */
   interrupted(at: At<Subject, State>, error: unknown): Moved;
   /** Looks up the next state, and calls the hook. If it throws, that is a bug, and ends the drive. */
@@ -58,13 +72,16 @@ export function drive<Subject, State extends string>(
   new Drive(machine, from, end).advance();
 }
 
-class Drive implements At<unknown> {
+class Drive implements At<unknown>, Resume {
   subject: unknown;
   state: string;
   payload: unknown;
   #machine: Machine;
   /** The state of the outer table in which this table runs. */
   #outer: Nested | undefined;
+  /** Whether a step is under way. Its outcome, if it tells it before it returns, waits in `#early`. */
+  #stepping = false;
+  #early: Moved | undefined;
   readonly #end: DriveEnd;
 
   constructor(machine: Machine, { subject, state, payload }: At<unknown>, end: DriveEnd) {
@@ -80,30 +97,36 @@ class Drive implements At<unknown> {
     try {
       while (true) {
         if (this.#machine.isLast(this.state)) {
-          const moved = { event: this.state, payload: this.payload };
-          if (!this.#outer) return this.#end.done(moved);
+          const last = { event: this.state, payload: this.payload };
+          if (!this.#outer) return this.#end.done(last);
           this.#enter(this.#outer, undefined);
-          this.#arrive(moved);
+          this.#arrive(last);
           continue;
         }
-        const moved = this.#step();
-        if (moved instanceof Promise) {
-          moved.then(this.#moved, this.#failed);
+        const outcome = this.#step();
+        if (outcome === LATER) return;
+        if (outcome instanceof Promise) {
+          outcome.then((moved) => this.moved(moved), (error) => this.failed(error));
           return;
         }
-        if ("event" in moved) this.#arrive(moved);
-        else this.#enter(moved, this.#here());
+        if ("event" in outcome) this.#arrive(outcome);
+        else this.#enter(outcome, this.#here());
       }
     } catch (bug) {
       this.#end.failed(bug);
     }
   }
 
-  #step(): Moved | Nested | Promise<Moved> {
+  #step(): Step | Nested {
+    this.#stepping = true;
     try {
-      return this.#machine.step(this);
+      const outcome = this.#machine.step(this, this);
+      return outcome === LATER ? this.#early ?? LATER : outcome;
     } catch (error) {
       return this.#machine.interrupted(this, error);
+    } finally {
+      this.#stepping = false;
+      this.#early = undefined;
     }
   }
 
@@ -124,14 +147,22 @@ class Drive implements At<unknown> {
     this.payload = moved.payload;
   }
 
-  readonly #moved = (moved: Moved): void => {
+  /** See `Resume`. */
+  moved(outcome: Moved): void {
+    if (this.#stepping) {
+      this.#early = outcome;
+      return;
+    }
     try {
-      this.#arrive(moved);
+      this.#arrive(outcome);
     } catch (bug) {
       return this.#end.failed(bug);
     }
     this.advance();
-  };
+  }
 
-  readonly #failed = (error: unknown): void => this.#moved(this.#machine.interrupted(this, error));
+  /** See `Resume`. */
+  failed(error: unknown): void {
+    this.moved(this.#machine.interrupted(this, error));
+  }
 }

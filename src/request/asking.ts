@@ -5,11 +5,13 @@
  */
 
 import { maySeePages } from "../admin/pages.ts";
+import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
 import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
 import type { HandshakeEvent } from "../protocols/common/handshake.ts";
 import { noProxyRequest } from "../protocols/http1/request.ts";
+import type { Waiter } from "../streams/byte_reader.ts";
 import { beginRecord } from "./records.ts";
 import type { Requester } from "./requester.ts";
 import { GRACEFUL, type Outcome, type RequestPayloads, type RequestSteps } from "./step.ts";
@@ -65,18 +67,58 @@ const ENDED: Outcome<"reading"> = { event: "ended", payload: GRACEFUL };
 /**
  * Reads what has arrived. If that is nothing, it waits for the client; an idle connection costs no more than this wait.
  */
-function read(requester: Requester, here: Reading): Outcome<"reading"> | Promise<Outcome<"reading">> {
+function read(
+  requester: Requester,
+  here: Reading,
+  resume: Resume<Outcome<"reading">>,
+): Step<Outcome<"reading">> {
+  if (hasBegun(requester, here)) return readNow(requester, here);
+  requester.waitForRequest(requester.known ? "idle" : undefined);
+  requester.wait(new NextRequest(requester, here, resume));
+  return LATER;
+}
+
+/** Reads what has arrived. Needs a promise only if that is not a whole event. */
+function readNow(
+  requester: Requester,
+  here: Reading,
+  waited = false,
+): Outcome<"reading"> | Promise<Outcome<"reading">> {
   try {
     const event = here.handshake.read(requester.client.reader.buffer);
-    if (event && event.type !== "reply") return understood(requester, here, event);
-    if (event || hasBegun(requester, here)) return readOn(requester, here, { event });
-    requester.waitForRequest(requester.known ? "idle" : undefined);
-    return requester.fill().then(
-      (more) => more ? readOn(requester, here, { waited: true }) : ENDED,
-      notBegun,
-    );
+    if (!event || event.type === "reply") return readOn(requester, here, { event, waited });
+    if (waited) requester.setDeadline("header");
+    return understood(requester, here, event);
   } catch (error) {
     return misunderstood(requester, here, error);
+  }
+}
+
+/** Waits for the first bytes of a request. */
+class NextRequest implements Waiter {
+  readonly #requester: Requester;
+  readonly #here: Reading;
+  readonly #resume: Resume<Outcome<"reading">>;
+
+  constructor(requester: Requester, here: Reading, resume: Resume<Outcome<"reading">>) {
+    this.#requester = requester;
+    this.#here = here;
+    this.#resume = resume;
+  }
+
+  /** See `Waiter`. */
+  filled(more: boolean): void {
+    const resume = this.#resume;
+    if (!more) return resume.moved(ENDED);
+    const outcome = readNow(this.#requester, this.#here, true);
+    if (!(outcome instanceof Promise)) return resume.moved(outcome);
+    outcome.then((moved) => resume.moved(moved), (error) => resume.failed(error));
+  }
+
+  /** See `Waiter`. The client has left, or was cut off, before it began a request. */
+  failed(fault: Fault): void {
+    if (fault.code === "client_disconnected") this.#resume.failed(fault);
+    else this.#resume.moved(ENDED);
   }
 }
 

@@ -68,7 +68,7 @@ export function finishRecord(
 }
 
 /** Counts the bytes of a record, and restarts the idle deadline with each. */
-export class Meter implements RelayObserver, ExchangeObserver {
+export class Meter implements RelayObserver, Pick<ExchangeObserver, "answered"> {
   readonly #watch: Watch;
   readonly #recording: Recording;
 

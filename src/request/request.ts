@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { Machine, Moved, Nested } from "../driver.ts";
+import type { Machine, Nested, Resume, Step } from "../driver.ts";
 import type { FaultCode } from "../faults.ts";
 import type { Ending, Recording } from "../observe/record.ts";
 import { type Protocol, PROTOCOLS } from "../protocols/client_protocols.ts";
@@ -50,10 +50,10 @@ const ENDINGS: Partial<Record<RequestEvent, Ending>> = {
 const REQUESTS: Machine<Requester, RequestState> = {
   isLast,
 
-  step({ subject: requester, state, payload }) {
+  step({ subject: requester, state, payload }, resume) {
     const name = state as keyof RequestSteps;
     requester.enter(REQUEST_DEADLINES[name], LATE[name]);
-    return (STEPS[name] as Step)(requester, payload);
+    return (STEPS[name] as AnyStep)(requester, payload, resume);
   },
 
   interrupted(at, error) {
@@ -76,7 +76,7 @@ const REQUESTS: Machine<Requester, RequestState> = {
 };
 
 /** Any of the steps. The table guarantees that the payload fits the state. */
-type Step = (requester: Requester, here: unknown) => Moved | Promise<Moved>;
+type AnyStep = (requester: Requester, here: unknown, resume: Resume) => Step;
 
 function recordingOf(here: unknown): Recording | undefined {
   return (here as { readonly recording?: Recording }).recording;

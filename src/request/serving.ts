@@ -16,6 +16,7 @@ import {
   type TargetConnection,
 } from "../dialing/dialing.ts";
 import type { ChosenRoute } from "../dialing/router.ts";
+import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import type { Recording } from "../observe/record.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
@@ -24,7 +25,7 @@ import type { HttpRequest } from "../protocols/http/message.ts";
 import type { OriginSide } from "../protocols/http/sides.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
 import { Http1Origin } from "../protocols/http1/sides.ts";
-import { Exchange, type ExchangeEnd } from "../traffic/exchange.ts";
+import { Exchange, type ExchangeEnd, type ExchangeObserver } from "../traffic/exchange.ts";
 import { relay } from "../traffic/relay.ts";
 import { openAssociation } from "./datagrams.ts";
 import { Meter } from "./records.ts";
@@ -64,23 +65,10 @@ export const SERVING = {
     }
   },
 
-  exchanging(requester, here) {
+  exchanging(requester, here, resume) {
     const { recording, origin } = here;
     if (origin.kind === "self") return answer(requester, recording, origin.request);
-    const { services } = requester;
-    const { target, request } = origin;
-    const exchange = new Exchange({
-      client: requester.clientSide(request.http),
-      origin: originSide(services, target, request.http),
-      far: target.channel,
-      party: partyOf(target),
-      bound: target.lost !== undefined,
-      settings: services.settings,
-      keepAlive: () => requester.keepAlive,
-      observer: new Meter(requester, recording),
-    });
-    requester.cuttable = exchange;
-    return exchange.run().then((end) => concluded(requester, here, { origin, exchange, end }));
+    return new Exchanging(requester, { ...here, origin }, resume).run();
   },
 
   async relaying(requester, { recording, target, reply }) {
@@ -220,15 +208,66 @@ async function answer(
 const AGAIN: Outcome<"exchanging"> = { event: "reusable", payload: HTTP_AGAIN };
 const FINISHED: Outcome<"exchanging"> = { event: "finished", payload: GRACEFUL };
 
+/** The payload of an exchange with a server. */
+type ServedByServer = RequestPayloads["exchanging"] & { readonly origin: { readonly kind: "server" } };
+
+/** Runs an exchange, counts its bytes, and turns its end into an event. */
+class Exchanging extends Meter implements ExchangeObserver {
+  readonly #requester: Requester;
+  readonly #here: ServedByServer;
+  readonly #resume: Resume<Outcome<"exchanging">>;
+  readonly #exchange: Exchange;
+
+  constructor(requester: Requester, here: ServedByServer, resume: Resume<Outcome<"exchanging">>) {
+    super(requester, here.recording);
+    const { services } = requester;
+    const { target, request } = here.origin;
+    this.#requester = requester;
+    this.#here = here;
+    this.#resume = resume;
+    this.#exchange = new Exchange({
+      client: requester.clientSide(request.http),
+      origin: originSide(services, target, request.http),
+      far: target.channel,
+      party: partyOf(target),
+      bound: target.lost !== undefined,
+      settings: services.settings,
+      observer: this,
+    });
+    requester.cuttable = this.#exchange;
+  }
+
+  run(): Step<Outcome<"exchanging">> {
+    const end = this.#exchange.run();
+    return end ? this.#concluded(end) : LATER;
+  }
+
+  /** See `ExchangeObserver`. */
+  get keepAlive(): boolean {
+    return this.#requester.keepAlive;
+  }
+
+  /** See `ExchangeObserver`. */
+  ended(end: ExchangeEnd): void {
+    let outcome;
+    try {
+      outcome = this.#concluded(end);
+    } catch (error) {
+      return this.#resume.failed(error);
+    }
+    this.#resume.moved(outcome);
+  }
+
+  #concluded(end: ExchangeEnd): Outcome<"exchanging"> {
+    return concluded(this.#requester, this.#here, { exchange: this.#exchange, end });
+  }
+}
+
 /** Turns the end of an exchange into an event. */
 function concluded(
   requester: Requester,
-  { handshake, recording }: RequestPayloads["exchanging"],
-  { origin, exchange, end }: {
-    readonly origin: Origin & { readonly kind: "server" };
-    readonly exchange: Exchange;
-    readonly end: ExchangeEnd;
-  },
+  { handshake, recording, origin }: ServedByServer,
+  { exchange, end }: { readonly exchange: Exchange; readonly end: ExchangeEnd },
 ): Outcome<"exchanging"> {
   const { services } = requester;
   const { target, kept, request, question } = origin;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { At } from "../driver.ts";
+import type { At, Resume, Step } from "../driver.ts";
 import type { TargetConnection } from "../dialing/dialing.ts";
 import { type Fault, toFault } from "../faults.ts";
 import { FAULTS } from "../fault_table.ts";
@@ -64,14 +64,15 @@ export type Origin =
 export type Outcome<S extends RequestState> = RequestOutcome<S, RequestPayloads>;
 
 /**
- * A step for every state that has one. A step may return its outcome at once, or a promise. An illegal event does not
- * compile.
+ * A step for every state that has one. A step may return its outcome at once or as a promise, or tell `resume` later. An
+ * illegal event does not compile.
  */
 export type RequestSteps = {
   readonly [S in Exclude<RequestState, "served" | "over" | "broken">]: (
     requester: Requester,
     here: RequestPayloads[S],
-  ) => Outcome<S> | Promise<Outcome<S>>;
+    resume: Resume<Outcome<S>>,
+  ) => Step<Outcome<S>>;
 };
 
 /** The payload of a close that lets the last bytes arrive. */

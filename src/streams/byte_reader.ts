@@ -51,9 +51,29 @@ export interface Watcher {
   stirred(fault: Fault | undefined): void;
 }
 
-interface Settle {
-  readonly resolve: (more: boolean) => void;
-  readonly reject: (fault: unknown) => void;
+/** Told once how a wait for bytes has ended, without a promise. */
+export interface Waiter {
+  /**
+   * More bytes have come, or none will. Bytes are told at once, while the port works; the end in a microtask, so that the
+   * callee may destroy the connection.
+   */
+  filled(more: boolean): void;
+  /** The connection is broken, or the wait was interrupted. Told in a microtask. */
+  failed(fault: Fault): void;
+}
+
+/** A wait as a promise. */
+class Filling implements Waiter {
+  readonly promise: Promise<boolean>;
+  filled!: (more: boolean) => void;
+  failed!: (fault: Fault) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.filled = resolve;
+      this.failed = reject;
+    });
+  }
 }
 
 /** Reads bytes into one reused buffer, which grows while reads fill it, as in hyper's adaptive reading. */
@@ -65,9 +85,10 @@ export class ByteReader implements PortReceiver {
   readonly #side: Side;
   /** Whether the port was asked for bytes and has not answered yet. */
   #pulled = false;
+  /** Whether the port is handing over bytes. What is asked for meanwhile is the answer to that call. */
+  #receiving = false;
   #watcher: Watcher | undefined;
-  #filling: Promise<boolean> | undefined;
-  #filled: Settle | undefined;
+  #waiter: Waiter | undefined;
   #drain: Drain | undefined;
   #fault: Fault | undefined;
   #ended = false;
@@ -91,7 +112,7 @@ export class ByteReader implements PortReceiver {
 
   /** Whether somebody waits for more bytes. */
   get waiting(): boolean {
-    return this.#filling !== undefined;
+    return this.#waiter !== undefined;
   }
 
   /**
@@ -100,26 +121,37 @@ export class ByteReader implements PortReceiver {
    * that arrive after a wait was given up are not lost.
    */
   fill(): Promise<boolean> {
-    if (this.#filling) return this.#filling;
-    if (this.#fault) return Promise.reject(this.#fault);
-    if (this.#ended) return Promise.resolve(false);
-    const filling = new Promise<boolean>((resolve, reject) => this.#filled = { resolve, reject });
-    this.#filling = filling;
+    if (this.#waiter instanceof Filling) return this.#waiter.promise;
+    const filling = new Filling();
+    this.wait(filling);
+    return filling.promise;
+  }
+
+  /** As {@link ByteReader.fill}, without a promise. Nobody else may wait meanwhile. */
+  wait(waiter: Waiter): void {
+    const fault = this.#fault;
+    if (fault) return queueMicrotask(() => waiter.failed(fault));
+    if (this.#ended) return queueMicrotask(() => waiter.filled(false));
+    this.#waiter = waiter;
     this.#pull();
-    return filling;
   }
 
   #pull(): void {
     if (this.#pulled) return;
     this.#pulled = true;
-    this.#port.pull(this);
+    if (!this.#receiving) this.#port.pull(this);
   }
 
   /** Ends the wait for bytes, which throws the fault. The next wait gets all bytes that arrive. */
   interrupt(fault: Fault): void {
-    const filled = this.#filled;
-    this.#filling = this.#filled = undefined;
-    filled?.reject(fault);
+    const waiter = this.#takeWaiter();
+    if (waiter) queueMicrotask(() => waiter.failed(fault));
+  }
+
+  #takeWaiter(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    return waiter;
   }
 
   /**
@@ -191,14 +223,17 @@ export class ByteReader implements PortReceiver {
   receive(bytes: Uint8Array<ArrayBuffer>): boolean {
     if (this.#fault) return false;
     this.#pulled = false;
+    this.#receiving = true;
     if (this.#lent > 0) this.#takeBack(bytes);
     else this.#takeOver(bytes);
-    const filled = this.#filled;
-    this.#filling = this.#filled = undefined;
-    filled?.resolve(true);
+    // A waiter may begin to drain, and has then been given these bytes.
+    const draining = this.#drain !== undefined;
+    // This goes first: a waiter may set the next watcher.
     if (this.#watcher) this.#stir();
-    if (!this.#drain) return false;
-    return this.#pulled = this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
+    this.#takeWaiter()?.filled(true);
+    if (draining) this.#pulled = this.#give(this.buffer.length > 0 ? this.buffer.take() : bytes);
+    this.#receiving = false;
+    return this.#pulled && this.#fault === undefined;
   }
 
   #takeBack(bytes: Uint8Array<ArrayBuffer>): void {
@@ -241,9 +276,8 @@ export class ByteReader implements PortReceiver {
     this.#lent = 0;
     this.#pulled = false;
     this.#ended = true;
-    const filled = this.#filled;
-    this.#filling = this.#filled = undefined;
-    filled?.resolve(false);
+    const waiter = this.#takeWaiter();
+    if (waiter) queueMicrotask(() => waiter.filled(false));
     this.#stir();
     this.#drain?.ended();
   }
@@ -251,9 +285,7 @@ export class ByteReader implements PortReceiver {
   /** See `PortReceiver`. */
   fail(error: unknown): void {
     const fault = this.#fault ??= toFault(error, this.#side);
-    const filled = this.#filled;
-    this.#filling = this.#filled = undefined;
-    filled?.reject(fault);
+    this.interrupt(fault);
     this.#stir(fault);
     this.#drain?.failed(fault);
   }

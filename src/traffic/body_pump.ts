@@ -4,43 +4,91 @@
  * @module
  */
 
-import type { Fault } from "../faults.ts";
+import { type Fault, toFault } from "../faults.ts";
 import { Fields } from "../protocols/http/fields.ts";
 import type { BodySink, BodySource } from "../protocols/http/sides.ts";
+import type { Waiter } from "../streams/byte_reader.ts";
 
 /** Told how a body moves. */
 export interface BodyObserver {
-  /** The receiver was given `count` octets of content. */
-  readonly moved: (count: number) => void;
+  /** The receiver was given `count` octets of content. May throw to break the body off. */
+  moved(count: number): void;
   /** Told before (true) and after (false) a wait for the sender. */
-  readonly waiting: (forBytes: boolean) => void;
+  waiting(forBytes: boolean): void;
   /** The sender has sent the whole body. */
-  readonly taken: () => void;
+  taken(): void;
   /** Makes the fault for a sender that ends before the body does. */
-  readonly cutShort: () => Fault;
+  cutShort(): Fault;
+  /** All of it has left, after a wait. */
+  pumped(): void;
+  /** It has broken off, after a wait. */
+  pumpFailed(fault: Fault): void;
 }
 
 /**
- * Moves a body from its sender to its receiver as it arrives. Returns undefined if all of it could be moved at once.
+ * Moves a body from its sender to its receiver as it arrives. Returns true if all of it could be moved at once; otherwise
+ * the observer is told how it ends. Throws what breaks it off at once.
  */
-export function pumpBody(from: BodySource, to: BodySink, observer: BodyObserver): Promise<void> | undefined {
-  return moveWaiting(from, to, observer) ? to.flush() : pumpRest(from, to, observer);
+export function pumpBody(from: BodySource, to: BodySink, observer: BodyObserver): boolean {
+  if (!moveWaiting(from, to, observer)) {
+    new BodyPump(from, to, observer).goOn();
+    return false;
+  }
+  const flushing = to.flush();
+  if (!flushing) return true;
+  flushing.then(() => observer.pumped(), (error) => observer.pumpFailed(toFault(error)));
+  return false;
 }
 
-async function pumpRest(from: BodySource, to: BodySink, observer: BodyObserver): Promise<void> {
-  do {
-    const flushing = to.flush();
-    if (flushing) await flushing;
-    observer.waiting(true);
-    const more = await from.fill();
+/** A body that arrives in several reads. */
+class BodyPump implements Waiter {
+  readonly #from: BodySource;
+  readonly #to: BodySink;
+  readonly #observer: BodyObserver;
+
+  constructor(from: BodySource, to: BodySink, observer: BodyObserver) {
+    this.#from = from;
+    this.#to = to;
+    this.#observer = observer;
+  }
+
+  /** Sends what was moved, and waits for more. */
+  goOn(): void {
+    const flushing = this.#to.flush();
+    if (flushing) flushing.then(() => this.#wait(), (error) => this.failed(error));
+    else this.#wait();
+  }
+
+  #wait(): void {
+    this.#observer.waiting(true);
+    this.#from.wait(this);
+  }
+
+  /** See `Waiter`. */
+  filled(more: boolean): void {
+    const observer = this.#observer;
     observer.waiting(false);
-    if (more) continue;
-    if (!from.endsAtClose) throw observer.cutShort();
-    observer.taken();
-    to.end(NO_TRAILERS);
-    break;
-  } while (!moveWaiting(from, to, observer));
-  await to.flush();
+    try {
+      if (!more) this.#endAtClose();
+      else if (!moveWaiting(this.#from, this.#to, observer)) return this.goOn();
+      const flushing = this.#to.flush();
+      if (flushing) flushing.then(() => observer.pumped(), (error) => this.failed(error));
+      else observer.pumped();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  #endAtClose(): void {
+    if (!this.#from.endsAtClose) throw this.#observer.cutShort();
+    this.#observer.taken();
+    this.#to.end(NO_TRAILERS);
+  }
+
+  /** See `Waiter`. */
+  failed(error: unknown): void {
+    this.#observer.pumpFailed(toFault(error));
+  }
 }
 
 /** Moves what has arrived. Returns true at the end of the body. */

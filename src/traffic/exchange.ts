@@ -12,14 +12,15 @@
  * @module
  */
 
-import { Fault, malformed, type Party, toFault } from "../faults.ts";
+import { Fault, type Party, toFault } from "../faults.ts";
 import { bindingScheme, bindsConnection } from "../protocols/http/authentication.ts";
-import type { Framing, ResponseHead } from "../protocols/http/message.ts";
+import type { ResponseHead } from "../protocols/http/message.ts";
 import type { ClientSide, OriginSide } from "../protocols/http/sides.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { Watcher } from "../streams/byte_reader.ts";
+import type { Waiter, Watcher } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
-import { discardBody, pumpBody } from "./body_pump.ts";
+import { type BodyObserver, discardBody, pumpBody } from "./body_pump.ts";
+import { Upload, type UploadObserver } from "./upload.ts";
 
 /**
  * The most informational answers that one request may have. They carry hints and signs of life, and each costs the
@@ -54,43 +55,43 @@ export interface ExchangeOptions {
   readonly bound: boolean;
   /** The settings in force for this exchange. */
   readonly settings: Pick<Settings, "limits">;
-  /** Whether the client may keep its connection. Asked when the response's head is written. */
-  readonly keepAlive: () => boolean;
   readonly observer: ExchangeObserver;
 }
 
-/** Told of the bytes that move. */
+/** Who runs an exchange. */
 export interface ExchangeObserver {
+  /** Whether the client may keep its connection. Asked when the response's head is written. */
+  readonly keepAlive: boolean;
   /** The origin's side took content from the client. */
   sent(count: number): void;
   /** The client's side took content from the origin. */
   received(count: number): void;
   /** The final response's head is on its way to the client. */
   answered(status: number): void;
+  /** The exchange has ended, after a wait. */
+  ended(end: ExchangeEnd): void;
 }
 
 /** One request's way to the origin and back. Run it once. */
-export class Exchange implements Watcher {
+export class Exchange implements Waiter, Watcher, BodyObserver, UploadObserver {
   readonly #options: ExchangeOptions;
-  /**
-   * How far the request's body is. `client` and `origin`: it waits for that side. `taken`: the client has sent all of
-   * it.
-   */
-  #upload: "client" | "origin" | "taken" | "done" | "failed" = "origin";
+  readonly #upload: Upload;
   /** The fault that broke the exchange off. It goes before the faults that the cut streams report afterwards. */
   #fault: Fault | undefined;
-  /** The fault that broke off the sending of the request. */
-  #broken: Fault | undefined;
   #interim = 0;
+  /** The final response's head. */
+  #head: ResponseHead | undefined;
   /** How far the response is. `sent`: the client was given the head. `complete`: it was given all of it. */
   #response: "awaited" | "sent" | "complete" = "awaited";
   #persistent = false;
   #binds = false;
   #originReusable = false;
 
-  /** Takes both sides over until {@link Exchange.run} has settled. */
+  /** Takes both sides over until it has ended. */
   constructor(options: ExchangeOptions) {
+    const { client, origin, settings: { limits: { bodySize } } } = options;
     this.#options = options;
+    this.#upload = new Upload({ client, origin, bodySize }, this);
   }
 
   /** Whether the origin's connection is ready for the next request. */
@@ -103,33 +104,47 @@ export class Exchange implements Watcher {
     return this.#binds;
   }
 
-  /** Runs it; never rejects. */
-  async run(): Promise<ExchangeEnd> {
+  /** Runs it. Returns its end if nothing had to be waited for; otherwise tells the observer. Never throws. */
+  run(): ExchangeEnd | undefined {
+    this.#upload.start();
+    return this.#advance();
+  }
+
+  /** Goes on with what the origin has sent. */
+  #advance(): ExchangeEnd | undefined {
     const { client, origin } = this.#options;
-    const upload = this.#sendRequest();
     try {
-      let head = this.#nextHead();
-      while (!head) {
-        const passing = client.flush();
-        if (passing) await passing;
-        if (!await origin.fill()) throw cutHead(origin);
-        head = this.#nextHead();
-      }
-      if (head.status === 101) return await this.#switchProtocols(head, upload);
-      const framing = origin.beginBody(head);
-      const relaying = this.#relayResponse(head, framing);
-      if (relaying) await relaying;
-      this.#response = "complete";
-      if (upload && this.#upload !== "done") await this.#finishUpload(upload);
-      this.#originReusable = this.#upload === "done" && origin.isReusable(head);
-      if (this.#upload === "failed") return { how: "finished", fault: this.#broken };
-      return this.#persistent ? REUSABLE : FINISHED;
+      const head = this.#nextHead();
+      if (head) return head.status === 101 ? this.#switchProtocols(head) : this.#relayResponse(head);
+      const passing = client.flush();
+      if (passing) passing.then(() => origin.wait(this), (error) => this.failed(error));
+      else origin.wait(this);
+      return undefined;
     } catch (error) {
-      const fault = this.#fault ?? toFault(error);
-      origin.cut(fault);
-      if (this.#response === "awaited") client.withdraw();
-      return { how: this.#response === "awaited" ? "unanswered" : "cut", fault };
+      return this.#broken(error);
     }
+  }
+
+  /** See `Waiter`: the origin has sent more. */
+  filled(more: boolean): void {
+    this.#tell(more ? this.#advance() : this.#broken(cutHead(this.#options.origin)));
+  }
+
+  /** See `Waiter`. */
+  failed(error: unknown): void {
+    this.#tell(this.#broken(error));
+  }
+
+  #tell(end: ExchangeEnd | undefined): void {
+    if (end) this.#options.observer.ended(end);
+  }
+
+  #broken(error: unknown): ExchangeEnd {
+    const { client, origin } = this.#options;
+    const fault = this.#fault ?? toFault(error);
+    origin.cut(fault);
+    if (this.#response === "awaited") client.withdraw();
+    return { how: this.#response === "awaited" ? "unanswered" : "cut", fault };
   }
 
   /** See `Cuttable`. */
@@ -144,7 +159,7 @@ export class Exchange implements Watcher {
 
   /** Breaks the exchange off from outside: the deadline has passed, or the proxy is shutting down. */
   cut(fault: Fault): void {
-    const slowClient = fault.code === "http_response_timeout" && this.#upload === "client";
+    const slowClient = fault.code === "http_response_timeout" && this.#upload.state === "client";
     const cause = this.#fault ??= slowClient
       ? new Fault("client_timeout", "The request body did not arrive in time")
       : fault;
@@ -154,73 +169,42 @@ export class Exchange implements Watcher {
     else if (this.#response === "sent") this.#options.client.cut(cause);
   }
 
-  /** Returns undefined if the whole request could be sent at once. Never rejects. */
-  #sendRequest(): Promise<void> | undefined {
-    const { client: { request, address }, origin } = this.#options;
-    try {
-      this.#refuseTooLarge(request.framing);
-      origin.send(request, address);
-      const sending = request.framing.kind === "none" ? this.#sendHead() : this.#sendBody();
-      if (sending) return sending.then(() => this.#sent(), (error) => this.#sendingFailed(error));
-      this.#sent();
-    } catch (error) {
-      this.#sendingFailed(error);
+  /** See `UploadObserver`. */
+  sent(count: number): void {
+    this.#options.observer.sent(count);
+  }
+
+  /** See `UploadObserver`. */
+  uploaded(fault: Fault | undefined): void {
+    const { client, origin } = this.#options;
+    // Until it is answered, the client may send its next request, or leave.
+    if (!fault) {
+      if (this.#response !== "complete") client.watch(this);
+      return;
     }
-    return undefined;
-  }
-
-  #refuseTooLarge(framing: Framing): void {
-    const { bodySize } = this.#options.settings.limits;
-    if (framing.kind === "length" && framing.length > bodySize) throw bodyTooLarge(bodySize);
-  }
-
-  #sendHead(): Promise<void> | undefined {
-    this.#upload = "taken";
-    return this.#options.origin.flush();
-  }
-
-  #sendBody(): Promise<void> | undefined {
-    const { client, origin, settings: { limits }, observer } = this.#options;
-    let left = limits.bodySize;
-    return pumpBody(client, origin, {
-      moved: (count) => {
-        left -= count;
-        if (left < 0) throw bodyTooLarge(limits.bodySize);
-        observer.sent(count);
-      },
-      waiting: (forBytes) => this.#upload = forBytes ? "client" : "origin",
-      taken: () => this.#upload = "taken",
-      cutShort: () => new Fault("http_request_error", "The request body is shorter than its head says"),
-    });
-  }
-
-  #sendingFailed(error: unknown): void {
-    const fault = toFault(error);
-    this.#broken = fault;
-    this.#upload = "failed";
     // An origin that stopped reading may still have answered. Any other fault ends the exchange.
     if (fault.blame === "upstream") return;
     this.#fault = fault;
-    this.#options.origin.cut(fault);
-  }
-
-  #sent(): void {
-    this.#upload = "done";
-    // Until it is answered, the client may send its next request, or leave.
-    if (this.#response !== "complete") this.#options.client.watch(this);
+    origin.cut(fault);
   }
 
   /** The client was answered before the whole request was sent. */
-  async #finishUpload(upload: Promise<void>): Promise<void> {
+  async #finishUpload(): Promise<ExchangeEnd> {
     const { client } = this.#options;
-    // RFC 9112 section 9.6: a client that waits for the close sees it, and can still send the rest of its request.
-    if (!this.#persistent) await client.finish();
-    await upload;
-    // The origin takes no more. Closing while the client still sends would reset its connection, and it would lose the
-    // answer.
-    const orphaned = this.#upload === "failed" && this.#fault === undefined &&
-      client.request.framing.kind !== "none";
-    if (orphaned && await discardBody(client).catch(() => false)) this.#upload = "taken";
+    const upload = this.#upload;
+    try {
+      // RFC 9112 section 9.6: a client that waits for the close sees it, and can still send the rest of its request.
+      if (!this.#persistent) await client.finish();
+      await upload.over();
+      // The origin takes no more. Closing while the client still sends would reset its connection, and it would lose the
+      // answer.
+      const orphaned = upload.state === "failed" && this.#fault === undefined &&
+        client.request.framing.kind !== "none";
+      if (orphaned && await discardBody(client).catch(() => false)) upload.taken();
+      return this.#over();
+    } catch (error) {
+      return this.#broken(error);
+    }
   }
 
   /** See `Watcher`. */
@@ -245,10 +229,14 @@ export class Exchange implements Watcher {
     }
   }
 
-  async #switchProtocols(head: ResponseHead, upload: Promise<void> | undefined): Promise<ExchangeEnd> {
+  #switchProtocols(head: ResponseHead): undefined {
+    if (this.#options.client.request.upgrade === undefined) throw new Fault("http_upgrade_failed");
+    this.#upgrade(head).then((end) => this.#tell(end), (error) => this.failed(error));
+  }
+
+  async #upgrade(head: ResponseHead): Promise<ExchangeEnd> {
     const { client, observer } = this.#options;
-    if (client.request.upgrade === undefined) throw new Fault("http_upgrade_failed");
-    await upload;
+    await this.#upload.over();
     this.#response = "sent";
     observer.answered(101);
     client.inform(head);
@@ -256,28 +244,68 @@ export class Exchange implements Watcher {
     return { how: "upgraded" };
   }
 
-  /** Returns undefined if the client could be sent all of it at once. */
-  #relayResponse(head: ResponseHead, framing: Framing): Promise<void> | undefined {
-    const { client, origin, bound, keepAlive, observer } = this.#options;
+  /** Returns the end if the client could be sent all of it at once, and has sent all of its request. */
+  #relayResponse(head: ResponseHead): ExchangeEnd | undefined {
+    const { client, origin, bound, observer } = this.#options;
     const { request } = client;
+    const framing = origin.beginBody(head);
+    this.#head = head;
     this.#binds = bound || bindsConnection(request.head, head);
     const persistent = this.#persistent = client.delimits(framing) && request.persistent &&
-      this.#bodyWillBeRead(head) && keepAlive() &&
+      this.#bodyWillBeRead(head) && observer.keepAlive &&
       !(this.#binds && (origin.closes(head) || framing.kind === "close")) &&
       // RFC 9931: if an upgrade was not granted, the bytes behind the request may belong to the other protocol.
       (request.upgrade === undefined || !client.hasMore);
     observer.answered(head.status);
     const sessionBased = persistent && this.#isSessionBased(head);
     client.answer(head, { framing, persistent, sessionBased });
-    const relaying = pumpBody(origin, client, {
-      moved: (count) => observer.received(count),
-      waiting: ignore,
-      taken: ignore,
-      cutShort: responseCutShort,
-    });
-    // Nothing has left so far, so a fault in the first bytes of the body can still be told.
+    const pumped = pumpBody(origin, client, this);
+    // Nothing had left until here, so a fault in the first bytes of the body could still be told.
     this.#response = "sent";
-    return relaying;
+    return pumped ? this.#complete() : undefined;
+  }
+
+  /** See `BodyObserver`, here and below: the response's body. */
+  moved(count: number): void {
+    this.#options.observer.received(count);
+  }
+
+  /** See `BodyObserver`. */
+  waiting(): void {
+    this.#response = "sent";
+  }
+
+  /** See `BodyObserver`. */
+  taken(): void {}
+
+  /** See `BodyObserver`. */
+  cutShort(): Fault {
+    return new Fault("http_response_incomplete", "The response body is shorter than its head says");
+  }
+
+  /** See `BodyObserver`. */
+  pumped(): void {
+    this.#tell(this.#complete());
+  }
+
+  /** See `BodyObserver`. */
+  pumpFailed(fault: Fault): void {
+    this.failed(fault);
+  }
+
+  /** The client has its whole answer. */
+  #complete(): ExchangeEnd | undefined {
+    this.#response = "complete";
+    if (this.#upload.state === "done") return this.#over();
+    this.#finishUpload().then((end) => this.#tell(end));
+    return undefined;
+  }
+
+  #over(): ExchangeEnd {
+    const { state, fault } = this.#upload;
+    this.#originReusable = state === "done" && this.#options.origin.isReusable(this.#head!);
+    if (state === "failed") return { how: "finished", fault };
+    return this.#persistent ? REUSABLE : FINISHED;
   }
 
   /**
@@ -291,25 +319,15 @@ export class Exchange implements Watcher {
 
   /** RFC 9112 section 9.3: the next request begins where this body ends, so the whole body has to be read. */
   #bodyWillBeRead(head: ResponseHead): boolean {
-    if (this.#upload === "done" || this.#upload === "taken") return true;
+    const { state } = this.#upload;
+    if (state === "done" || state === "taken") return true;
     const { client, origin } = this.#options;
-    return this.#upload !== "failed" && !origin.closes(head) && !client.request.head.fields.has("expect");
+    return state !== "failed" && !origin.closes(head) && !client.request.head.fields.has("expect");
   }
 }
 
 const REUSABLE: ExchangeEnd = { how: "reusable" };
 const FINISHED: ExchangeEnd = { how: "finished" };
-
-function ignore(): void {}
-
-function responseCutShort(): Fault {
-  return new Fault("http_response_incomplete", "The response body is shorter than its head says");
-}
-
-/** RFC 9110 section 15.5.14. */
-function bodyTooLarge(limit: number): Fault {
-  return malformed(`The request body is larger than ${limit} bytes`, { status: 413 });
-}
 
 function cutHead({ isProxy, hasBegun }: OriginSide): Fault {
   const who = isProxy ? "The next proxy" : "The target";

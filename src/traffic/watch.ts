@@ -11,6 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Deadlines, Timed } from "../runtime/deadlines.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Deadline } from "../states.ts";
+import type { Waiter } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type DeadlineOfSilence, isOfSilence, nextLook, stalled } from "./silence.ts";
 
@@ -142,6 +143,13 @@ export abstract class Watch implements Timed {
   fill(): Promise<boolean> {
     if (this.#waiting && this.#draining) return Promise.reject(new Fault("proxy_shutdown"));
     return this.client.reader.fill();
+  }
+
+  /** As {@link Watch.fill}, without a promise. */
+  wait(waiter: Waiter): void {
+    if (this.#waiting && this.#draining) {
+      queueMicrotask(() => waiter.failed(new Fault("proxy_shutdown")));
+    } else this.client.reader.wait(waiter);
   }
 
   /** Waits for a promise that nothing else can cut. After a cut, its result is ignored. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Channel } from "../../src/streams/channel.ts";
 import type { DirectPort, PortReceiver } from "../../src/runtime/direct_port.ts";
-import { Exchange } from "../../src/traffic/exchange.ts";
+import { Exchange, type ExchangeEnd } from "../../src/traffic/exchange.ts";
 import { RequestHeadReader } from "../../src/protocols/http1/head.ts";
 import { understand } from "../../src/protocols/http1/request.ts";
 import { Http1Client, Http1Origin } from "../../src/protocols/http1/sides.ts";
@@ -45,27 +45,32 @@ function channelOf(port: DirectPort, side: "client" | "target"): Channel {
   return new Channel({ ...none, port, local: address, remote: address }, side);
 }
 
-function exchangeBetween(client: DirectPort, origin: DirectPort): Exchange {
+/** Runs an exchange between two ports. */
+function exchangeBetween(
+  client: DirectPort,
+  origin: DirectPort,
+): { exchange: Exchange; end: Promise<ExchangeEnd> } {
   const request = understand(new RequestHeadReader(8192).read(ByteBuffer.of(octets(GET)))!);
   const both = { request, settings: settingsWith({ limits: { headerSize: 8192, bodySize: 8192 } }) };
   const far = channelOf(origin, "target");
-  return new Exchange({
+  const later = Promise.withResolvers<ExchangeEnd>();
+  const exchange = new Exchange({
     client: new Http1Client({ ...both, channel: channelOf(client, "client"), date: () => new Date(0) }),
     origin: new Http1Origin({ ...both, channel: far }),
     far,
     bound: false,
     settings: both.settings,
-    keepAlive: () => true,
-    observer: { sent() {}, received() {}, answered() {} },
+    observer: { keepAlive: true, sent() {}, received() {}, answered() {}, ended: later.resolve },
   });
+  const end = exchange.run();
+  return { exchange, end: end ? Promise.resolve(end) : later.promise };
 }
 
 Deno.test("an origin that answers before the write of the request has settled does not end the client's connection", async () => {
   const [client, origin] = [new TestPort(), new TestPort()];
   let settle = () => {};
   origin.writing = new Promise((resolve) => settle = resolve);
-  const exchange = exchangeBetween(client, origin);
-  const end = exchange.run();
+  const { exchange, end } = exchangeBetween(client, origin);
   origin.receiver!.receive(octets(OK));
   await until(() => client.written.endsWith("ok"));
   assertMatch(client.written, /^HTTP\/1\.1 200 OK\r\n(?!.*Connection: close).*\r\n\r\nok$/s);
@@ -78,14 +83,14 @@ Deno.test("an origin that answers before the write of the request has settled do
 Deno.test("an origin that answers within the write of the request is ready for the next one", async () => {
   const [client, origin] = [new TestPort(), new TestPort()];
   origin.pull = (receiver) => queueMicrotask(() => receiver.receive(octets(OK)));
-  const exchange = exchangeBetween(client, origin);
-  assertEquals(await exchange.run(), { how: "reusable" });
+  const { exchange, end } = exchangeBetween(client, origin);
+  assertEquals(await end, { how: "reusable" });
   assertEquals(exchange.originReusable, true);
 
   const [second, other] = [new TestPort(), new TestPort()];
   other.pull = (receiver) => void receiver.receive(octets(OK));
   const next = exchangeBetween(second, other);
-  assertEquals(await next.run(), { how: "reusable" });
-  assertEquals(next.originReusable, true);
+  assertEquals(await next.end, { how: "reusable" });
+  assertEquals(next.exchange.originReusable, true);
   assertEquals(second.written.includes("Connection: close"), false);
 });

@@ -9,7 +9,7 @@
 
 import type { Fault } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
-import type { Watcher } from "../../streams/byte_reader.ts";
+import type { Waiter, Watcher } from "../../streams/byte_reader.ts";
 import type { Fields } from "./fields.ts";
 import type { Framing, HttpRequest, ResponseHead } from "./message.ts";
 
@@ -24,6 +24,8 @@ export interface BodySource {
   read(): BodyEvent | undefined;
   /** Waits for more. Resolves to false if the sender has ended. */
   fill(): Promise<boolean>;
+  /** As `fill()`, without a promise. */
+  wait(waiter: Waiter): void;
   /** Whether that end completes this body. Otherwise the body is cut short. */
   readonly endsAtClose: boolean;
 }

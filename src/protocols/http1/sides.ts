@@ -7,7 +7,7 @@
 import type { Fault } from "../../faults.ts";
 import type { Address } from "../../runtime/contract.ts";
 import type { Settings } from "../../settings/settings.ts";
-import type { Watcher } from "../../streams/byte_reader.ts";
+import type { Waiter, Watcher } from "../../streams/byte_reader.ts";
 import type { Channel } from "../../streams/channel.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Framing, HttpRequest, ResponseHead } from "../http/message.ts";
@@ -51,6 +51,10 @@ abstract class Side<Options extends SideOptions> implements BodySource, BodySink
 
   fill(): Promise<boolean> {
     return this.options.channel.reader.fill();
+  }
+
+  wait(waiter: Waiter): void {
+    this.options.channel.reader.wait(waiter);
   }
 
   get endsAtClose(): boolean {
