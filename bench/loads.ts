@@ -70,6 +70,11 @@ interface Drive {
   readonly size?: number;
   /** Requests a second. Undefined: as many as possible. */
   readonly rate?: number;
+  /** The octets of each request's body, which make it a POST. */
+  readonly body?: number;
+  /** The fields of each request behind Host. */
+  readonly fields?: string;
+  readonly tls?: boolean;
   /** The processors that it runs on; those of `load` by default. */
   readonly place?: Place;
 }
@@ -222,8 +227,14 @@ function originOf({ origins }: Setting, { via }: Drive): Origin {
 function client(setting: Setting, { ports }: Contestant, load: Drive): Program {
   const via = ports[load.via] === undefined ? "direct" : load.via;
   const { port } = originOf(setting, load);
-  const numbers = [ports[via], port, load.connections, setting.seconds, load.size ?? 100, load.rate ?? 0];
-  const command = [`${WORKSHOP}/client`, load.kind, via, ...numbers.map(String)];
+  const words = [load.kind, via, ports[via], port, load.connections, setting.seconds];
+  const options = Object.entries({
+    "--size": load.size,
+    "--rate": load.rate,
+    "--body": load.body,
+    "--fields": load.fields,
+  }).flatMap(([option, value]) => value === undefined ? [] : [option, value]);
+  const command = [`${WORKSHOP}/client`, ...[...words, ...options].map(String), ...load.tls ? ["--tls"] : []];
   return new Program({ command, place: load.place ?? "load" });
 }
 

@@ -164,7 +164,8 @@ export async function listening(port: number, program: Program): Promise<void> {
 export async function compileLoad(): Promise<void> {
   await Deno.mkdir(WORKSHOP, { recursive: true });
   for (const name of ["origin", "client", "relay"]) {
-    const args = ["-O2", "-Wall", "-Wextra", "-o", `${WORKSHOP}/${name}.new`, `${ROOT}/bench/load/${name}.c`];
+    const files = ["-o", `${WORKSHOP}/${name}.new`, `${ROOT}/bench/load/${name}.c`];
+    const args = ["-O2", "-Wall", "-Wextra", ...files, ...name === "client" ? ["-lssl", "-lcrypto"] : []];
     const { success, stderr } = await new Deno.Command("cc", { args }).output();
     if (!success) throw new Error(`Cannot compile "${name}.c": ${new TextDecoder().decode(stderr)}`);
     await Deno.rename(`${WORKSHOP}/${name}.new`, `${WORKSHOP}/${name}`);

@@ -2,6 +2,7 @@
 // until it is killed.
 //
 //   GET /N        N octets (up to 256 KiB) with Content-Length; the connection is kept unless told otherwise
+//   POST /N       the same, behind a body that has a Content-Length
 //   GET /stream   octets without end
 //   POST /sink    octets without end are taken and forgotten
 //
@@ -20,6 +21,7 @@ typedef struct {
   int answer_length;
   int sent;
   int body;
+  int unread;             // octets of the request's body that come before the answer
 } Connection;
 
 static int epoll;
@@ -33,7 +35,12 @@ static void expect(Connection *it, uint32_t events) {
   watch(epoll, EPOLL_CTL_MOD, it->fd, events, it);
 }
 
-// Takes the first request off the buffer; false if it has not come whole.
+static void forget(Connection *it, int count) {
+  it->received -= count;
+  memmove(it->head, it->head + count, it->received);
+}
+
+// Takes the head of the first request off the buffer; false if it has not come whole.
 static bool take_request(Connection *it) {
   char *end = memmem(it->head, it->received, "\r\n\r\n", 4);
   if (!end) return false;
@@ -58,10 +65,18 @@ static bool take_request(Connection *it) {
       "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\n"
       "Content-Length: %d\r\n%s\r\n", it->body, it->closing ? "Connection: close\r\n" : "");
   }
-  int used = end + 4 - it->head;
-  it->received -= used;
-  memmove(it->head, it->head + used, it->received);
+  char *length = strcasestr(it->head, "\ncontent-length:");
+  it->unread = length ? atoi(length + 16) : 0;
+  forget(it, end + 4 - it->head);
   return true;
+}
+
+// Throws away what has come of the request's body; false if more of it will come.
+static bool skip_body(Connection *it) {
+  int count = it->unread < it->received ? it->unread : it->received;
+  it->unread -= count;
+  forget(it, count);
+  return it->unread == 0;
 }
 
 // Sends the rest of the answer; false if it must wait or the peer is gone.
@@ -110,8 +125,8 @@ static void sink(Connection *it) {
 }
 
 static void serve(Connection *it) {
-  while (it->mode == SERVING && take_request(it)) {
-    if (!send_answer(it)) return;
+  while (it->mode == SERVING && (it->unread > 0 || take_request(it))) {
+    if (!skip_body(it) || !send_answer(it)) return;
   }
   if (it->mode == STREAMING) expect(it, EPOLLOUT);
 }
