@@ -6,11 +6,14 @@
 
 import type { Contestant, Entry, Origin, Origins, Via } from "./contestants.ts";
 import { type Place, Program, WORKSHOP } from "./processes.ts";
+import { type Extra, SET_UPS, type SetUp, USER } from "./set_ups.ts";
 
 /** The figures of one measurement. A share of 1 is one core. */
 export interface Figures {
   /** The main figure, in the load's unit; less is better. */
   readonly cost: number;
+  /** In another set-up than the plain one: the cost divided by that in the plain one. */
+  readonly overhead?: number;
   /** Requests, tunnels or GB in a second. */
   readonly rate?: number;
   /** Latencies in milliseconds. */
@@ -33,6 +36,10 @@ export interface Setting {
   readonly seconds: number;
   /** The proxy. The first call starts it; later loads use the same process. */
   running(): Promise<Contestant>;
+  /** The same for the plain set-up, if this one is another. */
+  readonly plain?: Setting;
+  /** The requests a second of {@link FULL_SPEED} that the reference bears on the same core. */
+  bearable(): Promise<number>;
 }
 
 /** One thing that is measured. */
@@ -44,8 +51,8 @@ export interface Load {
   readonly unit: string;
   /** Whether a contestant can take it. */
   readonly suits: (spoken: readonly Via[]) => boolean;
-  /** Whether this load is for pairs. */
-  readonly pairs?: boolean;
+  /** The set-up of the contestants that this load is for; the plain one by default. */
+  readonly setUp?: SetUp;
   /** Whether the load starts its own process, and so needs no warm-up. */
   readonly fresh?: boolean;
   readonly measure: (setting: Setting) => Promise<Figures>;
@@ -81,6 +88,40 @@ interface Drive {
 
 type Tunnel = "connect" | "socks5";
 
+/** The plainest drives. */
+const GET: Drive = { kind: "get", via: "http", connections: 64 };
+const SHORT: Drive = { kind: "short", via: "connect", connections: 32 };
+
+/** The fields of the client's requests behind Host. */
+const FIELDS = "User-Agent: bench\r\nAccept: */*\r\n";
+
+/** What a browser sends for a picture of a page, with Host twenty fields. */
+export const BROWSER_FIELDS = `Connection: keep-alive
+Cache-Control: max-age=0
+sec-ch-ua: "Chromium";v="140", "Not=A?Brand";v="24"
+sec-ch-ua-mobile: ?0
+sec-ch-ua-platform: "Linux"
+sec-ch-ua-platform-version: "6.1.0"
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36
+DNT: 1
+Accept: image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8
+Sec-Fetch-Site: same-origin
+Sec-Fetch-Mode: no-cors
+Sec-Fetch-Dest: image
+Sec-Fetch-User: ?1
+Referer: http://shop.example/catalogue/shoes?colour=blue&size=42&page=3
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-GB,en;q=0.9,de;q=0.8,fr;q=0.7
+Cookie: session=3f9c1b6e2a7d4c0f8b5e9d1a6c3f7e20; theme=dark; consent=necessary%2Cstatistics; cart=17
+If-None-Match: "5f3c-61a9c0d2b7e40"
+Priority: u=2, i
+`.replaceAll("\n", "\r\n");
+
+const LOGIN = `Proxy-Authorization: Basic ${btoa(`${USER.name}:${USER.password}`)}\r\n`;
+
+/** The load of which {@link Setting.bearable} tells the rate. */
+export const FULL_SPEED: Load = requests({ name: "B-get", title: "GET of 100 octets over 64 connections" });
+
 /** Every load. */
 export const LOADS: readonly Load[] = [
   ...[1, 16].flatMap((connections) =>
@@ -88,9 +129,34 @@ export const LOADS: readonly Load[] = [
       (["down", "up"] as const).map((kind) => bulk({ kind, via, connections }))
     )
   ),
-  requests(100),
-  requests(16 * 1024),
-  requests(100, 4_000),
+  FULL_SPEED,
+  requests({ name: "B-browser", title: "the same with the 20 fields of a browser", fields: BROWSER_FIELDS }),
+  requests({
+    name: "B-post",
+    title: "POST of 1 KiB over 64 connections, answered with 100 octets",
+    body: 1024,
+  }),
+  requests({ name: "B-16KiB", title: "GET of 16 KiB over 64 connections", size: 16 * 1024 }),
+  requests({ name: "B-256KiB", title: "GET of 256 KiB over 64 connections", size: 256 * 1024 }),
+  requests({ name: "B-1", title: "GET of 100 octets over 1 connection", connections: 1 }),
+  requests({ name: "B-512", title: "GET of 100 octets over 512 connections", connections: 512 }),
+  requests({ name: "B-paced", title: "GET of 100 octets over 64 connections, 4,000 a second", rate: 4_000 }),
+  requests({ name: "B-tls", title: "GET of 100 octets over 64 connections, TLS to the proxy", setUp: "tls" }),
+  requests({ name: "B-users", title: "GET of 100 octets over 64 connections, Basic auth", setUp: "users" }),
+  requests({ name: "B-rules", title: "GET of 100 octets, 10,000 rules about names", setUp: "rules" }),
+  requests({
+    name: "B-blocks",
+    title: "GET of 100 octets, 10,000 rules about address blocks",
+    setUp: "blocks",
+  }),
+  requests({ name: "B-log", title: "GET of 100 octets, an access log in a file", setUp: "log" }),
+  requests({
+    name: "B-full",
+    title: "GET of 100 octets, users, rules about names, and a log",
+    setUp: "full",
+  }),
+  requests({ name: "H-50", title: "GET of 100 octets at 50 % of the rate that HAProxy bears", share: 0.5 }),
+  requests({ name: "H-80", title: "GET of 100 octets at 80 % of the rate that HAProxy bears", share: 0.8 }),
   shortTunnels("connect"),
   shortTunnels("socks5"),
   idleTunnels(1_000),
@@ -114,21 +180,39 @@ function bulk({ kind, via, connections }: { kind: "down" | "up"; via: Tunnel; co
   };
 }
 
+/** How a load of requests differs from {@link GET}. */
+interface Requests extends Partial<Drive> {
+  readonly name: string;
+  readonly title: string;
+  readonly setUp?: keyof typeof SET_UPS;
+  /** In place of a rate: a part of {@link Setting.bearable}. */
+  readonly share?: number;
+}
+
 /**
  * The kernel counts waking the client and the origin as the work of the proxy that wakes them. At a fixed rate all
  * proxies wake them equally often; at full speed a faster proxy more often finds them awake.
  */
-function requests(size: number, rate?: number): Load {
+function requests({ name, title, setUp, share, ...drive }: Requests): Load {
+  const extras: readonly Extra[] = setUp ? SET_UPS[setUp] : [];
+  const take = async (setting: Setting, drive: Drive): Promise<Figures> => {
+    const rate = share === undefined ? drive.rate : Math.round(share * await setting.bearable());
+    return await underLoad(setting, { ...drive, rate }, ({ units }) => ({ count: units, per: 100_000 }));
+  };
   return {
-    name: rate === undefined ? `B-${size}` : `B-${size}-paced`,
-    title: `GET of ${size} octets over 64 connections, ${rate ? `${rate} a second` : "again and again"}`,
+    name,
+    title,
+    setUp,
     unit: "CPU seconds per 100,000 requests",
     suits: (spoken) => spoken.includes("http"),
-    measure: (setting) =>
-      underLoad(setting, { kind: "get", via: "http", connections: 64, size, rate }, ({ units }) => ({
-        count: units,
-        per: 100_000,
-      })),
+    async measure(setting) {
+      const tls = extras.includes("tls");
+      const fields = (drive.fields ?? FIELDS) + (extras.includes("users") ? LOGIN : "");
+      const figures = await take(setting, { ...GET, ...drive, tls, fields });
+      if (setting.plain === undefined) return figures;
+      const { cost } = await take(setting.plain, { ...GET, ...drive });
+      return { ...figures, overhead: figures.cost / cost };
+    },
   };
 }
 
@@ -139,7 +223,7 @@ function shortTunnels(via: Tunnel): Load {
     unit: "CPU seconds per 100,000 tunnels",
     suits: hasTunnel(via),
     measure: (setting) =>
-      underLoad(setting, { kind: "short", via, connections: 32 }, ({ units }) => ({
+      underLoad(setting, { ...SHORT, via }, ({ units }) => ({
         count: units,
         per: 100_000,
       })),
@@ -195,7 +279,7 @@ function mixed(): Load {
 
 /** The same load through two proxies that speak TLS with each other; the cost is that of both together. */
 function pairs({ name, load }: { name: string; load: Load }): Load {
-  return { ...load, name, title: `${load.title}, through a pair over TLS`, pairs: true };
+  return { ...load, name, title: `${load.title}, through a pair over TLS`, setUp: "pair" };
 }
 
 function startUp(): Load {

@@ -4,24 +4,42 @@
  * @module
  */
 
+import { execFileSync } from "node:child_process";
 import { install } from "../scripts/npm.ts";
 import { ROOT, RUNTIMES } from "../scripts/toolchain.ts";
 import type { Entry, Origins, Via } from "./contestants.ts";
 import { freePort, isInstalled, listening, Program, whereIs, WORKSHOP } from "./processes.ts";
+import {
+  blocksFile,
+  certificate,
+  certificateWithKey,
+  type Extra,
+  hostsFile,
+  logFile,
+  setUps,
+  USER,
+  write,
+} from "./set_ups.ts";
 
 /** How another proxy is run. */
 interface Peer {
   readonly name: string;
   readonly speaks: readonly Via[];
+  /** What it can do beside forwarding. */
+  readonly offers?: readonly Extra[];
   /** The program that must be installed. We install npm's packages ourselves. */
   readonly needs?: string;
   readonly npm?: Readonly<Record<string, string>>;
-  /** The command line; `file` writes a configuration and returns its path. */
-  readonly command: (
-    ports: Record<Via, number>,
-    origins: Origins,
-    file: (text: string) => string,
-  ) => string[];
+  readonly command: (start: Start) => string[];
+}
+
+/** What a peer needs to know for its command line. */
+interface Start {
+  readonly ports: Record<Via, number>;
+  readonly origins: Origins;
+  readonly extras: readonly Extra[];
+  /** Writes a configuration and returns its path. */
+  readonly file: (text: string) => string;
 }
 
 /** One line for each. */
@@ -29,7 +47,11 @@ export const PEERS: readonly Peer[] = [
   {
     name: "relay",
     speaks: ["direct"],
-    command: ({ direct }, { tunnels }) => [`${WORKSHOP}/relay`, `${direct}`, `${tunnels.port}`],
+    command: ({ ports: { direct }, origins: { tunnels } }) => [
+      `${WORKSHOP}/relay`,
+      `${direct}`,
+      `${tunnels.port}`,
+    ],
   },
   bare("deno", Deno.execPath(), "run", "-N"),
   bare("bun", RUNTIMES.bun, "run"),
@@ -38,41 +60,47 @@ export const PEERS: readonly Peer[] = [
     name: "haproxy",
     needs: "haproxy",
     speaks: ["http", "direct"],
-    command: (ports, origins, file) => ["haproxy", "-db", "-f", file(haproxyConfiguration(ports, origins))],
+    offers: ["tls", "users", "rules", "blocks", "log"],
+    // HAProxy writes no file by itself; a shell opens one as its standard output.
+    command: (start) => [
+      ...["sh", "-c", 'exec "$0" -db -f "$1" > "$2"', "haproxy", start.file(haproxyConfiguration(start))],
+      start.extras.includes("log") ? logFile("haproxy") : "/dev/null",
+    ],
   },
   {
     name: "nginx",
     needs: "nginx",
     speaks: ["http"],
-    command: (
-      ports,
-      origins,
-      file,
-    ) => ["nginx", "-e", "stderr", "-c", file(nginxConfiguration(ports, origins))],
+    offers: ["tls", "log"],
+    command: (start) => ["nginx", "-e", "stderr", "-c", start.file(nginxConfiguration(start))],
   },
   {
     name: "squid",
     needs: "squid",
     speaks: ["http", "connect"],
-    command: ({ http }, _, file) => ["squid", "-N", "-f", file(squidConfiguration(http))],
+    offers: ["users", "rules", "blocks", "log"],
+    // Its shared memory has the name of the service; two Squids cannot have the same.
+    command: (start) => [
+      ...["squid", "-N", "-n", `bench${start.ports.http}`, "-f", start.file(squidConfiguration(start))],
+    ],
   },
   {
     name: "tinyproxy",
     needs: "tinyproxy",
     speaks: ["http", "connect"],
-    command: ({ http }, _, file) => ["tinyproxy", "-d", "-c", file(tinyproxyConfiguration(http))],
+    command: ({ ports: { http }, file }) => ["tinyproxy", "-d", "-c", file(tinyproxyConfiguration(http))],
   },
   {
     name: "microsocks",
     needs: "microsocks",
     speaks: ["socks5"],
-    command: ({ socks5 }) => ["microsocks", "-i", "127.0.0.1", "-p", `${socks5}`],
+    command: ({ ports: { socks5 } }) => ["microsocks", "-i", "127.0.0.1", "-p", `${socks5}`],
   },
   {
     name: "proxy-chain",
     npm: { "proxy-chain": "3.0.1" },
     speaks: ["http", "connect"],
-    command: ({ http }) =>
+    command: ({ ports: { http } }) =>
       node(`
       import { Server } from "proxy-chain";
       await new Server({ host: "127.0.0.1", port: ${http} }).listen();`),
@@ -81,7 +109,7 @@ export const PEERS: readonly Peer[] = [
     name: "proxy",
     npm: { "proxy": "4.1.0" },
     speaks: ["http", "connect"],
-    command: ({ http }) =>
+    command: ({ ports: { http } }) =>
       node(`
       import { createServer } from "node:http";
       import { createProxy } from "proxy";
@@ -95,7 +123,7 @@ function bare(runtime: string, ...command: string[]): Peer {
   return {
     name: `bare-${runtime}`,
     speaks: ["http", "connect"],
-    command: ({ http }, origins) => {
+    command: ({ ports: { http }, origins }) => {
       const ports = [http, origins.requests.port, origins.tunnels.port];
       return [...command, program, ...ports.map(String)];
     },
@@ -107,7 +135,12 @@ function node(program: string): string[] {
 }
 
 /** Makes a contestant of a peer; it can take part if it is installed. */
-export function startable({ name, speaks, needs, npm, command }: Peer): Entry {
+export function startable(peer: Peer): Entry {
+  const make = (extras: readonly Extra[]) => entry(peer, extras);
+  return { ...make([]), setUps: setUps(peer.offers ?? [], make) };
+}
+
+function entry({ name, speaks, needs, npm, command }: Peer, extras: readonly Extra[]): Entry {
   return {
     name,
     missing: needs && !isInstalled(needs) ? `"${needs}" is not installed` : undefined,
@@ -118,10 +151,8 @@ export function startable({ name, speaks, needs, npm, command }: Peer): Entry {
       // Only HAProxy takes two kinds of clients on two ports.
       const [one, other] = [freePort(), freePort()];
       const ports = { http: one, connect: one, socks5: one, direct: other };
-      const [word, ...args] = command(ports, origins, (text) => {
-        Deno.writeTextFileSync(`${folder}.conf`, text);
-        return `${folder}.conf`;
-      });
+      const file = (text: string): string => write(`${[name, ...extras].join("-")}.conf`, text);
+      const [word, ...args] = command({ ports, origins, extras, file });
       const program = new Program({
         command: [whereIs(word) ?? word, ...args],
         place: "proxy",
@@ -133,8 +164,19 @@ export function startable({ name, speaks, needs, npm, command }: Peer): Entry {
   };
 }
 
+/** The lines that the extras add to a configuration. */
+function linesOf(lines: Partial<Record<Extra, string>>, extras: readonly Extra[]): string {
+  return extras.map((extra) => lines[extra] ?? "").join("\n");
+}
+
 /** A configuration with one port in TCP mode and one in HTTP mode, each with one origin as its only backend. */
-function haproxyConfiguration({ http, direct }: Record<Via, number>, origins: Origins): string {
+function haproxyConfiguration({ ports: { http, direct }, origins, extras }: Start): string {
+  const added = linesOf({
+    users: "option http-use-proxy-header\nhttp-request auth unless { http_auth(users) }",
+    rules: `http-request deny if { req.hdr(host),host_only -m str -f ${hostsFile("hosts")} }`,
+    blocks: `http-request deny if { req.hdr(host),host_only -m ip -f ${blocksFile("blocks")} }`,
+    log: "log stdout format raw local0\noption httplog",
+  }, extras);
   return `
 global
   nbthread 1
@@ -142,6 +184,8 @@ defaults
   timeout connect 10s
   timeout client 300s
   timeout server 300s
+userlist users
+  user ${USER.name} insecure-password ${USER.password}
 frontend tunnels
   mode tcp
   bind 127.0.0.1:${direct}
@@ -151,7 +195,8 @@ backend stream
   server origin 127.0.0.1:${origins.tunnels.port}
 frontend requests
   mode http
-  bind 127.0.0.1:${http}
+  bind 127.0.0.1:${http} ${extras.includes("tls") ? `ssl crt ${certificateWithKey()}` : ""}
+  ${added}
   default_backend messages
 backend messages
   mode http
@@ -160,7 +205,16 @@ backend messages
 `;
 }
 
-function nginxConfiguration({ http }: Record<Via, number>, origins: Origins): string {
+/**
+ * Its only upstream is the origin, as HAProxy's. With `proxy_pass http://$http_host$request_uri` it would be a forward
+ * proxy, but then it has no kept connections to origins and dials for each request.
+ */
+function nginxConfiguration({ ports: { http }, origins, extras }: Start): string {
+  const { certFile, keyFile } = certificate();
+  const added = linesOf({
+    tls: `ssl_certificate ${certFile};\nssl_certificate_key ${keyFile};`,
+    log: `access_log ${logFile("nginx")};`,
+  }, extras);
   return `
 daemon off;
 master_process off;
@@ -168,28 +222,38 @@ pid ${WORKSHOP}/nginx.pid;
 worker_rlimit_nofile 20000;
 events { worker_connections 10000; }
 http {
-  access_log off;
+  ${extras.includes("log") ? "" : "access_log off;"}
   keepalive_requests 100000000;
-  upstream origin { server 127.0.0.1:${origins.requests.port}; keepalive 256; keepalive_requests 100000000; }
+  upstream origin { server 127.0.0.1:${origins.requests.port}; keepalive 512; keepalive_requests 100000000; }
   server {
-    listen 127.0.0.1:${http};
+    listen 127.0.0.1:${http} ${extras.includes("tls") ? "ssl" : ""};
+    ${added}
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      proxy_max_temp_file_size 0;
     }
   }
 }
 `;
 }
 
-function squidConfiguration(port: number): string {
+function squidConfiguration({ ports: { http }, extras }: Start): string {
+  const added = linesOf({
+    users: `auth_param basic program /usr/lib/squid/basic_ncsa_auth ${squidUsers()}
+acl known proxy_auth REQUIRED
+http_access deny !known`,
+    rules: `acl hosts dstdomain "${hostsFile("hosts")}"\nhttp_access deny hosts`,
+    blocks: `acl blocks dst "${blocksFile("blocks")}"\nhttp_access deny blocks`,
+  }, extras);
   return `
-http_port 127.0.0.1:${port}
+http_port 127.0.0.1:${http}
+${added}
 http_access allow all
 cache deny all
 cache_mem 0 MB
-access_log none
+access_log ${extras.includes("log") ? `stdio:${logFile("squid")}` : "none"}
 cache_log /dev/null
 cache_store_log none
 pid_filename none
@@ -198,6 +262,12 @@ pinger_enable off
 shutdown_lifetime 0 seconds
 max_filedescriptors 20000
 `;
+}
+
+/** A file in the form of Apache's htpasswd. */
+function squidUsers(): string {
+  const hash = execFileSync("openssl", ["passwd", "-apr1", USER.password], { encoding: "utf8" });
+  return write("htpasswd", `${USER.name}:${hash}`);
 }
 
 function tinyproxyConfiguration(port: number): string {

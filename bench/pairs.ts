@@ -5,14 +5,14 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { certificates, pinOf } from "../tests/contract/certificates.ts";
+import { pinOf } from "../tests/contract/certificates.ts";
 import type { Row } from "../tests/support/toolchain.ts";
 import type { Contestant, Entry } from "./contestants.ts";
 import { freePort, isInstalled, listening, Program, whereIs, WORKSHOP } from "./processes.ts";
+import { certificate, certificateWithKey, write } from "./set_ups.ts";
 
 /** Both halves of sluice. */
-export function sluicePair(row: Row): Entry {
-  const name = row.name.split(" -")[0].replace(" ", "");
+export function sluicePair(name: string, row: Row): Entry {
   const start = async (
     half: string,
     flags: readonly string[],
@@ -26,8 +26,8 @@ export function sluicePair(row: Row): Entry {
     missing: undefined,
     speaks: ["connect", "socks5"],
     async start() {
-      const { one } = certificates();
-      Deno.writeTextFileSync(`${WORKSHOP}/token`, randomBytes(32).toString("base64url"), { mode: 0o600 });
+      const one = certificate();
+      write("token", randomBytes(32).toString("base64url"), 0o600);
       const remote = await start("remote", [
         ...["--cert", one.certFile, "--key", one.keyFile, "--allow-private"],
       ]);
@@ -55,9 +55,8 @@ function together(programs: readonly Program[]): Contestant["program"] {
 export function haproxyPair(): Entry {
   const name = "haproxy";
   const start = async (half: string, port: number, lines: readonly string[]): Promise<Program> => {
-    const file = `${WORKSHOP}/${name}-${half}.conf`;
-    await Deno.writeTextFile(
-      file,
+    const file = write(
+      `${name}-${half}.conf`,
       `
 global
   nbthread 1
@@ -80,11 +79,9 @@ listen ${half}
     speaks: ["direct"],
     async start({ tunnels }) {
       const [remote, local] = [freePort(), freePort()];
-      const { cert, key } = certificates().one;
-      Deno.writeTextFileSync(`${WORKSHOP}/pair.pem`, cert + key);
       const programs = [
         await start("remote", remote, [
-          `bind 127.0.0.1:${remote} ssl crt ${WORKSHOP}/pair.pem ssl-min-ver TLSv1.3`,
+          `bind 127.0.0.1:${remote} ssl crt ${certificateWithKey()} ssl-min-ver TLSv1.3`,
           `server origin 127.0.0.1:${tunnels.port}`,
         ]),
         await start("local", local, [

@@ -11,43 +11,56 @@
  */
 
 import { parseArgs } from "node:util";
-import { type Contestant, entries, type Entry, type Origin, type Origins } from "./contestants.ts";
-import { type Figures, type Load, LOADS, type Setting } from "./loads.ts";
+import { type Contestant, entries, type Entry, type Origin, type Origins, REFERENCE } from "./contestants.ts";
+import { type Figures, FULL_SPEED, type Load, LOADS, type Setting } from "./loads.ts";
 import { compileLoad, Program, stopAll, WORKSHOP } from "./processes.ts";
-import { type Result, summarize, type Summary, table } from "./report.ts";
+import { overview, type Result, summarize, type Summary, table } from "./report.ts";
 
 const HELP = `Usage: deno task bench:peers [flags]
 
-  --loads A,B-100,…     loads, or the first words of their names (A-down); all by default
-  --only deno,haproxy,… contestants; all that are installed by default, Node 22 excepted
-  --rounds N            rounds (3)
+  --loads A,B-get,…     loads, or the first words of their names (A-down); all by default
+  --only deno,haproxy,… contestants; by default all that are installed, of the Nodes only Node 24
+  --rounds N            rounds (5)
   --seconds N           how long each measurement takes (2)
   --warm-up N           how long everybody is loaded before, so that compilers are through (8)
   --workers N           sluice with so many workers, on all cores (1)
   --json FILE           writes every figure of every round, too
   --list                tells the loads and the contestants, and who is missing
+
+A load takes each contestant warm-up + rounds x seconds, and twice that where it also measures the plain set-up.
 `;
+
+/** What a comparison is made of. */
+interface Terms {
+  /** The contestants of all loads. */
+  readonly entries: readonly Entry[];
+  /** The contestant whose cost is 1, which need not be among them. */
+  readonly reference: Entry;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUp: number;
+}
 
 /** A comparison under way. */
 class Comparison {
   readonly #origins: Origins;
-  readonly #seconds: number;
-  readonly #warmUp: number;
+  readonly #terms: Terms;
   readonly #started = new Map<Entry, Promise<Contestant>>();
+  /** The rate that the reference bears in this round. */
+  #borne: Promise<number> | undefined;
 
-  private constructor(origins: Origins, { seconds, warmUp }: { seconds: number; warmUp: number }) {
+  private constructor(origins: Origins, terms: Terms) {
     this.#origins = origins;
-    this.#seconds = seconds;
-    this.#warmUp = warmUp;
+    this.#terms = terms;
   }
 
-  static async begin(times: { seconds: number; warmUp: number }): Promise<Comparison> {
+  static async begin(terms: Terms): Promise<Comparison> {
     await compileLoad();
     const start = async (): Promise<Origin> => {
       const program = new Program({ command: [`${WORKSHOP}/origin`], place: "load" });
       return { program, port: Number((await program.line(/^\d+\n/))[0]) };
     };
-    return new Comparison({ requests: await start(), tunnels: await start() }, times);
+    return new Comparison({ requests: await start(), tunnels: await start() }, terms);
   }
 
   #running(entry: Entry): Promise<Contestant> {
@@ -57,41 +70,62 @@ class Comparison {
   }
 
   /** Puts one load on each entry that can take it, in turns. The first round warms them up and does not count. */
-  async run(load: Load, all: readonly Entry[], rounds: number): Promise<Result[]> {
-    const entries = load.pairs ? all.flatMap(({ pair }) => pair ?? []) : all;
-    const results = entries.filter(({ speaks }) => load.suits(speaks)).map((entry) => ({
+  async run(load: Load): Promise<Result[]> {
+    const { rounds, seconds, warmUp } = this.#terms;
+    const results = this.#contest(load).map(({ entry, plain }) => ({
       entry,
+      plain,
       contestant: entry.name,
       rounds: [] as Figures[],
       failure: undefined as string | undefined,
     }));
     for (let round = load.fresh ? 1 : 0; round <= rounds; round++) {
+      this.#borne = undefined;
       for (const result of results) {
         if (result.failure !== undefined) continue;
         try {
-          const seconds = round > 0 ? this.#seconds : this.#warmUp;
-          const figures = await load.measure(this.#setting(result.entry, seconds));
+          const figures = await load.measure(this.#setting(result, round > 0 ? seconds : warmUp));
           if (round > 0) result.rounds.push(figures);
         } catch (error) {
           result.failure = String(error);
-          await this.#giveUp(result.entry);
+          await this.#stop(result.entry);
         }
       }
     }
+    // Only plain proxies are needed again.
+    if (load.setUp) await Promise.all(results.map(({ entry }) => this.#stop(entry)));
     return results.map(({ contestant, rounds, failure }) => ({ contestant, rounds, failure }));
   }
 
-  #setting(entry: Entry, seconds: number): Setting {
+  /** The entries that can take a load, in its set-up; those of another set-up have the plain one beside them. */
+  #contest({ setUp, suits }: Load): { entry: Entry; plain?: Entry }[] {
+    const all = setUp === undefined ? this.#terms.entries.map((entry) => ({ entry })) : this.#terms.entries
+      .flatMap((plain) => {
+        const entry = plain.setUps?.[setUp];
+        return entry ? [{ entry, plain }] : [];
+      });
+    return all.filter(({ entry }) => suits(entry.speaks));
+  }
+
+  #setting({ entry, plain }: { entry: Entry; plain?: Entry }, seconds: number): Setting {
     return {
       entry,
       origins: this.#origins,
       seconds,
       running: () => this.#running(entry),
+      plain: plain && this.#setting({ entry: plain }, seconds),
+      bearable: () => this.#borne ??= this.#bearable(seconds),
     };
   }
 
-  /** Stops a process that broke under a load, so that the next load gets a fresh one. */
-  async #giveUp(entry: Entry): Promise<void> {
+  /** Measured anew in each round, since the machine may have more or less time for us than before. */
+  async #bearable(seconds: number): Promise<number> {
+    const { rate } = await FULL_SPEED.measure(this.#setting({ entry: this.#terms.reference }, seconds));
+    return rate!;
+  }
+
+  /** Stops a process that broke under a load, so that the next load gets a fresh one, or that is not needed again. */
+  async #stop(entry: Entry): Promise<void> {
     const contestant = await this.#started.get(entry)?.catch(() => undefined);
     this.#started.delete(entry);
     await contestant?.program.stop();
@@ -119,7 +153,7 @@ async function main(): Promise<void> {
       list: { type: "boolean" },
       loads: { type: "string", default: "" },
       only: { type: "string" },
-      rounds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "5" },
       seconds: { type: "string", default: "2" },
       "warm-up": { type: "string", default: "8" },
       workers: { type: "string", default: "1" },
@@ -131,7 +165,7 @@ async function main(): Promise<void> {
   const all = entries(Number(flags.workers));
   const wanted = words
     ? chosen(all, words, (name, word) => name === word)
-    : all.filter(({ name }) => name !== "node22");
+    : all.filter(({ name }) => !/^node(?!24)/.test(name));
   const loads = chosen(
     LOADS,
     flags.loads.split(","),
@@ -143,17 +177,20 @@ async function main(): Promise<void> {
     return console.log(`Contestants: ${all.map(({ name }) => name).join(", ")}`);
   }
   const comparison = await Comparison.begin({
+    entries: wanted.filter(({ missing }) => !missing),
+    reference: all.find(({ name }) => name === REFERENCE)!,
+    rounds: Number(flags.rounds),
     seconds: Number(flags.seconds),
     warmUp: Number(flags["warm-up"]),
   });
-  const present = wanted.filter(({ missing }) => !missing);
   const summaries: Summary[] = [];
   for (const load of loads) {
-    const results = summarize(load, await comparison.run(load, present, Number(flags.rounds)));
+    const results = summarize(load, await comparison.run(load));
     console.log(table(load, results));
     summaries.push(...results);
     if (flags.json) await Deno.writeTextFile(flags.json, JSON.stringify(summaries, null, 2) + "\n");
   }
+  if (loads.length > 1) console.log(overview(summaries));
 }
 
 for (const [name, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {

@@ -56,9 +56,10 @@ export function summarize({ name, unit }: Load, results: readonly Result[]): Sum
 
 const COLUMNS: readonly (readonly [title: string, text: (summary: Summary) => string])[] = [
   ["", ({ contestant }) => contestant],
+  [`x ${REFERENCE}`, ({ ratio }) => number(ratio)],
   ["cost", ({ median }) => number(median.cost)],
-  ["ratio", ({ ratio }) => number(ratio)],
   ["from-to", ({ rounds }) => range(rounds.map(({ cost }) => cost))],
+  ["x plain", ({ median }) => number(median.overhead)],
   ["per s", ({ median }) => number(median.rate)],
   ["p50 ms", ({ median }) => number(median.p50)],
   ["p99 ms", ({ median }) => number(median.p99)],
@@ -71,20 +72,49 @@ const COLUMNS: readonly (readonly [title: string, text: (summary: Summary) => st
 
 /** A load's table. */
 export function table({ name, title, unit }: Load, summaries: readonly Summary[]): string {
-  const rows = [
-    COLUMNS.map(([title]) => title),
-    ...summaries.map((summary) => COLUMNS.map(([, text]) => text(summary))),
-  ];
-  const used = COLUMNS.map((_, column) => rows.slice(1).some((row) => row[column] !== ""));
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) =>
-    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))
-      .filter((_, column) => used[column]).join("  ").trimEnd()
-  );
   const failures = summaries.filter(({ failure }) => failure).map(({ contestant, failure }) =>
-    `${contestant}: ${failure!.trim().split("\n")[0]}`
+    `${contestant}: ${failure!.trim().split("\n")[0]}\n`
   );
-  return [`${name}: ${title}`, `cost: ${unit}; ratio: to ${REFERENCE}`, ...lines, ...failures, ""].join("\n");
+  const rows = summaries.map((summary) => COLUMNS.map(([, text]) => text(summary)));
+  const used = COLUMNS.map((_, column) => column === 0 || rows.some((row) => row[column] !== ""));
+  const lines = [COLUMNS.map(([title]) => title), ...rows].map((row) =>
+    row.filter((_, column) => used[column])
+  );
+  return [`## ${name}: ${title}\n`, `cost: ${unit}\n`, markdown(lines), ...failures].join("\n");
+}
+
+/** One table of all loads: the ratio to the reference, and the cost in brackets. */
+export function overview(summaries: readonly Summary[]): string {
+  const contestants = [...new Set(summaries.map(({ contestant }) => contestant))];
+  const loads = [...new Set(summaries.map(({ load }) => load))];
+  const cell = (load: string, name: string): string => {
+    const summary = summaries.find((summary) => summary.load === load && summary.contestant === name);
+    if (summary?.median.cost === undefined) return "";
+    const { ratio, median: { cost } } = summary;
+    return ratio === undefined ? number(cost) : `${number(ratio)} (${number(cost)})`;
+  };
+  return [
+    `## x ${REFERENCE} (cost)\n`,
+    markdown([
+      ["", ...contestants],
+      ...loads.map((load) => [load, ...contestants.map((name) => cell(load, name))]),
+    ]),
+  ].join("\n");
+}
+
+/** A table whose first row is its head; all columns but the first are to the right. */
+function markdown([head, ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    Math.max(2, title.length, ...rows.map((row) => row[column].length))
+  );
+  const line = (row: readonly string[]): string =>
+    `| ${
+      row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join(
+        " | ",
+      )
+    } |`;
+  const rule = widths.map((width, column) => column === 0 ? "-".repeat(width) : "-".repeat(width - 1) + ":");
+  return [head, rule, ...rows].map(line).join("\n") + "\n";
 }
 
 /** Writes a number with three significant digits. */
