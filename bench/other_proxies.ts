@@ -53,9 +53,10 @@ export const PEERS: readonly Peer[] = [
       `${tunnels.port}`,
     ],
   },
-  bare("deno", Deno.execPath(), "run", "-N"),
-  bare("bun", RUNTIMES.bun, "run"),
-  bare("node24", RUNTIMES.node24),
+  bare("deno", [Deno.execPath(), "run", "-N", "-R"], "deno.ts"),
+  bare("bun", [RUNTIMES.bun, "run"], "bun.ts"),
+  bare("node24", [RUNTIMES.node24], "node.ts"),
+  { ...bare("node24-handles", [RUNTIMES.node24], "node_handles.ts"), offers: [] },
   {
     name: "haproxy",
     needs: "haproxy",
@@ -118,14 +119,16 @@ export const PEERS: readonly Peer[] = [
 ];
 
 /** The cost of the runtime itself: a relay that looks only at the first byte from a client. */
-function bare(runtime: string, ...command: string[]): Peer {
-  const program = `${ROOT}/bench/bare/${runtime.replace(/\d+$/, "")}.ts`;
+function bare(runtime: string, command: readonly string[], program: string): Peer {
   return {
     name: `bare-${runtime}`,
-    speaks: ["http", "connect"],
-    command: ({ ports: { http }, origins }) => {
+    speaks: ["http", "connect", "socks5"],
+    offers: ["tls"],
+    command({ ports: { http }, origins, extras }) {
       const ports = [http, origins.requests.port, origins.tunnels.port];
-      return [...command, program, ...ports.map(String)];
+      const { certFile, keyFile } = certificate();
+      const files = extras.includes("tls") ? [certFile, keyFile] : [];
+      return [...command, `${ROOT}/bench/bare/${program}`, ...ports.map(String), ...files];
     },
   };
 }

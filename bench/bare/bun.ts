@@ -1,13 +1,16 @@
 /**
  * The least that a relay costs on Bun: it copies bytes both ways, and looks only at the first one.
  *
- * `bun run bun.ts PORT REQUESTS TUNNELS` answers a client that begins with a C, as in CONNECT, and dials TUNNELS for
- * it; for others it dials REQUESTS. Both are ports of 127.0.0.1.
+ * `bun run bun.ts PORT REQUESTS TUNNELS [CERT KEY]` dials TUNNELS for a client that begins as CONNECT and SOCKS5 do, and
+ * tells it that its tunnel stands; for others it dials REQUESTS. All are ports of 127.0.0.1. With the two files its
+ * clients speak TLS.
  *
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import process from "node:process";
+import { GREETING, replyTo, SOCKS5 } from "./replies.ts";
 
 interface BunSocket {
   data: Side;
@@ -20,6 +23,8 @@ interface BunSocket {
 /** The data of a socket: its peer, and the bytes from the peer that this socket has yet to send. */
 interface Side {
   peer?: BunSocket;
+  /** What a client of SOCKS5 is told when its tunnel stands. */
+  reply?: Uint8Array;
   rest?: Uint8Array;
 }
 
@@ -37,6 +42,7 @@ interface SocketOptions {
   readonly port: number;
   readonly allowHalfOpen: true;
   readonly data?: Side;
+  readonly tls?: { readonly cert: string; readonly key: string };
   readonly socket: Handlers;
 }
 
@@ -65,19 +71,16 @@ const HANDLERS: Handlers = {
   close: (socket) => socket.data.peer?.end(),
 };
 
-const C = "C".charCodeAt(0);
-const ESTABLISHED = new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n");
-
 const [port, requests, tunnels] = process.argv.slice(2).map(Number);
+const [cert, key] = process.argv.slice(5).map((path) => readFileSync(path, "utf8"));
 const LOOPBACK = { hostname: "127.0.0.1", allowHalfOpen: true } as const;
 
-async function dial(client: BunSocket, first: Uint8Array): Promise<void> {
+async function dial(client: BunSocket, first: Uint8Array, reply: Uint8Array | undefined): Promise<void> {
   client.pause();
-  const asks = first[0] === C;
   const data = { peer: client };
-  const origin = await Bun.connect({ ...LOOPBACK, port: asks ? tunnels : requests, data, socket: HANDLERS });
+  const origin = await Bun.connect({ ...LOOPBACK, port: reply ? tunnels : requests, data, socket: HANDLERS });
   client.data.peer = origin;
-  if (asks) client.write(ESTABLISHED);
+  if (reply) client.write(reply);
   else origin.write(first);
   client.resume();
 }
@@ -87,8 +90,14 @@ function open(client: BunSocket): void {
 }
 
 function data(client: BunSocket, bytes: Uint8Array): void {
-  if (client.data.peer) HANDLERS.data(client, bytes);
-  else dial(client, bytes).catch(() => client.end());
+  const { peer, reply } = client.data;
+  if (peer) return HANDLERS.data(client, bytes);
+  if (bytes[0] === SOCKS5 && !reply) {
+    client.data.reply = replyTo(bytes);
+    client.write(GREETING);
+  } else {
+    dial(client, bytes, reply ?? replyTo(bytes)).catch(() => client.end());
+  }
 }
 
-Bun.listen({ ...LOOPBACK, port, socket: { ...HANDLERS, open, data } });
+Bun.listen({ ...LOOPBACK, port, ...cert ? { tls: { cert, key } } : {}, socket: { ...HANDLERS, open, data } });
