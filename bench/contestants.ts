@@ -10,6 +10,7 @@
 import { hashPassword } from "../src/policy/password_hash.ts";
 import { PERMISSIONS } from "../tests/support/pair.ts";
 import { type Row, rows } from "../tests/support/toolchain.ts";
+import { countable } from "./counts.ts";
 import { haproxyPair, sluicePair } from "./pairs.ts";
 import { PEERS, startable } from "./other_proxies.ts";
 import { Program } from "./processes.ts";
@@ -44,6 +45,8 @@ export interface Contestant {
   readonly program: Pick<Program, "cpu" | "memory" | "stop">;
   /** The ports, by what clients speak there. */
   readonly ports: Readonly<Partial<Record<Via, number>>>;
+  /** What it has made since its start, in a set-up that counts. */
+  readonly count?: () => Promise<number>;
 }
 
 /** A proxy that can be started. */
@@ -69,6 +72,7 @@ export function entries(workers: number): Entry[] {
       ...sluice(row, workers),
       setUps: {
         ...setUps(Object.keys(FLAGS) as Extra[], (extras) => sluice(withFiles[index], workers, extras)),
+        ...countable(row, (row) => sluice(row, 1)),
         pair: pairs[index],
       },
     })),

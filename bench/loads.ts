@@ -167,6 +167,10 @@ export const LOADS: readonly Load[] = [
   pairs({ name: "F-up", load: bulk({ kind: "up", via: "connect", connections: 1 }) }),
   pairs({ name: "F-short", load: shortTunnels("connect") }),
   startUp(),
+  counts({ what: "promises", name: "I-promises-get", drive: GET }),
+  counts({ what: "promises", name: "I-promises-short", drive: SHORT }),
+  counts({ what: "bytes", name: "I-bytes-get", drive: GET }),
+  counts({ what: "bytes", name: "I-bytes-short", drive: SHORT }),
 ];
 
 function bulk({ kind, via, connections }: { kind: "down" | "up"; via: Tunnel; connections: number }): Load {
@@ -280,6 +284,29 @@ function mixed(): Load {
 /** The same load through two proxies that speak TLS with each other; the cost is that of both together. */
 function pairs({ name, load }: { name: string; load: Load }): Load {
   return { ...load, name, title: `${load.title}, through a pair over TLS`, setUp: "pair" };
+}
+
+/** What the proxy makes for each unit of work, by its own count. */
+function counts(
+  { what, name, drive: load }: { what: "promises" | "bytes"; name: string; drive: Drive },
+): Load {
+  const [unit, work] = load === GET ? ["request", "GETs of 100 octets on kept connections"] : [
+    "tunnel",
+    "short CONNECT tunnels",
+  ];
+  return {
+    name,
+    title: `what Node makes for ${work}`,
+    unit: what === "promises" ? `promises per ${unit}` : `bytes on V8's heap per ${unit}`,
+    setUp: what,
+    suits: () => true,
+    async measure(setting) {
+      const { count } = await setting.running();
+      const before = await count!();
+      const { units, errors } = await drive(setting, load);
+      return { cost: (await count!() - before) / units, errors };
+    },
+  };
 }
 
 function startUp(): Load {

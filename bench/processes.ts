@@ -84,6 +84,11 @@ export class Program {
     return this.#lines.trim().split("\n").at(-1) ?? "";
   }
 
+  /** Sends a signal to the process alone. */
+  signal(name: Deno.Signal): void {
+    signal([this.pid], name);
+  }
+
   /** Ends its standard input. */
   async release(): Promise<void> {
     await this.#child.stdin.close().catch(() => {});

@@ -21,8 +21,8 @@ export const SET_UPS = {
   full: ["users", "rules", "log"],
 } as const satisfies Record<string, readonly Extra[]>;
 
-/** A set-up beside the plain one. `pair` is two proxies. */
-export type SetUp = keyof typeof SET_UPS | "pair";
+/** A set-up beside the plain one. `pair` is two proxies; the last two count what a proxy makes. */
+export type SetUp = keyof typeof SET_UPS | "pair" | "promises" | "bytes";
 
 /** The entries of a contestant in other set-ups than the plain one. */
 export type SetUps = Readonly<Partial<Record<SetUp, Entry>>>;
