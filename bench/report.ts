@@ -39,9 +39,11 @@ export function median(values: readonly number[]): number {
 export function summarize({ name, unit }: Load, results: readonly Result[]): Summary[] {
   const reference = results.find(({ contestant }) => contestant === REFERENCE)?.rounds ?? [];
   return results.map(({ contestant, rounds, failure }) => {
-    const ratios = rounds.slice(0, reference.length).map(({ cost }, round) => cost / reference[round].cost);
+    const ratios = finite(
+      rounds.slice(0, reference.length).map(({ cost }, round) => cost / reference[round].cost),
+    );
     const known = Object.keys(rounds[0] ?? {}) as (keyof Figures)[];
-    const medians = known.map((figure) => [figure, median(rounds.map((round) => round[figure]!))]);
+    const medians = known.map((figure) => [figure, median(finite(rounds.map((round) => round[figure]!)))]);
     return {
       load: name,
       contestant,
@@ -52,6 +54,11 @@ export function summarize({ name, unit }: Load, results: readonly Result[]): Sum
       failure,
     };
   });
+}
+
+/** The values of the rounds in which something was done: a cost per nothing is no number. */
+function finite(values: readonly number[]): number[] {
+  return values.filter(Number.isFinite);
 }
 
 const COLUMNS: readonly (readonly [title: string, text: (summary: Summary) => string])[] = [

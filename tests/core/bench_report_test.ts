@@ -24,6 +24,16 @@ Deno.test("summarize() compares the costs of the same round, and takes medians",
   assertEquals(haproxy.ratio, 1);
 });
 
+Deno.test("summarize() leaves out rounds in which nothing was done", () => {
+  const [sluice, haproxy] = summarize(LOAD, [
+    { contestant: "sluice", rounds: rounds(4, 30, 6, NaN) },
+    { contestant: "haproxy", rounds: rounds(2, NaN, 0, 4) },
+  ]);
+  assertEquals(sluice.ratio, 2);
+  assertEquals(sluice.median, { cost: 6 });
+  assertEquals(haproxy.median, { cost: 2 });
+});
+
 Deno.test("table() prints the ratio first, in markdown, and tells who failed", () => {
   const results = summarize(LOAD, [
     { contestant: "sluice", rounds: rounds(3) },
