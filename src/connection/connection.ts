@@ -47,8 +47,6 @@ export class Connection extends Watch implements Requester {
   /** See `Requester`. */
   known = false;
   /** See `Requester`. */
-  bound = false;
-  /** See `Requester`. */
   cleanUp: (() => void) | undefined;
   readonly #entry: Entry;
   readonly #onEnd: () => void;

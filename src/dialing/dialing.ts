@@ -112,17 +112,19 @@ export async function requireDirectRoute({ services }: Caller, question: RuleReq
   throw new Fault("http_request_denied", "Datagrams do not go through an upstream", { socks5: 7 });
 }
 
-/** A kept connection through one of these chains, for another request. */
+/**
+ * A kept connection through one of these chains, for another request. If `fresh`, only one that was used a moment ago.
+ */
 export function takeKept(
   caller: Caller,
   chosen: ChosenRoute,
-  { request, question }: DialRequest,
+  { request, question, fresh }: DialRequest & { readonly fresh: boolean },
 ): TargetConnection | undefined {
   const { services } = caller;
   const { pool, failover } = services;
   if (!("alternatives" in chosen)) return undefined;
   for (const chain of chosen.alternatives) {
-    const kept = pool.take(caller, routeKey(chain, request.target));
+    const kept = pool.take(caller, routeKey(chain, request.target), { fresh });
     if (!kept) {
       // An upstream in its pause gives way to the kept connections of others. One that may be tried is dialed first: if
       // kept connections always went first, it would never be tried again.

@@ -29,6 +29,21 @@ const MAX_FURTHER = 512;
 /** Shorter than the keep-alive of common servers (Apache 5 s, Node 5 s, nginx 75 s), in milliseconds. */
 const IDLE_TIMEOUT = 4_000;
 
+/**
+ * A request that must not be sent twice takes only a connection that has answered within this time, in milliseconds. No
+ * server closes a connection for idling so soon.
+ */
+const FRESH = 1_000;
+
+/**
+ * Some origins close a connection right behind an answer and do not say so. One that has done it gets no such request on a
+ * kept connection for this time, in milliseconds.
+ */
+const DISTRUST = 600_000;
+
+/** How many such origins are remembered. */
+const MAX_DISTRUSTED = 1_000;
+
 /** A kept connection: its channel, and what else is known of it. */
 interface Kept {
   readonly channel: Channel;
@@ -59,6 +74,7 @@ class Idle<K extends Kept> implements Watcher {
 
   /** An origin that closes, or sends bytes unasked, is not used again. */
   stirred(): void {
+    this.#pool.leftBy(this);
     queueMicrotask(() => this.#pool.discard(this) && this.kept.lost?.());
   }
 }
@@ -73,6 +89,8 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
   readonly #deadlines: Deadlines;
   readonly #byOwner = new Map<Owner, Idle<K>[]>();
   #count = 0;
+  /** Keys of origins that close without a word → until when they are not trusted. The oldest is first. */
+  readonly #distrusted = new Map<string, number>();
 
   /** `deadlines` watches the expiry. */
   constructor({ clock, deadlines }: { clock: Clock; deadlines: Deadlines }) {
@@ -90,12 +108,16 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     return this.#byOwner.get(owner)?.length ?? 0;
   }
 
-  /** A connection of an owner, with this key, that is still alive as far as is known. */
-  take(owner: Owner, key?: string): K | undefined {
+  /**
+   * A connection of an owner, with this key, that is still alive as far as is known. If `fresh`, only one that was used a
+   * moment ago, of an origin that can be trusted not to close it.
+   */
+  take(owner: Owner, key?: string, { fresh = false } = {}): K | undefined {
     const idles = this.#byOwner.get(owner);
+    const expiresFrom = fresh ? this.#freshFrom(key) : 0;
     for (let i = (idles?.length ?? 0) - 1; i >= 0; i--) {
       const idle = idles![i];
-      if (idle.kept.key !== key) continue;
+      if (idle.kept.key !== key || idle.expiresAt < expiresFrom || !idle.kept.channel.reader.isOpen) continue;
       this.#remove(idle);
       return idle.kept;
     }
@@ -112,6 +134,28 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     this.#count++;
     this.#expectAt(expiresAt);
     kept.channel.reader.watch(idle);
+  }
+
+  /** When a connection expires at the earliest that is fresh enough. */
+  #freshFrom(key: string | undefined): number {
+    const now = this.#clock.now();
+    const isDistrusted = this.#distrusted.size > 0 && key !== undefined &&
+      this.#distrusted.get(key)! > now;
+    return isDistrusted ? Infinity : now + IDLE_TIMEOUT - FRESH;
+  }
+
+  /** The origin has left a connection that was kept. */
+  leftBy({ kept: { key }, expiresAt }: Idle<K>): void {
+    if (key !== undefined && expiresAt >= this.#clock.now() + IDLE_TIMEOUT - FRESH) this.distrust(key);
+  }
+
+  /** The origin has closed a connection right behind an answer, without a word. */
+  distrust(key: string): void {
+    this.#distrusted.delete(key);
+    this.#distrusted.set(key, this.#clock.now() + DISTRUST);
+    if (this.#distrusted.size <= MAX_DISTRUSTED) return;
+    const [oldest] = this.#distrusted.keys();
+    this.#distrusted.delete(oldest);
   }
 
   #isFull(owner: Owner): boolean {

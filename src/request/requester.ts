@@ -38,10 +38,6 @@ export interface Requester extends Watch {
   /** Whether one of its requests was allowed by users, rules and limits. Other clients get less time to idle. */
   known: boolean;
   /**
-   * Whether an origin has authenticated a connection for this client (NTLM). All its requests go over that connection.
-   */
-  bound: boolean;
-  /**
    * Why all its requests are refused: there are too many connections, or its address is not served. A promise while
    * that is still being found out.
    */

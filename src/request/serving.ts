@@ -146,8 +146,8 @@ function reach(
 }
 
 /**
- * A kept connection may have died unnoticed, so it takes only requests that can safely be sent again. If an origin has
- * authenticated a connection for this client, all requests go over it, because the origin accepts no other.
+ * A kept connection may have died unnoticed. A request that must not be sent again therefore takes only one that was used
+ * a moment ago.
  */
 function keptFor(
   requester: Requester,
@@ -156,11 +156,7 @@ function keptFor(
 ): TargetConnection | undefined {
   const { request, attempt } = here;
   if (request.kind !== "exchange" || attempt !== "first") return undefined;
-  const repeatable = isRepeatable(request.http);
-  const kept = repeatable || requester.bound ? takeKept(requester, chosen, here) : undefined;
-  if (!kept || repeatable || kept.lost) return kept;
-  requester.services.pool.put(requester, kept);
-  return undefined;
+  return takeKept(requester, chosen, { ...here, fresh: !isRepeatable(request.http) });
 }
 
 /** Moves on once the target is reached, over a kept connection or a new one. */
@@ -291,7 +287,10 @@ function concluded(
       if (kept && end.fault.code === "connection_terminated") {
         // The client has to authenticate its next connection itself, so this one ends together with the origin's.
         if (target.lost) throw end.fault;
-        return { event: "stale", payload: { handshake, recording, request, question, attempt: "second" } };
+        if (isRepeatable(request.http)) {
+          return { event: "stale", payload: { handshake, recording, request, question, attempt: "second" } };
+        }
+        services.pool.distrust(target.key!);
       }
       target.lost?.();
       if (target.proxy && !kept) suspectProxy(requester, target, end.fault);
@@ -306,7 +305,6 @@ function concluded(
 
 /** Binds the client to this connection to the origin: each of the two ends with the other. */
 function boundTo(requester: Requester, target: TargetConnection): TargetConnection {
-  requester.bound = true;
   return target.lost ? target : { ...target, lost: () => requester.drain() };
 }
 
@@ -332,7 +330,9 @@ function partyOf({ chain }: TargetConnection): Party {
   return chain.length > 0 ? "next proxy" : "target";
 }
 
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
 /** RFC 9110 section 9.2.2: the method is idempotent, and there is no body that would be lost. */
 function isRepeatable({ head, framing }: HttpRequest): boolean {
-  return framing.kind === "none" && ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(head.method);
+  return framing.kind === "none" && REPEATABLE.has(head.method);
 }

@@ -110,6 +110,11 @@ export class ByteReader implements PortReceiver {
     return this.#ended;
   }
 
+  /** Whether more bytes may come: the peer has not ended, and the connection works as far as is known. */
+  get isOpen(): boolean {
+    return !this.#ended && this.#fault === undefined;
+  }
+
   /** Whether somebody waits for more bytes. */
   get waiting(): boolean {
     return this.#waiter !== undefined;

@@ -143,6 +143,23 @@ suite.test("a GET on a kept connection that dies unanswered is sent once more, a
   assert(await origin.isUntouched());
 });
 
+suite.test("requests with a body follow each other on one connection to the origin", async (proxy) => {
+  let connections = 0;
+  await using origin = await Origin.listen(async (connection) => {
+    connections++;
+    while (true) await connection.send(response((await connection.message()).text));
+  });
+  using client = await proxy.connect();
+  for (let i = 0; i < 20; i++) {
+    const body = `body ${i}`;
+    await client.send(
+      request("POST", `http://${origin.authority}/`, `Content-Length: ${body.length}`) + body,
+    );
+    assertEquals((await client.message()).text, body);
+  }
+  assertEquals(connections, 1);
+});
+
 suite.test("a POST whose connection dies unanswered is not sent again", async (proxy) => {
   let posts = 0;
   await using origin = await Origin.listen(async (connection) => {

@@ -36,6 +36,37 @@ Deno.test("OriginPool loses nothing of what a taken connection reads next", asyn
   assertEquals(await hear(taken.channel, "answer"), "answer");
 });
 
+Deno.test("OriginPool gives a fresh connection only for a moment, and one that has ended not at all", async () => {
+  const { clock, pool, connect } = pooled();
+  const { channel, origin } = connect();
+  pool.put("a.test:80", { channel });
+  clock.advance(1_001);
+  assertEquals(pool.take("a.test:80", undefined, { fresh: true }), undefined);
+  pool.put("a.test:80", pool.take("a.test:80")!);
+  assertEquals(pool.take("a.test:80", undefined, { fresh: true })?.channel === channel, true);
+
+  await origin.writer.close();
+  await until(() => !channel.reader.isOpen || (channel.reader.watch({ stirred() {} }), false));
+  pool.put("a.test:80", { channel });
+  assertEquals(pool.take("a.test:80"), undefined);
+});
+
+Deno.test("OriginPool gives no fresh connection of an origin that has closed one right behind an answer", async () => {
+  const { clock, pool, connect } = pooled();
+  const take = () => pool.take("ann", "a.test:80", { fresh: true });
+  const left = connect();
+  pool.put("ann", { channel: left.channel, key: "a.test:80" });
+  await left.origin.writer.close();
+  await until(() => pool.size === 0);
+  const { channel } = connect();
+  pool.put("ann", { channel, key: "a.test:80" });
+  assertEquals(take(), undefined);
+  assertEquals(pool.take("ann", "a.test:80")?.channel === channel, true, "a GET may be sent again");
+  clock.advance(600_000);
+  pool.put("ann", { channel, key: "a.test:80" });
+  assertEquals(take()?.channel === channel, true);
+});
+
 Deno.test("OriginPool drops an idle connection after its time, and leaves no timer behind", async () => {
   const { clock, pool, connect } = pooled();
   const { channel, origin } = connect();
