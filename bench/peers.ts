@@ -13,7 +13,7 @@
 import { parseArgs } from "node:util";
 import { type Contestant, entries, type Entry, type Origin, type Origins, REFERENCE } from "./contestants.ts";
 import { type Figures, FULL_SPEED, type Load, LOADS, type Setting } from "./loads.ts";
-import { compileLoad, Program, stopAll, WORKSHOP } from "./processes.ts";
+import { compileLoad, plentyForTcp, Program, stopAll, WORKSHOP } from "./processes.ts";
 import { overview, type Result, summarize, type Summary, table } from "./report.ts";
 
 const HELP = `Usage: deno task bench:peers [flags]
@@ -84,6 +84,7 @@ class Comparison {
       for (const result of results) {
         if (result.failure !== undefined) continue;
         try {
+          await plentyForTcp();
           const figures = await load.measure(this.#setting(result, round > 0 ? seconds : warmUp));
           if (round > 0) result.rounds.push(figures);
         } catch (error) {

@@ -165,6 +165,19 @@ export async function listening(port: number, program: Program): Promise<void> {
   throw new Error(`Cannot connect to port ${port}: the program said "${program.lastLine}"`);
 }
 
+/**
+ * Waits while the kernel is short of memory for TCP, which is when other programs leave too much unread. Then transfers
+ * of all programs stand still for parts of a second, and a measurement is worth nothing. Gives up after a minute.
+ */
+export async function plentyForTcp(): Promise<void> {
+  const [plenty] = proc("sys/net/ipv4/tcp_mem").split(/\s+/).map(Number);
+  for (const start = performance.now(); performance.now() - start < 60_000;) {
+    const used = /^TCP: .* mem (\d+)$/m.exec(proc("net/sockstat"))?.[1];
+    if (!(Number(used) >= plenty)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 /** Compiles the load programs. */
 export async function compileLoad(): Promise<void> {
   await Deno.mkdir(WORKSHOP, { recursive: true });
