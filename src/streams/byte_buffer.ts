@@ -5,7 +5,6 @@
  * @module
  */
 
-const CR = 0x0D;
 const LF = 0x0A;
 
 /**
@@ -23,9 +22,6 @@ export class ByteBuffer {
   #end = 0;
   /** How far {@link ByteBuffer.lineEnd} has searched, so that bytes that arrive one by one cost O(n) and not O(n²). */
   #searched = 0;
-  /** How far {@link ByteBuffer.takeSection} has searched, and where the last line that it saw ends. */
-  #scanned = 0;
-  #lines = 0;
 
   /** Starts with room for `capacity` bytes. */
   constructor(capacity: number) {
@@ -54,6 +50,21 @@ export class ByteBuffer {
     return this.#block.subarray(this.#start, this.#end);
   }
 
+  /** The memory that holds the bytes that wait, and others: they are there until the buffer is filled again. */
+  get block(): Uint8Array {
+    return this.#block;
+  }
+
+  /** Where the first byte that waits is in the block. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Where the last byte that waits ends in the block. */
+  get end(): number {
+    return this.#end;
+  }
+
   /** The byte at an offset from the first waiting byte, or -1 if there is none. */
   at(offset: number): number {
     return offset < this.length ? this.#block[this.#start + offset] : -1;
@@ -62,7 +73,7 @@ export class ByteBuffer {
   /** Forgets the first `count` bytes. */
   skip(count: number): void {
     this.#start += count;
-    this.#searched = this.#scanned = this.#lines = 0;
+    this.#searched = 0;
     if (this.#start < this.#end) return;
     this.#start = this.#end = 0;
     if (this.#adopted) this.#replace(NONE);
@@ -88,28 +99,6 @@ export class ByteBuffer {
     }
     this.#searched = this.#end;
     return -1;
-  }
-
-  /**
-   * Takes the lines up to the first empty one, and that one: a view, as {@link ByteBuffer.take} returns it. Until the
-   * empty line has arrived, takes nothing and returns undefined. Lines end with LF or CR LF.
-   */
-  takeSection(): Uint8Array | undefined {
-    const block = this.#block;
-    const start = this.#start;
-    for (let i = Math.max(start, this.#scanned); i < this.#end; i++) {
-      if (block[i] !== LF) continue;
-      this.#lines = i + 1;
-      const before = i > start && block[i - 1] === CR ? i - 1 : i;
-      if (before === start || block[before - 1] === LF) return this.take(i + 1 - start);
-    }
-    this.#scanned = this.#end;
-    return undefined;
-  }
-
-  /** How many bytes the whole lines have that {@link ByteBuffer.takeSection} has seen and not taken. */
-  get lines(): number {
-    return Math.max(0, this.#lines - this.#start);
   }
 
   /** Adds a copy of some bytes at the end. */
@@ -147,8 +136,6 @@ export class ByteBuffer {
       this.#block.set(waiting);
     }
     this.#searched = Math.max(0, this.#searched - this.#start);
-    this.#scanned = Math.max(0, this.#scanned - this.#start);
-    this.#lines = Math.max(0, this.#lines - this.#start);
     this.#end -= this.#start;
     this.#start = 0;
   }

@@ -3,7 +3,7 @@ import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { bodyReader, bodyWriter } from "../../src/protocols/http1/body.ts";
 import { chunkExtensionsEnd } from "../../src/protocols/http1/chunk_extensions.ts";
 import { Fault } from "../../src/faults.ts";
-import { MAX_FIELDS } from "../../src/protocols/http1/head.ts";
+import { MAX_FIELDS } from "../../src/protocols/http1/section.ts";
 import { FORWARDED_MODES, type ForwardedMode } from "../../src/settings/http.ts";
 import { Fields } from "../../src/protocols/http/fields.ts";
 import type { Framing } from "../../src/protocols/http/message.ts";

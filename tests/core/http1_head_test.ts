@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
-import { MAX_FIELDS, RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
+import { MAX_FIELDS } from "../../src/protocols/http1/section.ts";
 import { assertFaults, assertReads, assertWaits } from "../support/codec.ts";
 import { latin1, type Lines, type PlainHead, requestHeads, responseHeads } from "../support/http1.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { parseAuthority, parseTarget } from "../../src/protocols/http/target.ts";
-import { faultOf, visible } from "../support/http1.ts";
+import { parseAuthority } from "../../src/protocols/http/target.ts";
+import { faultOf, targetOf, visible } from "../support/http1.ts";
 
 function refuses(act: () => unknown): void {
   const fault = faultOf(act);
@@ -23,7 +23,7 @@ const ABSOLUTE: [target: string, host: string, port: number, authority: string, 
 
 for (const [target, host, port, authority, path] of ABSOLUTE) {
   Deno.test(`the target ${target} leads to ${host} and port ${port}`, () => {
-    assertEquals(parseTarget(target, "GET"), { form: "absolute", address: { host, port }, authority, path });
+    assertEquals(targetOf(target, "GET"), { form: "absolute", address: { host, port }, authority, path });
   });
 }
 
@@ -46,34 +46,34 @@ const PATHS: [rest: string, path: string][] = [
 
 for (const [rest, path] of PATHS) {
   Deno.test(`the path and query ${visible(rest)} are sent on as ${visible(path)}`, () => {
-    const target = parseTarget(`http://example.com:81${rest}`, "GET");
+    const target = targetOf(`http://example.com:81${rest}`, "GET");
     assertEquals(target.form === "absolute" && target.path, path);
   });
 }
 
 Deno.test("OPTIONS without a path is sent on for *, with a path or a query for that", () => {
   const paths = ["http://a", "http://a:81", "http://a/", "http://a?b"].map((uri) => {
-    const target = parseTarget(uri, "OPTIONS");
+    const target = targetOf(uri, "OPTIONS");
     return target.form === "absolute" && target.path;
   });
   assertEquals(paths, ["*", "*", "/", "/?b"]);
 });
 
 Deno.test("* is for OPTIONS alone", () => {
-  assertEquals(parseTarget("*", "OPTIONS"), { form: "asterisk" });
-  for (const method of ["GET", "POST", "CONNECT", "PRI", "options"]) refuses(() => parseTarget("*", method));
-  for (const target of ["**", "*/", "*:80", "http://*/"]) refuses(() => parseTarget(target, "OPTIONS"));
+  assertEquals(targetOf("*", "OPTIONS"), { form: "asterisk" });
+  for (const method of ["GET", "POST", "CONNECT", "PRI", "options"]) refuses(() => targetOf("*", method));
+  for (const target of ["**", "*/", "*:80", "http://*/"]) refuses(() => targetOf(target, "OPTIONS"));
 });
 
 Deno.test("authority-form is for CONNECT alone", () => {
   for (const target of ["example.com:443", "example.com", "[::1]:443", "192.0.2.1:80", "localhost:80/a"]) {
-    for (const method of ["GET", "OPTIONS", "POST", "connect"]) refuses(() => parseTarget(target, method));
+    for (const method of ["GET", "OPTIONS", "POST", "connect"]) refuses(() => targetOf(target, method));
   }
 });
 
 Deno.test("origin-form is told apart", () => {
   for (const target of ["/", "/a?b", "//example.com/", "/http://example.com/"]) {
-    assertEquals(parseTarget(target, "GET"), { form: "origin", path: target });
+    assertEquals(targetOf(target, "GET"), { form: "origin", path: target });
   }
 });
 
@@ -135,8 +135,8 @@ const BAD_AUTHORITIES: string[] = [
 for (const authority of BAD_AUTHORITIES) {
   Deno.test(`the authority ${visible(authority.slice(0, 60))} is refused wherever it stands`, () => {
     refuses(() => parseAuthority(authority));
-    refuses(() => parseTarget(authority, "CONNECT"));
-    if (!/[/?#]/.test(authority)) refuses(() => parseTarget(`http://${authority}/`, "GET"));
+    refuses(() => targetOf(authority, "CONNECT"));
+    if (!/[/?#]/.test(authority)) refuses(() => targetOf(`http://${authority}/`, "GET"));
   });
 }
 
@@ -154,7 +154,7 @@ Deno.test("CONNECT needs a host and a port", () => {
     "https://a",
   ];
   for (const target of [...bad, "example.com:443/", "example.com:443?", "443"]) {
-    refuses(() => parseTarget(target, "CONNECT"));
+    refuses(() => targetOf(target, "CONNECT"));
   }
 });
 
@@ -167,7 +167,7 @@ Deno.test("CONNECT leads to the host and port that it names", () => {
     ["a:0443", "a", 443],
   ];
   for (const [target, host, port] of good) {
-    assertEquals(parseTarget(target, "CONNECT"), { form: "authority", address: { host, port } });
+    assertEquals(targetOf(target, "CONNECT"), { form: "authority", address: { host, port } });
   }
 });
 
@@ -196,6 +196,6 @@ const NO_TARGETS = [
 
 for (const target of NO_TARGETS) {
   Deno.test(`the target ${visible(target)} is refused`, () => {
-    for (const method of ["GET", "OPTIONS", "POST", "CONNECT"]) refuses(() => parseTarget(target, method));
+    for (const method of ["GET", "OPTIONS", "POST", "CONNECT"]) refuses(() => targetOf(target, method));
   });
 }

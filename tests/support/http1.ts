@@ -12,7 +12,8 @@ import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import type { Credentials, HandshakeOptions, ProxyRequest } from "../../src/protocols/common/handshake.ts";
 import { bodyReader } from "../../src/protocols/http1/body.ts";
 import type { Fields } from "../../src/protocols/http/fields.ts";
-import type { Framing, HttpRequest } from "../../src/protocols/http/message.ts";
+import type { Framing, HttpRequest, RequestHead, ResponseHead } from "../../src/protocols/http/message.ts";
+import { parseTarget, type RequestTarget } from "../../src/protocols/http/target.ts";
 import { HttpHandshake } from "../../src/protocols/http1/handshake.ts";
 import { RequestHeadReader, ResponseHeadReader } from "../../src/protocols/http1/head.ts";
 import { understand } from "../../src/protocols/http1/request.ts";
@@ -44,8 +45,18 @@ export function linesOf(fields: Fields): Lines {
 /** A message's head as data. */
 export type Plain<T extends { fields: Fields }> = Omit<T, "fields"> & { fields: Lines };
 
-function plain<T extends { fields: Fields }>(head: T): Plain<T> {
-  return { ...head, fields: linesOf(head.fields) };
+/** A head as data. */
+export type PlainHead = Plain<RequestHead>;
+
+function plain({ method, target, version, fields }: RequestHead): PlainHead {
+  return { method, target, version, fields: linesOf(fields) };
+}
+
+/** A head as data. */
+export type PlainResponseHead = Plain<ResponseHead>;
+
+function plainResponse({ version, status, reason, fields }: ResponseHead): PlainResponseHead {
+  return { version, status, reason, fields: linesOf(fields) };
 }
 
 /** A codec that is not read again after its one event or fault, as on a connection. */
@@ -68,9 +79,6 @@ export class Once<E> {
   }
 }
 
-/** A head as data. */
-export type PlainHead = Plain<NonNullable<ReturnType<RequestHeadReader["read"]>>>;
-
 /** Request heads. */
 export function requestHeads(limit = 65536): Subject<Once<PlainHead>> {
   return {
@@ -84,9 +92,6 @@ export function requestHeads(limit = 65536): Subject<Once<PlainHead>> {
   };
 }
 
-/** A head as data. */
-export type PlainResponseHead = Plain<NonNullable<ReturnType<ResponseHeadReader["read"]>>>;
-
 /** Response heads. */
 export function responseHeads(limit = 65536): Subject<Once<PlainResponseHead>> {
   return {
@@ -94,7 +99,7 @@ export function responseHeads(limit = 65536): Subject<Once<PlainResponseHead>> {
       const reader = new ResponseHeadReader(limit);
       return new Once((buffer) => {
         const head = reader.read(buffer);
-        return head && plain(head);
+        return head && plainResponse(head);
       });
     },
   };
@@ -187,6 +192,20 @@ export function response(head: string): NonNullable<ReturnType<ResponseHeadReade
   const read = new ResponseHeadReader(65536).read(ByteBuffer.of(latin1(head)));
   assert(read, "The head is not complete");
   return read;
+}
+
+/** A target as data. */
+export type PlainTarget =
+  | Exclude<RequestTarget, { form: "absolute" }>
+  | Pick<Extract<RequestTarget, { form: "absolute" }>, "form" | "address" | "authority" | "path">;
+
+/** Reads a target from text. */
+export function targetOf(text: string, method: string): PlainTarget {
+  const octets = latin1(text);
+  const target = parseTarget(octets, 0, octets.length, method);
+  if (target.form !== "absolute") return target;
+  const { form, address, authority, path } = target;
+  return { form, address, authority, path };
 }
 
 /** The fault that a function throws. */

@@ -1,15 +1,12 @@
 /**
- * Field lines: parsing, looking up, writing (RFC 9110 section 5, RFC 9112 section 5).
+ * Field lines: looking up, writing (RFC 9110 section 5).
  *
  * @module
  */
 
-import { malformed } from "../../faults.ts";
-import { knownName, nextSlot } from "./names.ts";
-import { HTAB, isBlank, isToken, listElements, lowerTokenByte, SP } from "./syntax.ts";
-
-const COLON = 0x3A;
-const CRLF = "\r\n";
+import type { BlockWriter } from "../../streams/byte_block.ts";
+import { ID_BITS, idAt, idOf, lengthOf, type Names, nextSlot, UNKNOWN } from "./names.ts";
+import { COLON, COMMA, fromOctets, isBlank, listElements, lowerTokenByte, toOctets } from "./syntax.ts";
 
 /** One field line. The name keeps its case, the value its octets. */
 export interface FieldLine {
@@ -17,92 +14,175 @@ export interface FieldLine {
   readonly value: string;
 }
 
-/** The place of a line `Name: value` in a text that may hold others before and behind it. */
-export interface Place {
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
+/** A line as it is sent, with its CRLF. */
+export function writtenLine({ name, value }: FieldLine): string {
+  return `${name}: ${value}\r\n`;
 }
 
+/** What is between a name and its value, and what is behind the value. */
+const [BETWEEN, BEHIND] = [": ".length, "\r\n".length];
+
+/** Where a line begins, and the id of its name, as one number. The octets of a section have room for 2^26 places. */
+export type Place = number;
+
+/** The number for a line. */
+export function placeOf(start: number, id: number): Place {
+  return start << ID_BITS | id;
+}
+
+/** Where the line begins. */
+export function startOf(place: Place): number {
+  return place >>> ID_BITS;
+}
+
+/** The id of its name. */
+export function idIn(place: Place): number {
+  return place & (1 << ID_BITS) - 1;
+}
+
+const NO_OCTETS = new Uint8Array(0);
+const NO_PLACES: readonly Place[] = [placeOf(0, UNKNOWN)];
 const NO_VALUES: readonly string[] = [];
 
-/** Takes the lines of a section one by one; see {@linkcode Fields}. */
-export interface FieldSink {
-  readonly length: number;
-  place(key: string, place: Place): void;
-  append(name: string, value: string): void;
-  extendLast(more: string): void;
-}
-
-/** A header or trailer section. Lines keep their order, and lines of the same name are never merged. */
-export class Fields implements FieldSink, Iterable<FieldLine> {
-  /** The names of the lines in lower case. */
-  readonly #keys: string[] = [];
-  readonly #places: Place[] = [];
+/**
+ * A header or trailer section. Lines keep their order, and lines of the same name are never merged.
+ *
+ * It holds the octets of the lines as they are sent, and numbers. Text is made only for those who ask for it.
+ */
+export class Fields implements Iterable<FieldLine> {
+  #octets: Uint8Array = NO_OCTETS;
+  /** The lines, and behind them the end of the last. */
+  #places: readonly Place[] = NO_PLACES;
+  /** The names of all lines. */
+  #names: Names = 0;
 
   /** Makes a section of the given lines. */
-  constructor(lines: Iterable<FieldLine> = []) {
-    for (const { name, value } of lines) this.append(name, value);
+  constructor(lines?: Iterable<FieldLine>) {
+    if (lines) this.#write(lines);
+  }
+
+  /**
+   * A section that is part of some octets, which must not change. Each line begins where the one before it ends, and is
+   * written as {@linkcode writtenLine} writes it. `places` has the lines, and behind them the end of the last.
+   */
+  static of(octets: Uint8Array, places: readonly Place[], names: Names): Fields {
+    const fields = new Fields();
+    fields.#octets = octets;
+    fields.#places = places;
+    fields.#names = names;
+    return fields;
+  }
+
+  #write(lines: Iterable<FieldLine>): void {
+    const places: Place[] = [];
+    let text = "";
+    for (const line of lines) {
+      const id = idOf(line.name.toLowerCase());
+      places.push(placeOf(text.length, id));
+      this.#names |= 1 << id;
+      text += writtenLine(line);
+    }
+    places.push(placeOf(text.length, UNKNOWN));
+    this.#places = places;
+    this.#octets = toOctets(text);
   }
 
   /** How many lines there are. */
   get length(): number {
-    return this.#keys.length;
+    return this.#places.length - 1;
   }
 
-  /** Adds a line at the end. */
+  /** The octets that the lines are part of. */
+  get octets(): Uint8Array {
+    return this.#octets;
+  }
+
+  /** The names of all lines. */
+  get names(): Names {
+    return this.#names;
+  }
+
+  /** Adds a line at the end, which costs as much as all lines before it. */
   append(name: string, value: string): void {
-    this.#push(name.toLowerCase(), `${name}: ${value}`);
-  }
-
-  #push(key: string, text: string): void {
-    this.place(key, { text, start: 0, end: text.length });
-  }
-
-  /** Adds a line that is part of a text. `key` is its name in lower case. */
-  place(key: string, place: Place): void {
-    this.#keys.push(key);
-    this.#places.push(place);
-  }
-
-  /** Appends to the value of the last line, as an obs-fold does. */
-  extendLast(more: string): void {
-    if (more === "") return;
-    const key = this.#keys.pop()!;
-    const { text, start, end } = this.#places.pop()!;
-    const isEmpty = end - start === key.length + ": ".length;
-    this.#push(key, `${text.slice(start, end)}${isEmpty ? "" : " "}${more}`);
+    this.#write([...this, { name, value }]);
   }
 
   /** Whether there is such a line. Names are given in lower case, here and below. */
   has(key: string): boolean {
-    return this.#keys.indexOf(key) >= 0;
+    const id = idOf(key);
+    return id === UNKNOWN ? this.find(key) >= 0 : (this.#names >>> id & 1) === 1;
+  }
+
+  /** The index of the first such line, from an index on. -1 if there is none. */
+  find(key: string, from = 0): number {
+    const id = idOf(key);
+    if ((this.#names >>> id & 1) === 0) return -1;
+    for (let i = from; i < this.length; i++) {
+      const place = this.#places[i];
+      if (idIn(place) === id && (id !== UNKNOWN || this.#isNamed(startOf(place), key))) return i;
+    }
+    return -1;
+  }
+
+  #isNamed(start: number, key: string): boolean {
+    for (let i = 0; i < key.length; i++) {
+      if (lowerTokenByte(this.#octets[start + i]) !== key.charCodeAt(i)) return false;
+    }
+    return this.#octets[start + key.length] === COLON;
+  }
+
+  /** Where the value of the line with this index begins in the octets. */
+  valueStart(index: number): number {
+    return this.#nameEnd(index) + BETWEEN;
+  }
+
+  /** Where it ends. */
+  valueEnd(index: number): number {
+    return startOf(this.#places[index + 1]) - BEHIND;
+  }
+
+  #nameEnd(index: number): number {
+    const place = this.#places[index];
+    if (idIn(place) !== UNKNOWN) return startOf(place) + lengthOf(idIn(place));
+    return this.#octets.indexOf(COLON, startOf(place));
+  }
+
+  #name(index: number): string {
+    return fromOctets(this.#octets.subarray(startOf(this.#places[index]), this.#nameEnd(index)));
+  }
+
+  #value(index: number): string {
+    return fromOctets(this.#octets.subarray(this.valueStart(index), this.valueEnd(index)));
   }
 
   /** The value of the first such line. */
   get(key: string): string | undefined {
-    const index = this.#keys.indexOf(key);
+    const index = this.find(key);
     return index < 0 ? undefined : this.#value(index);
   }
 
   /** The values of all such lines. */
   all(key: string): readonly string[] {
-    let index = this.#keys.indexOf(key);
+    let index = this.find(key);
     if (index < 0) return NO_VALUES;
     const values = [this.#value(index)];
-    while ((index = this.#keys.indexOf(key, index + 1)) >= 0) values.push(this.#value(index));
+    while ((index = this.find(key, index + 1)) >= 0) values.push(this.#value(index));
     return values;
-  }
-
-  #value(index: number): string {
-    const { text, start, end } = this.#places[index];
-    return text.slice(start + this.#keys[index].length + ": ".length, end);
   }
 
   /** The list elements of all such lines, in lower case. */
   tokens(key: string): readonly string[] {
     const values = this.all(key);
     return values.length === 0 ? NO_VALUES : listElements(values.join(",").toLowerCase());
+  }
+
+  /** The known names among the list elements of all such lines. */
+  listed(key: string): Names {
+    let names: Names = 0;
+    for (let i = this.find(key); i >= 0; i = this.find(key, i + 1)) {
+      names |= namesIn(this.#octets, this.valueStart(i), this.valueEnd(i));
+    }
+    return names;
   }
 
   /** The values of all such lines, without empty ones, and then the element, as one list (RFC 9110 section 5.3). */
@@ -113,114 +193,52 @@ export class Fields implements FieldSink, Iterable<FieldLine> {
 
   /** The lines for whose lower-case name `keep` returns true. */
   filter(keep: (key: string) => boolean): Fields {
-    const kept = new Fields();
-    this.#keys.forEach((key, i) => keep(key) && kept.place(key, this.#places[i]));
-    return kept;
+    return new Fields([...this].filter(({ name }) => keep(name.toLowerCase())));
   }
 
   /**
-   * The section as it is sent, each line with its CRLF: all lines, or those for whose lower-case name `passes` returns
-   * true.
+   * Writes the lines, but for those with the names that are dropped: the known ones, and `others` in lower case. Lines
+   * that are one behind the other are copied together.
    */
-  toString(passes: (key: string) => boolean = () => true): string {
-    let written = "";
-    // Lines that arrived directly one behind the other are copied together.
-    let [from, to] = [0, 0];
-    let source = "";
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (!passes(this.#keys[i])) continue;
-      const { text, start, end } = this.#places[i];
-      if (start !== to + CRLF.length || text !== source) {
-        if (to > 0) written += source.slice(from, to) + CRLF;
-        source = text;
-        from = start;
-      }
-      to = end;
+  write(out: BlockWriter, dropped: Names, others?: ReadonlySet<string>): void {
+    const places = this.#places;
+    let from = startOf(places[0]);
+    for (let i = 0; i < places.length - 1; i++) {
+      const id = idIn(places[i]);
+      const isDropped = id === UNKNOWN
+        ? others?.has(this.#name(i).toLowerCase())
+        : (dropped >>> id & 1) === 1;
+      if (!isDropped) continue;
+      const start = startOf(places[i]);
+      if (start > from) out.copy(this.#octets, from, start);
+      from = startOf(places[i + 1]);
     }
-    return to > 0 ? written + source.slice(from, to) + CRLF : written;
+    const end = startOf(places[places.length - 1]);
+    if (end > from) out.copy(this.#octets, from, end);
+  }
+
+  /** The section as it is sent, each line with its CRLF. */
+  toString(): string {
+    const [start, end] = [this.#places[0], this.#places[this.length]].map(startOf);
+    return fromOctets(this.#octets.subarray(start, end));
   }
 
   *[Symbol.iterator](): Iterator<FieldLine> {
-    for (let i = 0; i < this.#keys.length; i++) {
-      const { text, start } = this.#places[i];
-      yield { name: text.slice(start, start + this.#keys[i].length), value: this.#value(i) };
-    }
+    for (let i = 0; i < this.length; i++) yield { name: this.#name(i), value: this.#value(i) };
   }
 }
 
-/** How to read a field line. A response is mended where RFC 9112 says so; a request never is. */
-export interface FieldLineOptions {
-  readonly mend: boolean;
-}
-
-/** Whole lines that have arrived. */
-export interface ReceivedLines {
-  readonly octets: Uint8Array;
-  /** The same as text. */
-  readonly text: string;
-}
-
-/**
- * Reads one field line, from `start` to its line end at `end`, into a section.
- *
- * In a request, white space before the colon and obs-fold are refused (RFC 9112 sections 5.1 and 5.2), because both
- * have been used for smuggling. In a response, the white space is removed and obs-fold becomes a space.
- */
-export function readFieldLine(
-  { octets, text }: ReceivedLines,
-  { start, end }: { readonly start: number; readonly end: number },
-  into: FieldSink,
-  { mend }: FieldLineOptions,
-): void {
-  let nameEnd = start;
-  let slot = 0;
-  for (let lower; (lower = lowerTokenByte(octets[nameEnd])) > 0; nameEnd++) slot = nextSlot(slot, lower);
-  if (nameEnd > start && isPlainValue(octets, nameEnd, end)) {
-    const key = knownName(octets, { start, end: nameEnd, slot }) ?? text.slice(start, nameEnd).toLowerCase();
-    into.place(key, { text, start, end });
-  } else readUnusualLine(text.slice(start, end), into, mend);
-}
-
-/** Whether the octets behind a name are what we would write: a colon, a space, and a valid value. */
-function isPlainValue(octets: Uint8Array, from: number, end: number): boolean {
-  const first = from + ": ".length;
-  if (octets[from] !== COLON || octets[from + 1] !== SP || first >= end) return false;
-  if (isBlank(octets[first]) || isBlank(octets[end - 1])) return false;
-  for (let i = first; i < end; i++) if (isControl(octets[i])) return false;
-  return true;
-}
-
-function readUnusualLine(text: string, into: FieldSink, mend: boolean): void {
-  if (isBlank(text.charCodeAt(0))) {
-    if (!mend || into.length === 0) throw malformed("A field line begins with white space");
-    into.extendLast(fieldValue(text, 0));
-    return;
+/** The names in a list. */
+function namesIn(octets: Uint8Array, start: number, end: number): Names {
+  let names: Names = 0;
+  for (let at = start; at < end; at++) {
+    if (octets[at] === COMMA || isBlank(octets[at])) continue;
+    const begin = at;
+    let slot = 0;
+    for (let lower; at < end && (lower = lowerTokenByte(octets[at])) > 0; at++) slot = nextSlot(slot, lower);
+    let id = idAt(octets, begin, at, slot);
+    for (; at < end && octets[at] !== COMMA; at++) if (!isBlank(octets[at])) id = UNKNOWN;
+    names |= 1 << id;
   }
-  const colon = text.indexOf(":");
-  if (colon < 0) throw malformed("A field line has no colon");
-  const name = text.slice(0, mend ? trimmedEnd(text, colon) : colon);
-  if (!isToken(name)) throw malformed(`A field name is not a token: "${name.slice(0, 40)}"`);
-  into.append(name, fieldValue(text, colon + 1));
-}
-
-function fieldValue(text: string, from: number): string {
-  const to = trimmedEnd(text, text.length);
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  for (let i = from; i < to; i++) {
-    const code = text.charCodeAt(i);
-    if (isControl(code)) {
-      throw malformed(`A field value has the control character 0x${code.toString(16).padStart(2, "0")}`);
-    }
-  }
-  return text.slice(from, to);
-}
-
-/** RFC 9110 section 5.5: CR, LF and NUL are dangerous, the other controls are invalid. obs-text is opaque. */
-function isControl(code: number): boolean {
-  return (code < SP && code !== HTAB) || code === 0x7F;
-}
-
-function trimmedEnd(text: string, end: number): number {
-  while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--;
-  return end;
+  return names;
 }

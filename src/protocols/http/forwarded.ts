@@ -8,7 +8,8 @@
 
 import type { Address } from "../../runtime/contract.ts";
 import type { ForwardedMode } from "../../settings/http.ts";
-import { Fields } from "./fields.ts";
+import { type Fields, writtenLine } from "./fields.ts";
+import { type KnownName, type Names, namesOf } from "./names.ts";
 
 /** The client, and how much of it the next server is told. */
 export interface ForwardedOptions {
@@ -16,26 +17,19 @@ export interface ForwardedOptions {
   readonly client: Address;
 }
 
-const FORWARDED = "forwarded";
-const X_FORWARDED_FOR = "x-forwarded-for";
+/** The fields that tell for whom a request was forwarded. */
+export const FORWARDED_FIELDS: Names = namesOf("forwarded", "x-forwarded-for");
 
-/** Whether a field tells for whom a request was forwarded. `key` is its name in lower case. */
-export function isForwardedField(key: string): boolean {
-  return key === FORWARDED || key === X_FORWARDED_FOR;
-}
-
-/** The header section that the mode asks for. */
-export function forwardedFor(
-  fields: Fields,
-  { mode, client }: ForwardedOptions,
-): Fields {
-  if (mode === "keep") return fields;
-  const others = fields.filter((key) => !isForwardedField(key));
-  if (mode === "delete") return others;
-  const before = mode === "append" ? fields : new Fields();
-  others.append("Forwarded", before.listWith(FORWARDED, `for=${node(client)};proto=http`));
-  others.append("X-Forwarded-For", before.listWith(X_FORWARDED_FOR, bare(client)));
-  return others;
+/**
+ * The lines that the mode adds, in place of those that tell of other clients. Fields that are `dropped` count for
+ * nothing.
+ */
+export function forwardedLines(fields: Fields, { mode, client }: ForwardedOptions, dropped: Names): string {
+  if (mode === "keep" || mode === "delete") return "";
+  const told = (key: KnownName, element: string) =>
+    mode === "append" && (dropped & namesOf(key)) === 0 ? fields.listWith(key, element) : element;
+  return writtenLine({ name: "Forwarded", value: told("forwarded", `for=${node(client)};proto=http`) }) +
+    writtenLine({ name: "X-Forwarded-For", value: told("x-forwarded-for", bare(client)) });
 }
 
 /** RFC 7239 section 6: an IPv6 address is in brackets, and therefore quoted. A client on a Unix socket is `unknown`. */

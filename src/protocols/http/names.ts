@@ -1,34 +1,64 @@
 /**
- * Common field names in lower case. Looking one up makes no new string.
+ * The names that this proxy itself looks at: field names, and options of Connection. Each has a number, its id.
  *
  * @module
  */
 
-/** All common names. */
-export const KNOWN_NAMES: readonly string[] =
-  `accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-credentials
-  access-control-allow-headers access-control-allow-methods access-control-allow-origin access-control-expose-headers
-  access-control-max-age access-control-request-headers access-control-request-method age allow alt-svc authorization
-  cache-control connection content-disposition content-encoding content-language content-length content-location
-  content-range content-security-policy content-type cookie date dnt etag expect expires forwarded from host if-match
-  if-modified-since if-none-match if-range if-unmodified-since keep-alive last-modified link location max-forwards
-  origin permissions-policy pragma priority proxy-authenticate proxy-authentication-info proxy-authorization
-  proxy-connection proxy-status range referer referrer-policy retry-after sec-ch-ua sec-ch-ua-mobile
-  sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-websocket-accept
-  sec-websocket-extensions sec-websocket-key sec-websocket-protocol sec-websocket-version server set-cookie
-  strict-transport-security te timing-allow-origin trailer transfer-encoding upgrade upgrade-insecure-requests
-  user-agent vary via www-authenticate x-content-type-options x-forwarded-for x-forwarded-host x-forwarded-proto
-  x-frame-options x-powered-by x-request-id x-requested-with x-xss-protection`.split(/\s+/);
+import { lowerTokenByte } from "./syntax.ts";
+
+/** In lower case. A name's id is its place; no name has the place 0. There are 31 at most, so that a number holds a set. */
+const NAMES = [
+  "",
+  "authorization",
+  "cache-control",
+  "close",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "date",
+  "expect",
+  "forwarded",
+  "host",
+  "keep-alive",
+  "max-forwards",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+  "proxy-connection",
+  "proxy-support",
+  "range",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+  "www-authenticate",
+  "x-forwarded-for",
+] as const;
+
+/** A name that has an id. */
+export type KnownName = Exclude<typeof NAMES[number], "">;
+
+/** All of them. */
+export const KNOWN_NAMES: readonly string[] = NAMES.slice(1);
+
+/** How many bits an id has. */
+export const ID_BITS = 5;
+
+/** The id of every other name. */
+export const UNKNOWN = 0;
 
 /** Found by trial: with these, no two names share a slot. */
-const [SLOTS, FACTOR] = [2048, 67];
+const [SLOTS, FACTOR] = [128, 7];
 
-const TABLE: (string | undefined)[] = new Array(SLOTS).fill(undefined);
-for (const name of KNOWN_NAMES) {
-  let slot = 0;
-  for (let i = 0; i < name.length; i++) slot = nextSlot(slot, name.charCodeAt(i));
-  TABLE[slot] = name;
-}
+const IDS = new Map<string, number>(NAMES.map((name, id) => [name, id]));
+const OCTETS = NAMES.map((name) => Uint8Array.from(name, (char) => char.charCodeAt(0)));
+const TABLE = new Uint8Array(SLOTS);
+OCTETS.forEach((octets, id) => TABLE[octets.reduce(nextSlot, 0)] = id);
 
 /**
  * Adds a character of a name in lower case to a slot; begin with 0. After the last character, the name is in that slot.
@@ -37,16 +67,34 @@ export function nextSlot(slot: number, lower: number): number {
   return (slot * FACTOR + lower) & (SLOTS - 1);
 }
 
-/** The common name that these octets spell, in lower case. Undefined if they spell none. */
-export function knownName(
-  octets: Uint8Array,
-  { start, end, slot }: { readonly start: number; readonly end: number; readonly slot: number },
-): string | undefined {
-  const name = TABLE[slot];
-  if (name === undefined || name.length !== end - start) return undefined;
-  // 0x20 turns an upper-case letter into lower case. It turns no other character of a token into a letter or a hyphen.
-  for (let i = 0; i < name.length; i++) {
-    if ((octets[start + i] | 0x20) !== name.charCodeAt(i)) return undefined;
-  }
-  return name;
+/** The id of a name in lower case. */
+export function idOf(key: string): number {
+  return IDS.get(key) ?? UNKNOWN;
+}
+
+/** The id of the name that these octets spell, in whatever case. `slot` is theirs. */
+export function idAt(octets: Uint8Array, start: number, end: number, slot: number): number {
+  const id = TABLE[slot];
+  const name = OCTETS[id];
+  if (name.length !== end - start) return UNKNOWN;
+  for (let i = 0; i < name.length; i++) if (lowerTokenByte(octets[start + i]) !== name[i]) return UNKNOWN;
+  return id;
+}
+
+/** How many characters the name with this id has. */
+export function lengthOf(id: number): number {
+  return OCTETS[id].length;
+}
+
+/** A set of ids. The bit of {@linkcode UNKNOWN} stands for any other name. */
+export type Names = number;
+
+/** The set of these names. */
+export function namesOf(...names: readonly KnownName[]): Names {
+  return names.reduce((set, name) => set | 1 << idOf(name), 0);
+}
+
+/** Whether a set has a name without an id. */
+export function hasOthers(names: Names): boolean {
+  return (names & 1 << UNKNOWN) !== 0;
 }

@@ -15,6 +15,11 @@ export const SP = 0x20;
 /** Horizontal tab. */
 export const HTAB = 0x09;
 
+/** A colon, which ends a field's name. */
+export const COLON = 0x3A;
+/** A comma, which ends a list's element. */
+export const COMMA = 0x2C;
+
 const TOKEN_CHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /** For each octet that a token may have, the same octet in lower case; otherwise 0. */
@@ -31,6 +36,24 @@ export function isTokenByte(byte: number): boolean {
 /** The octet in lower case; 0 if it may not be in a token. */
 export function lowerTokenByte(byte: number): number {
   return TCHAR[byte];
+}
+
+/** For each octet, whether a field value may have it. RFC 9110 section 5.5: no control characters; obs-text is opaque. */
+const VALUE_CHAR = Uint8Array.from(
+  { length: 256 },
+  (_, octet) => octet >= SP && octet !== 0x7F || octet === HTAB ? 1 : 0,
+);
+
+/** Whether an octet may be in a field value or in a reason phrase. */
+export function isValueByte(byte: number): boolean {
+  return VALUE_CHAR[byte] === 1;
+}
+
+/** Whether octets spell a text. */
+export function spells(octets: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (octets[start + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 /** Whether all of a text is a token. */
@@ -73,9 +96,9 @@ export function listElements(value: string): string[] {
 }
 
 /**
- * Removes OWS from both ends. `trim()` would also remove the octet 0xA0, and a regular expression would take n² steps.
+ * A text without OWS at both ends. `trim()` would also remove the octet 0xA0, and a regular expression would take n² steps.
  */
-function trimmed(text: string): string {
+export function trimmed(text: string): string {
   let start = 0;
   let end = text.length;
   while (start < end && isBlank(text.charCodeAt(start))) start++;

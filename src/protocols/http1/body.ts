@@ -8,10 +8,10 @@ import { type Fault, malformed } from "../../faults.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import { chunkExtensionsEnd } from "./chunk_extensions.ts";
 import { Fields } from "../http/fields.ts";
-import { forwardedTrailers, type TrailerRules } from "./forwarding.ts";
+import { lastChunk, type TrailerRules } from "./forwarding.ts";
 import type { Framing } from "../http/message.ts";
 import type { BodyEvent } from "../http/sides.ts";
-import { MAX_FIELDS, SectionReader, type SectionRules, takeLine } from "./head.ts";
+import { MAX_FIELDS, SectionReader, type SectionRules, takeLine } from "./section.ts";
 import { CR, isBlank, LF, toOctets } from "../http/syntax.ts";
 
 /** Reads one body. After its `end`, the buffer holds the bytes behind the message. */
@@ -136,10 +136,12 @@ class ChunkedReader implements BodyReader {
           this.#stage = "size";
           break;
         }
-        case "trailers":
-          if (!this.#trailers.read(buffer)) return undefined;
+        case "trailers": {
+          const trailers = this.#trailers.read(buffer);
+          if (!trailers) return undefined;
           this.#stage = "done";
-          return { type: "end", trailers: this.#trailers.fields };
+          return { type: "end", trailers };
+        }
         case "done":
           return END;
       }
@@ -253,7 +255,7 @@ class ChunkedWriter implements BodyWriter {
 
   end(trailers: Fields): Uint8Array {
     if (trailers.length === 0) return LAST_CHUNK;
-    return toOctets(`0\r\n${forwardedTrailers(trailers, this.#rules)}\r\n`);
+    return lastChunk(trailers, this.#rules);
   }
 }
 

@@ -7,19 +7,24 @@
  */
 
 import { Fault } from "../../faults.ts";
+import { BlockWriter } from "../../streams/byte_block.ts";
 import { httpDate } from "../http/date.ts";
 import type { Fields } from "../http/fields.ts";
-import { forwardedFor, type ForwardedOptions, isForwardedField } from "../http/forwarded.ts";
+import { FORWARDED_FIELDS, forwardedLines, type ForwardedOptions } from "../http/forwarded.ts";
 import type { ForwardedMode } from "../../settings/http.ts";
 import type { Framing, HttpRequest, ResponseHead, Version } from "../http/message.ts";
-import { listElements, toOctets } from "../http/syntax.ts";
+import { hasOthers, type Names, namesOf } from "../http/names.ts";
+import { listElements } from "../http/syntax.ts";
+
+/** Writes all heads: one is written at once. */
+const OUT = new BlockWriter();
 
 /**
  * Fields for this hop only, whether Connection names them or not. The fields that frame or route a message (Host,
  * Content-Length, Transfer-Encoding) are written anew from their parsed form. So a client cannot remove them by naming
  * them in Connection (CVE-2022-31813 of another proxy).
  */
-const HOP_BY_HOP = new Set([
+const HOP_BY_HOP = namesOf(
   "connection",
   "content-length",
   "keep-alive",
@@ -32,15 +37,21 @@ const HOP_BY_HOP = new Set([
   "transfer-encoding",
   "upgrade",
   "via",
-]);
+);
 
-/**
- * Tells which fields go on to the next hop. Not those for one hop only, those that Connection names, and the `others`.
- */
-function endToEnd(fields: Fields, others: readonly string[] = []): (key: string) => boolean {
-  const dropped = fields.has("connection") ? new Set([...others, ...fields.tokens("connection")]) : others;
-  if (dropped instanceof Set) return (key) => !HOP_BY_HOP.has(key) && !dropped.has(key);
-  return (key) => !HOP_BY_HOP.has(key) && !dropped.includes(key);
+const DATE = namesOf("date");
+const EXPECT = namesOf("expect");
+const HOST = namesOf("host");
+const MAX_FORWARDS = namesOf("max-forwards");
+
+/** The known names of fields that end here: those for one hop only, and those that Connection names. */
+function endsHere(fields: Fields): Names {
+  return fields.has("connection") ? HOP_BY_HOP | fields.listed("connection") : HOP_BY_HOP;
+}
+
+/** The other names in Connection, if there are any. */
+function othersIn(fields: Fields, names: Names): ReadonlySet<string> | undefined {
+  return hasOthers(names) ? new Set(fields.tokens("connection")) : undefined;
 }
 
 /** Rules for the trailers of a message. */
@@ -52,7 +63,7 @@ export interface TrailerRules {
 }
 
 /** Fields that must not be sent on as trailers: they frame, route, authenticate or control (RFC 9110 section 6.5.1). */
-const NOT_IN_TRAILERS = new Set([
+const NOT_IN_TRAILERS = namesOf(
   "authorization",
   "cache-control",
   "content-encoding",
@@ -66,13 +77,20 @@ const NOT_IN_TRAILERS = new Set([
   "set-cookie",
   "trailer",
   "www-authenticate",
-]);
+);
 
-/** The trailers for the next hop. Fields for one hop only end here, as in heads (RFC 9110 section 7.6.1). */
-export function forwardedTrailers(trailers: Fields, { head, forwarded }: TrailerRules): Fields {
-  const passes = endToEnd(head);
-  const kept = trailers.filter((key) => passes(key) && !NOT_IN_TRAILERS.has(key));
-  return forwarded === "keep" ? kept : kept.filter((key) => !isForwardedField(key));
+/**
+ * The last chunk with the trailers for the next hop. Fields for one hop only end here, as in heads (RFC 9110 section
+ * 7.6.1).
+ */
+export function lastChunk(trailers: Fields, { head, forwarded }: TrailerRules): Uint8Array {
+  const ended = endsHere(head);
+  const others = othersIn(head, ended);
+  OUT.begin();
+  OUT.text("0\r\n");
+  trailers.write(OUT, ended | NOT_IN_TRAILERS | (forwarded === "keep" ? 0 : FORWARDED_FIELDS), others);
+  OUT.text("\r\n");
+  return OUT.take();
 }
 
 /** RFC 9110 section 7.6.3: the received version and our pseudonym, behind those of the proxies before us. */
@@ -85,9 +103,26 @@ export function viaOf({ head: { fields, version } }: HttpRequest, name: string):
   return via(fields, version, name);
 }
 
-function framingFields(framing: Framing): string {
-  if (framing.kind === "length") return `Content-Length: ${framing.length}\r\n`;
-  return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
+function writeVia(fields: Fields, version: Version, name: string): void {
+  OUT.text("Via: ");
+  if (fields.has("via")) OUT.text(via(fields, version, name));
+  else {
+    OUT.text(version);
+    OUT.text(" ");
+    OUT.text(name);
+  }
+  OUT.text("\r\n");
+}
+
+function writeFraming(framing: Framing): void {
+  if (framing.kind === "length") writeLength(`${framing.length}`);
+  else if (framing.kind === "chunked") OUT.text("Transfer-Encoding: chunked\r\n");
+}
+
+function writeLength(length: string): void {
+  OUT.text("Content-Length: ");
+  OUT.text(length);
+  OUT.text("\r\n");
 }
 
 /** Throws `proxy_loop_detected` if Via contains our own pseudonym. */
@@ -118,30 +153,37 @@ export function forwardedRequest(
   request: HttpRequest,
   { name, persistent, forwarded, proxy }: ForwardedRequestOptions,
 ): Uint8Array {
-  const { head, target, framing, upgrade, maxForwards } = request;
+  const { head: { method, version, fields }, target, framing, upgrade, maxForwards } = request;
   if (target.form !== "absolute") throw new TypeError(`Cannot forward a request in ${target.form}-form`);
-  const dropped = ["host"];
-  if (maxForwards !== undefined) dropped.push("max-forwards");
+  let dropped = endsHere(fields) | HOST;
+  const others = othersIn(fields, dropped);
+  if (maxForwards !== undefined) dropped |= MAX_FORWARDS;
   // HTTP/1.0 has no expectations (RFC 9110 section 10.1.1). Sent on in our HTTP/1.1, the field would take effect.
-  if (head.version === "1.0") dropped.push("expect");
-  const passes = endToEnd(head.fields, dropped);
-  const kept = forwarded === undefined || forwarded.mode === "keep"
-    ? head.fields.toString(passes)
-    : forwardedFor(head.fields.filter(passes), forwarded);
-  const uri = proxy ? absoluteForm(target) : target.path;
-  let text = `${head.method} ${uri} HTTP/1.1\r\nHost: ${target.authority}\r\n${kept}`;
-  if (proxy?.authorization !== undefined) text += `Proxy-Authorization: ${proxy.authorization}\r\n`;
-  text += `Via: ${via(head.fields, head.version, name)}\r\n`;
-  if (maxForwards !== undefined) text += `Max-Forwards: ${maxForwards - 1}\r\n`;
-  text += framingFields(framing);
-  if (upgrade !== undefined) text += `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  else if (!persistent) text += "Connection: close\r\n";
-  return toOctets(text + "\r\n");
-}
-
-/** RFC 9112 section 3.2.4: `*` is not a path, so the URI ends before it. */
-function absoluteForm({ authority, path }: { readonly authority: string; readonly path: string }): string {
-  return `http://${authority}${path === "*" ? "" : path}`;
+  if (version === "1.0") dropped |= EXPECT;
+  OUT.begin();
+  OUT.text(method);
+  OUT.text(" ");
+  if (proxy) {
+    OUT.text("http://");
+    OUT.text(target.authority);
+  }
+  target.writePath(OUT, { absolute: proxy !== undefined });
+  OUT.text(" HTTP/1.1\r\nHost: ");
+  OUT.text(target.authority);
+  OUT.text("\r\n");
+  if (forwarded === undefined || forwarded.mode === "keep") fields.write(OUT, dropped, others);
+  else {
+    fields.write(OUT, dropped | FORWARDED_FIELDS, others);
+    OUT.text(forwardedLines(fields, forwarded, dropped));
+  }
+  if (proxy?.authorization !== undefined) OUT.text(`Proxy-Authorization: ${proxy.authorization}\r\n`);
+  writeVia(fields, version, name);
+  if (maxForwards !== undefined) OUT.text(`Max-Forwards: ${maxForwards - 1}\r\n`);
+  writeFraming(framing);
+  if (upgrade !== undefined) OUT.text(`Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`);
+  else if (!persistent) OUT.text("Connection: close\r\n");
+  OUT.text("\r\n");
+  return OUT.take();
 }
 
 /** How to write a response for the client. */
@@ -160,21 +202,32 @@ export interface ForwardedResponseOptions {
 /** The head for the client. */
 export function forwardedResponse(head: ResponseHead, options: ForwardedResponseOptions): Uint8Array {
   const { status, reason, fields, version } = head;
-  const passes = endToEnd(fields);
-  let text = `HTTP/1.1 ${status} ${reason}\r\n${fields.toString(passes)}`;
-  if (status >= 200 && !(fields.has("date") && passes("date"))) {
-    text += `Date: ${httpDate(options.date())}\r\n`;
+  const ended = endsHere(fields);
+  OUT.begin();
+  OUT.text("HTTP/1.1 ");
+  OUT.text(`${status}`);
+  OUT.text(" ");
+  OUT.text(reason);
+  OUT.text("\r\n");
+  fields.write(OUT, ended, othersIn(fields, ended));
+  if (status >= 200 && (fields.names & ~ended & DATE) === 0) {
+    OUT.text("Date: ");
+    OUT.text(httpDate(options.date()));
+    OUT.text("\r\n");
   }
-  text += `Via: ${via(fields, version, options.name)}\r\n`;
+  writeVia(fields, version, options.name);
   // A response to HEAD, or a 304, tells the length that its body would have (RFC 9110 section 8.6), unless
   // Transfer-Encoding overrides it (RFC 9112 section 6.3).
   const tells = options.framing.kind === "none" && status >= 200 && status !== 204;
   const told = tells && !fields.has("transfer-encoding") ? fields.tokens("content-length")[0] : undefined;
-  text += told === undefined ? framingFields(options.framing) : `Content-Length: ${told}\r\n`;
+  if (told === undefined) writeFraming(options.framing);
+  else writeLength(told);
   if (options.sessionBased) {
-    text += "Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n";
+    OUT.text("Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n");
   }
-  if (status === 101) text += `Connection: upgrade\r\nUpgrade: ${fields.all("upgrade").join(", ")}\r\n`;
-  else if (status >= 200 && !options.persistent) text += "Connection: close\r\n";
-  return toOctets(text + "\r\n");
+  if (status === 101) {
+    OUT.text(`Connection: upgrade\r\nUpgrade: ${fields.all("upgrade").join(", ")}\r\n`);
+  } else if (status >= 200 && !options.persistent) OUT.text("Connection: close\r\n");
+  OUT.text("\r\n");
+  return OUT.take();
 }

@@ -7,6 +7,7 @@
 
 import { Fault, malformed } from "../../faults.ts";
 import { asProtocolError } from "./head.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Framing, RequestHead, ResponseHead } from "../http/message.ts";
 import { listElements } from "../http/syntax.ts";
 
@@ -16,7 +17,10 @@ const CLOSE: Framing = { kind: "close" };
 
 /** The framing of a request's body. Throws a `Fault` if it is ambiguous. */
 export function requestFraming({ version, fields }: RequestHead): Framing {
-  if (!fields.has("transfer-encoding")) return lengthFraming(fields.all("content-length")) ?? NONE;
+  if (!fields.has("transfer-encoding")) {
+    if (!fields.has("content-length")) return NONE;
+    return plainLength(fields) ?? lengthFraming(fields.all("content-length")) ?? NONE;
+  }
   if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
   if (version === "1.0") throw malformed("HTTP/1.0 knows no Transfer-Encoding");
   const [last, ...others] = [...fields.tokens("transfer-encoding")].reverse();
@@ -33,8 +37,7 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
   if (method === "CONNECT" && status >= 200 && status < 300) return NONE;
   const codings = fields.tokens("transfer-encoding");
   try {
-    const lengths = fields.all("content-length");
-    const length = lengthFraming(lengths.length === 1 && isNumber(lengths[0]) ? lengths : distinct(lengths));
+    const length = plainLength(fields) ?? lengthFraming(distinct(fields.all("content-length")));
     // Rules 1 and 2: these have no body, whatever their fields say.
     if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NONE;
     if (!fields.has("transfer-encoding")) return length ?? emptyLength(fields.has("content-length")) ?? CLOSE;
@@ -51,6 +54,21 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
     "http_response_transfer_coding",
     `The transfer coding is not known: "${codings.join(", ").slice(0, 40)}"`,
   );
+}
+
+/** The framing of a message that has one Content-Length, of at most 15 digits and nothing else. */
+function plainLength(fields: Fields): Framing | undefined {
+  const index = fields.find("content-length");
+  if (index < 0 || fields.find("content-length", index + 1) >= 0) return undefined;
+  const [start, end] = [fields.valueStart(index), fields.valueEnd(index)];
+  if (start === end || end - start > 15) return undefined;
+  let length = 0;
+  for (let i = start; i < end; i++) {
+    const digit = fields.octets[i] - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    length = length * 10 + digit;
+  }
+  return { kind: "length", length };
 }
 
 /** A response may repeat its length (RFC 9112 section 6.3). */

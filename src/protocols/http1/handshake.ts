@@ -45,7 +45,7 @@ export class HttpHandshake implements Handshake<"http"> {
 
   /** See `Handshake`. */
   get asked(): { readonly method: string; readonly target: string } | undefined {
-    const line = this.#reader.startLine;
+    const line = this.#head ?? this.#reader.startLine;
     return line && { method: line.method, target: withoutUser(line.target) };
   }
 
@@ -53,10 +53,11 @@ export class HttpHandshake implements Handshake<"http"> {
   read(buffer: ByteBuffer): HandshakeEvent | undefined {
     this.#buffer = buffer;
     if (!this.#request) {
-      this.#head = this.#reader.read(buffer);
-      if (!this.#head) return undefined;
-      this.#request = understand(this.#head);
-      checkLoop(this.#head.fields, this.#options.settings.name);
+      const head = this.#reader.read(buffer);
+      if (!head) return undefined;
+      this.#head = head;
+      this.#request = understand(head);
+      checkLoop(head.fields, this.#options.settings.name);
     }
     // A request to the proxy itself needs no password here: it goes nowhere, and later steps decide who may see its
     // pages.
@@ -84,7 +85,7 @@ export class HttpHandshake implements Handshake<"http"> {
     const retryable = this.#mayRetry(fault);
     const dress = {
       date: this.#options.date(),
-      bodyless: this.#reader.startLine?.method === "HEAD",
+      bodyless: (this.#head ?? this.#reader.startLine)?.method === "HEAD",
       persistent: retryable,
     };
     if (this.#options.settings.disguised && !this.#accepted) return this.#strangerRefusal(fault, dress);

@@ -7,18 +7,24 @@
 import type { HttpRequest, RequestHead } from "../http/message.ts";
 import { type Fault, malformed } from "../../faults.ts";
 import { requestFraming } from "./framing.ts";
+import { type Names, namesOf } from "../http/names.ts";
 import { isToken, listElements } from "../http/syntax.ts";
-import { parseAuthority, parseTarget } from "../http/target.ts";
+import { authorityIn, parseTarget } from "../http/target.ts";
+import type { ReceivedRequest } from "./head.ts";
+
+/** The option of Connection that ends a connection behind a message. */
+export const CLOSE: Names = namesOf("close");
+const UPGRADE = namesOf("upgrade");
 
 /** Judges a head. Throws a `Fault` with the status that RFC 9110 gives to the error. */
-export function understand(head: RequestHead): HttpRequest {
+export function understand(head: ReceivedRequest): HttpRequest {
   const { method, version, fields } = head;
-  const target = parseTarget(head.target, method);
-  checkHost(head, target.form === "absolute" ? target.authority : undefined);
+  const target = parseTarget(fields.octets, head.targetStart, head.targetEnd, method);
+  checkHost(head);
   // RFC 9110 section 9.3.8: TRACE could read a victim's credentials back. Squid and others refuse it, too.
   if (method === "TRACE") throw malformed("TRACE is not served", { status: 405 });
   const framing = requestFraming(head);
-  if (target.form === "origin" && !(["GET", "HEAD"].includes(method) && framing.kind === "none")) {
+  if (target.form === "origin" && !((method === "GET" || method === "HEAD") && framing.kind === "none")) {
     throw noProxyRequest();
   }
   if (
@@ -30,14 +36,14 @@ export function understand(head: RequestHead): HttpRequest {
   if (version === "1.1" && fields.tokens("expect").some((expectation) => expectation !== "100-continue")) {
     throw malformed("The expectation is not known", { status: 417 });
   }
-  const connection = fields.tokens("connection");
+  const options = fields.listed("connection");
   return {
     head,
     target,
     framing,
     // RFC 9112 section 9.3: no persistent connection through a proxy with an HTTP/1.0 client.
-    persistent: version === "1.1" && !connection.includes("close"),
-    upgrade: version === "1.1" && connection.includes("upgrade") ? upgradeField(head) : undefined,
+    persistent: version === "1.1" && (options & CLOSE) === 0,
+    upgrade: version === "1.1" && (options & UPGRADE) !== 0 ? upgradeField(head) : undefined,
     maxForwards: method === "OPTIONS" ? maxForwardsField(head) : undefined,
   };
 }
@@ -47,15 +53,16 @@ export function noProxyRequest(): Fault {
   return malformed("This is a proxy, and the request names no host: set it as a proxy, not as a server");
 }
 
-/**
- * RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. `valid` is a value that was
- * already checked.
- */
-function checkHost({ version, fields }: RequestHead, valid: string | undefined): void {
-  const hosts = fields.all("host");
-  if (hosts.length > 1) throw malformed("Host is given more than once");
-  if (hosts.length === 0 && version === "1.1") throw malformed("Host is missing");
-  if (hosts.length === 1 && hosts[0] !== "" && hosts[0] !== valid) parseAuthority(hosts[0]);
+/** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. */
+function checkHost({ version, fields }: RequestHead): void {
+  const host = fields.find("host");
+  if (host < 0) {
+    if (version === "1.1") throw malformed("Host is missing");
+    return;
+  }
+  if (fields.find("host", host + 1) >= 0) throw malformed("Host is given more than once");
+  const [start, end] = [fields.valueStart(host), fields.valueEnd(host)];
+  if (start < end) authorityIn(fields.octets, start, end);
 }
 
 /** h2c would smuggle requests past the rules. RFC 9113 section 3.1 has withdrawn it. */

@@ -24,6 +24,7 @@ import { type KnownProxy, refusesUs, unknownToProxy } from "./connector.ts";
 import { forwardedRequest, forwardedResponse } from "./forwarding.ts";
 import { responseFraming } from "./framing.ts";
 import { asProtocolError, ResponseHeadReader } from "./head.ts";
+import { CLOSE } from "./request.ts";
 
 /** The options of both sides. */
 export interface SideOptions {
@@ -218,7 +219,7 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
   }
 
   closes({ version, fields }: ResponseHead): boolean {
-    return version === "1.0" || fields.tokens("connection").includes("close");
+    return version === "1.0" || (fields.listed("connection") & CLOSE) !== 0;
   }
 
   /** Nobody asked for bytes that wait behind an answer, so they must not become the next answer. */

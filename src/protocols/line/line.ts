@@ -14,7 +14,7 @@ import type { ClientProtocol } from "../common/client_protocol.ts";
 import type { Refusal, TunnelRequest } from "../common/handshake.ts";
 import { parseHost } from "../../addresses/host.ts";
 import { parsePort, splitHostPort } from "../../addresses/host_port.ts";
-import { takeLine } from "../http1/head.ts";
+import { takeLine } from "../http1/section.ts";
 import { fromOctets } from "../http/syntax.ts";
 import { NamelessHandshake } from "../common/nameless_handshake.ts";
 
