@@ -53,6 +53,8 @@ export interface Load {
   readonly suits: (spoken: readonly Via[]) => boolean;
   /** The set-up of the contestants that this load is for; the plain one by default. */
   readonly setUp?: SetUp;
+  /** Whether requests come at a given rate, so that the latencies of contestants can be compared. */
+  readonly paced?: boolean;
   /** Whether the load starts its own process, and so needs no warm-up. */
   readonly fresh?: boolean;
   readonly measure: (setting: Setting) => Promise<Figures>;
@@ -130,7 +132,11 @@ export const LOADS: readonly Load[] = [
     )
   ),
   FULL_SPEED,
-  requests({ name: "B-browser", title: "the same with the 20 fields of a browser", fields: BROWSER_FIELDS }),
+  requests({
+    name: "B-browser",
+    title: "GET of 100 octets with the 20 fields of a browser",
+    fields: BROWSER_FIELDS,
+  }),
   requests({
     name: "B-post",
     title: "POST of 1 KiB over 64 connections, answered with 100 octets",
@@ -207,6 +213,7 @@ function requests({ name, title, setUp, share, ...drive }: Requests): Load {
     name,
     title,
     setUp,
+    paced: drive.rate !== undefined || share !== undefined,
     unit: "CPU seconds per 100,000 requests",
     suits: (spoken) => spoken.includes("http"),
     async measure(setting) {

@@ -191,7 +191,7 @@ async function main(): Promise<void> {
     summaries.push(...results);
     if (flags.json) await Deno.writeTextFile(flags.json, JSON.stringify(summaries, null, 2) + "\n");
   }
-  if (loads.length > 1) console.log(overview(summaries));
+  if (loads.length > 1) console.log(overview(loads, summaries));
 }
 
 for (const [name, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {

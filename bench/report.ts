@@ -90,23 +90,31 @@ export function table({ name, title, unit }: Load, summaries: readonly Summary[]
   return [`## ${name}: ${title}\n`, `cost: ${unit}\n`, markdown(lines), ...failures].join("\n");
 }
 
-/** One table of all loads: the ratio to the reference, and the cost in brackets. */
-export function overview(summaries: readonly Summary[]): string {
+/** One table of several loads: the ratio to the reference, and the cost in brackets; latencies where they can be compared. */
+export function overview(loads: readonly Load[], summaries: readonly Summary[]): string {
   const contestants = [...new Set(summaries.map(({ contestant }) => contestant))];
-  const loads = [...new Set(summaries.map(({ load }) => load))];
-  const cell = (load: string, name: string): string => {
-    const summary = summaries.find((summary) => summary.load === load && summary.contestant === name);
-    if (summary?.median.cost === undefined) return "";
-    const { ratio, median: { cost } } = summary;
-    return ratio === undefined ? number(cost) : `${number(ratio)} (${number(cost)})`;
+  const row = (load: Load, title: string, text: (summary: Summary) => string): string[] => {
+    const cells = contestants.map((name) => {
+      const summary = summaries.find((summary) => summary.load === load.name && summary.contestant === name);
+      return summary?.median.cost === undefined ? "" : text(summary);
+    });
+    return [title, ...cells];
   };
-  return [
-    `## x ${REFERENCE} (cost)\n`,
-    markdown([
-      ["", ...contestants],
-      ...loads.map((load) => [load, ...contestants.map((name) => cell(load, name))]),
-    ]),
-  ].join("\n");
+  const rows = loads.flatMap((load) => [
+    row(
+      load,
+      load.name,
+      ({ ratio, median: { cost } }) =>
+        ratio === undefined ? number(cost) : `${number(ratio)} (${number(cost)})`,
+    ),
+    ...load.paced
+      ? [
+        row(load, `${load.name}: p50, p99 in ms`, ({ median: { p50, p99 } }) =>
+          `${number(p50)}, ${number(p99)}`),
+      ]
+      : [],
+  ]);
+  return `## x ${REFERENCE} (cost)\n\n${markdown([["", ...contestants], ...rows])}`;
 }
 
 /** A table whose first row is its head; all columns but the first are to the right. */

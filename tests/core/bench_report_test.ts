@@ -57,23 +57,24 @@ squid: Error: gone
   );
 });
 
-Deno.test("overview() has a row for each load, and the cost alone where nobody can be compared", () => {
-  const counted = { ...LOAD, name: "I-bytes" };
+Deno.test("overview() has a row for each load, a second one for latencies, and the cost alone without a reference", () => {
+  const loads = [{ ...LOAD, paced: true }, { ...LOAD, name: "I-bytes" }];
   const summaries = [
-    ...summarize(LOAD, [
-      { contestant: "sluice", rounds: rounds(3) },
-      { contestant: "haproxy", rounds: rounds(2) },
+    ...summarize(loads[0], [
+      { contestant: "sluice", rounds: [{ cost: 3, p50: 1, p99: 9 }] },
+      { contestant: "haproxy", rounds: [{ cost: 2, p50: 0.5, p99: 8 }] },
     ]),
-    ...summarize(counted, [{ contestant: "sluice", rounds: rounds(7) }]),
+    ...summarize(loads[1], [{ contestant: "sluice", rounds: rounds(7) }]),
   ];
   assertEquals(
-    overview(summaries),
+    overview(loads, summaries),
     `## x haproxy (cost)
 
-|         |      sluice |     haproxy |
-| ------- | ----------: | ----------: |
-| B-get   | 1.50 (3.00) | 1.00 (2.00) |
-| I-bytes |        7.00 |             |
+|                       |      sluice |     haproxy |
+| --------------------- | ----------: | ----------: |
+| B-get                 | 1.50 (3.00) | 1.00 (2.00) |
+| B-get: p50, p99 in ms |  1.00, 9.00 | 0.500, 8.00 |
+| I-bytes               |        7.00 |             |
 `,
   );
 });
