@@ -50,6 +50,7 @@ export class Connection extends Watch implements Requester {
   cleanUp: (() => void) | undefined;
   readonly #entry: Entry;
   readonly #onEnd: () => void;
+  #clientName: string | undefined;
 
   /** Takes the stream over. */
   constructor({ id, stream, services, listener, entry, onEnd }: ConnectionOptions) {
@@ -71,7 +72,7 @@ export class Connection extends Watch implements Requester {
   /** See `Requester`. */
   get clientName(): string {
     const { remote } = this.client;
-    return "host" in remote ? formatAuthority(remote) : "unix:";
+    return this.#clientName ??= "host" in remote ? formatAuthority(remote) : "unix:";
   }
 
   /** See `Requester`. */
@@ -92,8 +93,7 @@ export class Connection extends Watch implements Requester {
 
   /** See `Requester`. */
   clientSide(request: HttpRequest): ClientSide {
-    const { services: { settings, clock }, client: channel } = this;
-    const date = (): Date => clock.date();
+    const { services: { settings, date }, client: channel } = this;
     return new Http1Client({ channel, request, settings, date });
   }
 
@@ -105,6 +105,7 @@ export class Connection extends Watch implements Requester {
   /** Takes the addresses that a load balancer has told: the client's own, and the one that the client connected to. */
   introduce(ends: { readonly source: Address; readonly destination: Address }): void {
     this.client.introduce(ends);
+    this.#clientName = undefined;
     this.#entry.claim(ends.source);
   }
 

@@ -10,6 +10,8 @@ import type { Address, Runtime } from "../runtime/contract.ts";
 
 /** What the proxy provides to a connection. */
 export interface Services extends RequestServices {
+  /** The date, for `Date` fields. */
+  readonly date: () => Date;
   readonly runtime: Pick<Runtime, "acceptTls" | "connectTls" | "dial" | "openDatagrams">;
   /** Why a client from this address is refused. Undefined: it is served. */
   readonly refuseClient: (client: Address) => Fault | undefined;

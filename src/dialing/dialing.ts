@@ -118,13 +118,14 @@ export async function requireDirectRoute({ services }: Caller, question: RuleReq
 export function takeKept(
   caller: Caller,
   chosen: ChosenRoute,
-  { request, question, fresh }: DialRequest & { readonly fresh: boolean },
+  { request, question }: DialRequest,
+  fresh: boolean,
 ): TargetConnection | undefined {
   const { services } = caller;
   const { pool, failover } = services;
   if (!("alternatives" in chosen)) return undefined;
   for (const chain of chosen.alternatives) {
-    const kept = pool.take(caller, routeKey(chain, request.target), { fresh });
+    const kept = pool.take(caller, routeKey(chain, request.target), fresh);
     if (!kept) {
       // An upstream in its pause gives way to the kept connections of others. One that may be tried is dialed first: if
       // kept connections always went first, it would never be tried again.

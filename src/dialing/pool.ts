@@ -65,11 +65,11 @@ class Idle<K extends Kept> implements Watcher {
   readonly expiresAt: number;
   readonly #pool: OriginPool<K>;
 
-  constructor(owner: Owner, kept: K, { pool, expiresAt }: { pool: OriginPool<K>; expiresAt: number }) {
+  constructor(pool: OriginPool<K>, owner: Owner, kept: K, expiresAt: number) {
+    this.#pool = pool;
     this.owner = owner;
     this.kept = kept;
     this.expiresAt = expiresAt;
-    this.#pool = pool;
   }
 
   /** An origin that closes, or sends bytes unasked, is not used again. */
@@ -87,7 +87,10 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
   expiresAt = Infinity;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
+  /** An owner stays here, perhaps with none, until it is released: its next request will keep a connection again. */
   readonly #byOwner = new Map<Owner, Idle<K>[]>();
+  /** How many owners have any. */
+  #owners = 0;
   #count = 0;
   /** Keys of origins that close without a word → until when they are not trusted. The oldest is first. */
   readonly #distrusted = new Map<string, number>();
@@ -112,7 +115,7 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
    * A connection of an owner, with this key, that is still alive as far as is known. If `fresh`, only one that was used a
    * moment ago, of an origin that can be trusted not to close it.
    */
-  take(owner: Owner, key?: string, { fresh = false } = {}): K | undefined {
+  take(owner: Owner, key?: string, fresh = false): K | undefined {
     const idles = this.#byOwner.get(owner);
     const expiresFrom = fresh ? this.#freshFrom(key) : 0;
     for (let i = (idles?.length ?? 0) - 1; i >= 0; i--) {
@@ -127,10 +130,12 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
   /** Keeps a connection. It may replace another one of the same owner. */
   put(owner: Owner, kept: K): void {
     if (this.#isFull(owner)) this.#makeRoom(owner);
-    const idles = this.#byOwner.get(owner) ?? [];
+    const idles = this.#byOwner.get(owner);
     const expiresAt = kept.lost ? Infinity : this.#clock.now() + IDLE_TIMEOUT;
-    const idle = new Idle(owner, kept, { pool: this, expiresAt });
-    if (idles.push(idle) === 1) this.#byOwner.set(owner, idles);
+    const idle = new Idle(this, owner, kept, expiresAt);
+    if (!idles) this.#byOwner.set(owner, [idle]);
+    else idles.push(idle);
+    if (!idles || idles.length === 1) this.#owners++;
     this.#count++;
     this.#expectAt(expiresAt);
     kept.channel.reader.watch(idle);
@@ -160,7 +165,7 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
 
   #isFull(owner: Owner): boolean {
     const count = this.count(owner);
-    return count >= MAX_PER_OWNER || (count > 0 && this.#count - this.#byOwner.size >= MAX_FURTHER);
+    return count >= MAX_PER_OWNER || (count > 0 && this.#count - this.#owners >= MAX_FURTHER);
   }
 
   #makeRoom(owner: Owner): void {
@@ -173,7 +178,9 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
   /** Drops all connections of an owner. */
   release(owner: Owner): void {
     const idles = this.#byOwner.get(owner);
-    if (idles) { for (const idle of [...idles]) this.discard(idle); }
+    if (!idles) return;
+    for (const idle of [...idles]) this.discard(idle);
+    this.#byOwner.delete(owner);
   }
 
   #expectAt(time: number): void {
@@ -214,8 +221,13 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     const idles = this.#byOwner.get(owner);
     const index = idles?.lastIndexOf(idle) ?? -1;
     if (!idles || index < 0) return false;
-    idles.splice(index, 1);
-    if (idles.length === 0) this.#byOwner.delete(owner);
+    if (idles.length > 1) idles.splice(index, 1);
+    else {
+      idles.length = 0;
+      this.#owners--;
+      // Nobody releases a name.
+      if (typeof owner === "string") this.#byOwner.delete(owner);
+    }
     this.#count--;
     idle.kept.channel.reader.unwatch();
     return true;

@@ -10,7 +10,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { FaultCode } from "../faults.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
-import type { AccessRecord, Ending } from "./record.ts";
+import type { Ending } from "./record.ts";
 
 /** Totals since the start, as JSON can carry them. Bytes are those of bodies and tunnels. */
 export interface Totals {
@@ -31,6 +31,14 @@ export interface Totals {
   /** Bytes from clients to targets. */
   readonly sent: number;
   /** Bytes from targets to clients. */
+  readonly received: number;
+}
+
+/** What is counted of a request or tunnel. */
+export interface CountedRequest {
+  readonly protocol: Protocol | undefined;
+  readonly fault: { readonly code: FaultCode } | undefined;
+  readonly sent: number;
   readonly received: number;
 }
 
@@ -66,10 +74,10 @@ export class Metrics {
   }
 
   /** A request or tunnel has ended. */
-  add({ protocol, ending, fault, sent, received }: AccessRecord): void {
+  add({ protocol, fault, sent, received }: CountedRequest, ending: Ending): void {
     if (protocol) count(this.#requests, protocol);
     count(this.#endings, ending);
-    if (fault) count(this.#faults, fault);
+    if (fault) count(this.#faults, fault.code);
     this.#sent += sent;
     this.#received += received;
   }

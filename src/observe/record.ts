@@ -281,12 +281,11 @@ function thousandths(duration: number | undefined): number | undefined {
   return duration === undefined ? undefined : Math.round(duration * 1_000) / 1_000;
 }
 
-/** What is known when it begins. */
-export interface RecordingStart {
+/** Whose request it is. */
+export interface RecordedClient {
   readonly id: string;
-  readonly client: string;
-  readonly protocol: Protocol | undefined;
-  readonly clock: Clock;
+  readonly clientName: string;
+  readonly services: { readonly clock: Clock };
 }
 
 /** What an association counts, and what it knows itself. */
@@ -312,27 +311,31 @@ export class Recording {
   received = 0;
   dnsTime: number | undefined;
   dialTime: number | undefined;
-  readonly #start: RecordingStart;
+  readonly protocol: Protocol | undefined;
+  readonly #client: RecordedClient;
   readonly #time: Date;
   readonly #began: number;
   #firstByteTime: number | undefined;
 
   /** Begins now. */
-  constructor(start: RecordingStart) {
-    this.#start = start;
-    this.#time = start.clock.date();
-    this.#began = start.clock.now();
+  constructor(client: RecordedClient, protocol: Protocol | undefined) {
+    const { clock } = client.services;
+    this.#client = client;
+    this.protocol = protocol;
+    this.#time = clock.date();
+    this.#began = clock.now();
   }
 
   /** The first byte of the answer is here; later ones are not the first. */
   firstByte(): void {
-    this.#firstByteTime ??= this.#start.clock.now() - this.#began;
+    this.#firstByteTime ??= this.#client.services.clock.now() - this.#began;
   }
 
   /** The whole record. */
   end(ending: Ending): AccessRecord {
-    const { id, client, protocol, clock } = this.#start;
+    const { id, clientName: client, services: { clock } } = this.#client;
     const {
+      protocol,
       user,
       triedUser,
       datagrams,

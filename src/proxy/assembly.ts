@@ -75,6 +75,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     rules: () => inForce().rules,
     runtime,
     clock,
+    date: () => clock.date(),
     deadlines,
     log,
     resolver: new Resolver({
@@ -97,10 +98,8 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     refuseClient: (client) => admission.refuse(client),
     facts: facts.pages,
     listening: facts.listening,
-    onRecord: (record) => {
-      metrics.add(record);
-      tell?.(record);
-    },
+    metrics,
+    onRecord: tell,
     onPage: options.recordPages ? tell : undefined,
     onTransition: options.onTransition,
   };

@@ -62,6 +62,7 @@ class Server implements Proxy {
   readonly #runtime: Runtime;
   readonly #assembly: Assembly;
   readonly #listeners: OpenListener[] = [];
+  readonly #addresses: Address[] = [];
   readonly #connections = new Set<Connection>();
   readonly #prefix = crypto.randomUUID().slice(0, 6);
   #accepted = 0;
@@ -77,7 +78,7 @@ class Server implements Proxy {
   }
 
   get addresses(): readonly Address[] {
-    return this.#listeners.map(({ listener }) => listener.address);
+    return this.#addresses;
   }
 
   get connections(): number {
@@ -153,6 +154,7 @@ class Server implements Proxy {
       ? await listenUnix(this.#runtime, { address, mode })
       : await this.#runtime.listen({ address, shared: workers > 1 });
     this.#listeners.push({ listener, endpoint, settings });
+    this.#addresses.push(listener.address);
     this.#accept(listener, settings).catch((error) => {
       this.#assembly.services.log.error("A listener failed", error);
     });

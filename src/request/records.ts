@@ -34,8 +34,7 @@ export function beginRecord(
   protocol: Protocol | undefined,
   { user, triedUser, asked, request }: RecordStart,
 ): Recording {
-  const { id, clientName, services } = requester;
-  const recording = new Recording({ id, client: clientName, protocol, clock: services.clock });
+  const recording = new Recording(requester, protocol);
   requester.user = recording.user = user;
   if (triedUser) recording.triedUser = triedUser.slice(0, MAX_TRIED_NAME);
   if (request?.kind === "tunnel" || request?.kind === "association") {
@@ -51,12 +50,13 @@ export function beginRecord(
   return recording;
 }
 
-/** Hands a finished record to the callbacks. If one throws, that is logged, and the request goes on. */
+/** Counts a finished request, and hands its record to the callbacks. If one throws, that is logged, and the request goes on. */
 export function finishRecord(
-  { onRecord, onPage, log }: Pick<RequestServices, "onRecord" | "onPage" | "log">,
+  { metrics, onRecord, onPage, log }: Pick<RequestServices, "metrics" | "onRecord" | "onPage" | "log">,
   recording: Recording,
   ending: Ending,
 ): void {
+  if (!recording.ownPage) metrics.add(recording, ending);
   const tell = recording.ownPage ? onPage : onRecord;
   if (!tell) return;
   const record: AccessRecord = recording.end(ending);

@@ -68,7 +68,7 @@ export const SERVING = {
   exchanging(requester, here, resume) {
     const { recording, origin } = here;
     if (origin.kind === "self") return answer(requester, recording, origin.request);
-    return new Exchanging(requester, { ...here, origin }, resume).run();
+    return new Exchanging(requester, here as ServedByServer, resume).run();
   },
 
   async relaying(requester, { recording, target, reply }) {
@@ -156,7 +156,7 @@ function keptFor(
 ): TargetConnection | undefined {
   const { request, attempt } = here;
   if (request.kind !== "exchange" || attempt !== "first") return undefined;
-  return takeKept(requester, chosen, { ...here, fresh: !isRepeatable(request.http) });
+  return takeKept(requester, chosen, here, !isRepeatable(request.http));
 }
 
 /** Moves on once the target is reached, over a kept connection or a new one. */

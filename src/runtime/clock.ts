@@ -17,14 +17,16 @@ export interface Clock {
 }
 
 let turn: number | undefined;
+let date = 0;
 
 /**
- * Returns the same time throughout one turn of the event loop: a request asks for it a dozen times and, while the core
+ * Returns the same time, and sets the same date, throughout one turn of the event loop: a request asks for it a dozen times and, while the core
  * is busy, many requests share a turn.
  */
 function now(): number {
   if (turn === undefined) {
     turn = performance.now();
+    date = Date.now();
     setImmediate(endTurn);
   }
   return turn;
@@ -37,7 +39,10 @@ function endTurn(): void {
 /** The system's clock. */
 export const SYSTEM_CLOCK: Clock = {
   now,
-  date: () => new Date(),
+  date() {
+    now();
+    return new Date(date);
+  },
   schedule(delay, callback) {
     const timer = setTimeout(callback, delay);
     return () => clearTimeout(timer);

@@ -1,33 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { Metrics, sumTotals } from "../../src/observe/metrics.ts";
-import type { AccessRecord } from "../../src/observe/record.ts";
+import { type CountedRequest, Metrics, sumTotals } from "../../src/observe/metrics.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
-function record(options: Partial<AccessRecord>): AccessRecord {
-  return {
-    time: new Date(0),
-    id: "1",
-    client: "192.0.2.1:1",
-    user: undefined,
-    triedUser: undefined,
-    protocol: "http",
-    method: "GET",
-    target: "http://a.test/",
-    route: "direct",
-    dialed: undefined,
-    status: 200,
-    fault: undefined,
-    reason: undefined,
-    sent: 0,
-    received: 0,
-    datagrams: undefined,
-    dnsTime: undefined,
-    dialTime: undefined,
-    firstByteTime: undefined,
-    duration: 0,
-    ending: "completed",
-    ...options,
-  };
+function request(options: Partial<CountedRequest>): CountedRequest {
+  return { protocol: "http", fault: undefined, sent: 0, received: 0, ...options };
 }
 
 Deno.test("Metrics counts records by protocol, ending and fault, and adds their bytes up", () => {
@@ -40,10 +16,10 @@ Deno.test("Metrics counts records by protocol, ending and fault, and adds their 
   metrics.connected();
   metrics.connected();
   metrics.disconnected();
-  metrics.add(record({ sent: 3, received: 5 }));
-  metrics.add(record({ protocol: "socks5", ending: "refused", fault: "dns_error", sent: 1 }));
-  metrics.add(record({ protocol: undefined, ending: "timed out", fault: "client_timeout" }));
-  metrics.add(record({ protocol: "socks5", received: 2 ** 40 }));
+  metrics.add(request({ sent: 3, received: 5 }), "completed");
+  metrics.add(request({ protocol: "socks5", fault: { code: "dns_error" }, sent: 1 }), "refused");
+  metrics.add(request({ protocol: undefined, fault: { code: "client_timeout" } }), "timed out");
+  metrics.add(request({ protocol: "socks5", received: 2 ** 40 }), "completed");
   assertEquals(metrics.totals(), {
     started,
     uptime: 1.5,
@@ -60,7 +36,7 @@ Deno.test("Metrics counts records by protocol, ending and fault, and adds their 
 Deno.test("Metrics hands out totals that do not change any more", () => {
   const metrics = new Metrics(new VirtualClock());
   const before = metrics.totals();
-  metrics.add(record({ fault: "dns_error" }));
+  metrics.add(request({ fault: { code: "dns_error" } }), "completed");
   assertEquals([before.requests, before.endings, before.faults], [{}, {}, {}]);
 });
 
@@ -68,12 +44,12 @@ Deno.test("sumTotals() adds up what several have done since the first of them st
   const clock = new VirtualClock();
   const first = new Metrics(clock);
   first.connected();
-  first.add(record({ sent: 3, fault: "dns_error", ending: "refused" }));
+  first.add(request({ sent: 3, fault: { code: "dns_error" } }), "refused");
   clock.advance(2_000);
   const second = new Metrics(clock);
   second.connected();
-  second.add(record({ received: 5, protocol: "socks5" }));
-  second.add(record({ sent: 1 }));
+  second.add(request({ received: 5, protocol: "socks5" }), "completed");
+  second.add(request({ sent: 1 }), "completed");
   clock.advance(1_000);
   const sum = {
     started: first.totals().started,

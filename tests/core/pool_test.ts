@@ -41,9 +41,9 @@ Deno.test("OriginPool gives a fresh connection only for a moment, and one that h
   const { channel, origin } = connect();
   pool.put("a.test:80", { channel });
   clock.advance(1_001);
-  assertEquals(pool.take("a.test:80", undefined, { fresh: true }), undefined);
+  assertEquals(pool.take("a.test:80", undefined, true), undefined);
   pool.put("a.test:80", pool.take("a.test:80")!);
-  assertEquals(pool.take("a.test:80", undefined, { fresh: true })?.channel === channel, true);
+  assertEquals(pool.take("a.test:80", undefined, true)?.channel === channel, true);
 
   await origin.writer.close();
   await until(() => !channel.reader.isOpen || (channel.reader.watch({ stirred() {} }), false));
@@ -53,7 +53,7 @@ Deno.test("OriginPool gives a fresh connection only for a moment, and one that h
 
 Deno.test("OriginPool gives no fresh connection of an origin that has closed one right behind an answer", async () => {
   const { clock, pool, connect } = pooled();
-  const take = () => pool.take("ann", "a.test:80", { fresh: true });
+  const take = () => pool.take("ann", "a.test:80", true);
   const left = connect();
   pool.put("ann", { channel: left.channel, key: "a.test:80" });
   await left.origin.writer.close();

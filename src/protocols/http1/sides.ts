@@ -35,27 +35,31 @@ export interface SideOptions {
 }
 
 /** Reads one message and writes one, on a connection. */
-abstract class Side<Options extends SideOptions> implements BodySource, BodySink {
-  protected readonly options: Options;
+abstract class Side implements BodySource, BodySink {
+  protected readonly channel: Channel;
+  protected readonly settings: Settings;
+  readonly request: HttpRequest;
   /** Reads the incoming body. */
   protected reader: BodyReader | undefined;
   /** Frames the outgoing body. */
   protected writer: BodyWriter | undefined;
 
-  constructor(options: Options) {
-    this.options = options;
+  constructor({ channel, request, settings }: SideOptions) {
+    this.channel = channel;
+    this.request = request;
+    this.settings = settings;
   }
 
   read(): BodyEvent | undefined {
-    return this.reader!.read(this.options.channel.reader.buffer);
+    return this.reader!.read(this.channel.reader.buffer);
   }
 
   fill(): Promise<boolean> {
-    return this.options.channel.reader.fill();
+    return this.channel.reader.fill();
   }
 
   wait(waiter: Waiter): void {
-    this.options.channel.reader.wait(waiter);
+    this.channel.reader.wait(waiter);
   }
 
   get endsAtClose(): boolean {
@@ -63,20 +67,20 @@ abstract class Side<Options extends SideOptions> implements BodySource, BodySink
   }
 
   data(bytes: Uint8Array): void {
-    const { writer } = this.options.channel;
+    const { writer } = this.channel;
     for (const piece of this.writer!.data(bytes)) writer.put(piece);
   }
 
   end(trailers: Fields): void {
-    this.options.channel.writer.put(this.writer!.end(trailers));
+    this.channel.writer.put(this.writer!.end(trailers));
   }
 
   flush(): Promise<void> | undefined {
-    return this.options.channel.writer.flush();
+    return this.channel.writer.flush();
   }
 
   cut(fault: Fault): void {
-    this.options.channel.cut(fault);
+    this.channel.cut(fault);
   }
 }
 
@@ -86,45 +90,46 @@ export interface Http1ClientOptions extends SideOptions {
 }
 
 /** See `ClientSide`. */
-export class Http1Client extends Side<Http1ClientOptions> implements ClientSide {
+export class Http1Client extends Side implements ClientSide {
+  readonly #date: () => Date;
+
   /** Takes the channel over after the request's head was read from it. */
   constructor(options: Http1ClientOptions) {
     super(options);
-    const { framing } = options.request;
+    const { request: { framing }, settings } = options;
+    this.#date = options.date;
     if (framing.kind === "none") return;
-    this.reader = bodyReader(framing, { maxTrailerSize: options.settings.limits.headerSize, mend: false });
-  }
-
-  get request(): HttpRequest {
-    return this.options.request;
+    this.reader = bodyReader(framing, { maxTrailerSize: settings.limits.headerSize, mend: false });
   }
 
   get address(): Address {
-    return this.options.channel.remote;
+    return this.channel.remote;
   }
 
   /**
    * If a body ends at the close, only chunks tell a whole one from a cut one, and an HTTP/1.0 client knows no chunks.
    */
   delimits({ kind }: Framing): boolean {
-    return kind === "none" || kind === "length" || this.options.request.head.version !== "1.0";
+    return kind === "none" || kind === "length" || this.request.head.version !== "1.0";
   }
 
   get hasMore(): boolean {
-    return this.options.channel.reader.buffer.length > 0;
+    return this.channel.reader.buffer.length > 0;
   }
 
   inform(head: ResponseHead): void {
-    const { channel, settings: { name }, date } = this.options;
+    const { channel, settings: { name } } = this;
     channel.writer.put(
-      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date }),
+      forwardedResponse(head, { framing: { kind: "none" }, persistent: true, name, date: this.#date }),
     );
   }
 
   answer(head: ResponseHead, { framing, persistent, sessionBased }: AnswerHeadOptions): void {
-    const { channel, settings: { name }, date } = this.options;
+    const { channel, settings: { name } } = this;
     const down = this.#framed(framing);
-    channel.writer.put(forwardedResponse(head, { framing: down, persistent, name, date, sessionBased }));
+    channel.writer.put(
+      forwardedResponse(head, { framing: down, persistent, name, date: this.#date, sessionBased }),
+    );
     this.writer = bodyWriter(down, { head: head.fields, forwarded: "keep" });
   }
 
@@ -134,20 +139,20 @@ export class Http1Client extends Side<Http1ClientOptions> implements ClientSide 
   }
 
   withdraw(): void {
-    this.options.channel.writer.withdraw();
+    this.channel.writer.withdraw();
   }
 
   finish(): Promise<void> {
-    return this.options.channel.writer.close();
+    return this.channel.writer.close();
   }
 
   watch(watcher: Watcher): void {
-    const { reader } = this.options.channel;
+    const { reader } = this.channel;
     if (reader.buffer.length === 0 && !reader.ended) reader.watch(watcher);
   }
 
   interrupt(fault: Fault): void {
-    this.options.channel.reader.interrupt(fault);
+    this.channel.reader.interrupt(fault);
   }
 }
 
@@ -158,53 +163,57 @@ export interface Http1OriginOptions extends SideOptions {
 }
 
 /** See `OriginSide`. Its faults blame the origin. */
-export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide {
-  #head: ResponseHeadReader;
+export class Http1Origin extends Side implements OriginSide {
+  readonly #proxy: KnownProxy | undefined;
+  /** Reads the head that comes next. */
+  #head: ResponseHeadReader | undefined;
 
   /** Takes the channel over before anything of this exchange was sent on it. */
   constructor(options: Http1OriginOptions) {
     super(options);
-    this.#head = new ResponseHeadReader(options.settings.limits.headerSize);
+    this.#proxy = options.proxy;
   }
 
   get isProxy(): boolean {
-    return this.options.proxy !== undefined;
+    return this.#proxy !== undefined;
   }
 
   send(request: HttpRequest, client: Address): void {
-    const { channel, settings: { name, forwarded: mode }, proxy } = this.options;
+    const { channel, settings: { name, forwarded: mode } } = this;
     channel.writer.put(
-      forwardedRequest(request, { name, persistent: true, forwarded: { mode, client }, proxy }),
+      forwardedRequest(request, { name, persistent: true, forwarded: { mode, client }, proxy: this.#proxy }),
     );
     this.writer = bodyWriter(request.framing, { head: request.head.fields, forwarded: mode });
   }
 
   head(): ResponseHead | undefined {
-    const { channel, settings: { limits }, proxy } = this.options;
-    const head = this.#read(channel);
+    const proxy = this.#proxy;
+    const head = this.#read();
     if (!head) return undefined;
     // The challenge is for us: the client's own credentials are for this proxy (RFC 9110 section 11.7.1).
     if (proxy && refusesUs(head, proxy)) throw unknownToProxy(head, proxy);
-    if (head.status < 200 && head.status !== 101) this.#head = new ResponseHeadReader(limits.headerSize);
+    if (head.status < 200 && head.status !== 101) this.#head = undefined;
     return head;
   }
 
-  #read(channel: Channel): ResponseHead | undefined {
+  #read(): ResponseHead | undefined {
+    const { buffer } = this.channel.reader;
+    if (buffer.length === 0 && !this.#head) return undefined;
     try {
-      return this.#head.read(channel.reader.buffer);
+      return (this.#head ??= new ResponseHeadReader(this.settings.limits.headerSize)).read(buffer);
     } catch (error) {
       throw asProtocolError(error);
     }
   }
 
   get hasBegun(): boolean {
-    return this.#head.started || this.options.channel.reader.buffer.length > 0;
+    return this.#head?.started === true || this.channel.reader.buffer.length > 0;
   }
 
   beginBody(head: ResponseHead): Framing {
-    const framing = responseFraming(head, this.options.request.head.method);
+    const framing = responseFraming(head, this.request.head.method);
     this.reader = bodyReader(framing, {
-      maxTrailerSize: this.options.settings.limits.headerSize,
+      maxTrailerSize: this.settings.limits.headerSize,
       mend: true,
     });
     return framing;
@@ -224,6 +233,6 @@ export class Http1Origin extends Side<Http1OriginOptions> implements OriginSide 
 
   /** Nobody asked for bytes that wait behind an answer, so they must not become the next answer. */
   isReusable(head: ResponseHead): boolean {
-    return !this.closes(head) && !this.reader!.endsAtClose && this.options.channel.reader.buffer.length === 0;
+    return !this.closes(head) && !this.reader!.endsAtClose && this.channel.reader.buffer.length === 0;
   }
 }
