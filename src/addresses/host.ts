@@ -133,8 +133,9 @@ export function formatAuthority({ host, port }: TcpAddress): string {
 
 /** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2); any other address as given. */
 export function unmapped(bytes: Uint8Array): Uint8Array {
-  const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === "0,0,0,0,0,0,0,0,0,0,255,255";
-  return mapped ? bytes.subarray(12) : bytes;
+  if (bytes.length !== 16 || bytes[10] !== 0xFF || bytes[11] !== 0xFF) return bytes;
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return bytes;
+  return bytes.subarray(12);
 }
 
 /**

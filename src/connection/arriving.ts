@@ -4,8 +4,7 @@
  * @module
  */
 
-import { parseIp } from "../addresses/host.ts";
-import { blockContains, type IpBlock } from "../addresses/ip_block.ts";
+import { blockContains, type IpBlock, parseIpAddress } from "../addresses/ip_block.ts";
 import { type Fault, malformed, toFault } from "../faults.ts";
 import { detect } from "../protocols/detection.ts";
 import { readProxyHeader } from "../protocols/proxy_protocol.ts";
@@ -94,8 +93,8 @@ async function speaks(connection: Connection): Promise<boolean> {
 /** Whether the listener trusts the sender to name another client in a PROXY header. */
 function mayIntroduce(sender: Address, trusts: readonly IpBlock[]): boolean {
   if ("path" in sender) return true;
-  const octets = parseIp(sender.host);
-  return octets !== undefined && trusts.some((block) => blockContains(block, octets));
+  const address = parseIpAddress(sender.host);
+  return address !== undefined && trusts.some((block) => blockContains(block, address));
 }
 
 /** Leaves one record of a client that did not get as far as a request. */

@@ -5,8 +5,13 @@
  */
 
 import { asciiName } from "../addresses/ascii_name.ts";
-import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
-import { parseIp } from "../addresses/host.ts";
+import {
+  blockContains,
+  type IpBlock,
+  parseIpAddress,
+  parseIpBlock,
+  suggestIpBlock,
+} from "../addresses/ip_block.ts";
 import type { TcpAddress } from "../runtime/contract.ts";
 
 interface Pattern {
@@ -50,7 +55,7 @@ function matcher(text: string): Pattern["matches"] {
   const block = blockOf(text);
   if (block) {
     return (host) => {
-      const address = parseIp(host);
+      const address = parseIpAddress(host);
       return address !== undefined && blockContains(block, address);
     };
   }

@@ -7,9 +7,8 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
-import { parseIp, unmapped } from "../addresses/host.ts";
 import type { Address } from "../runtime/contract.ts";
-import { blockContains, type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
+import { blockContains, type IpBlock, needIpBlock, parseIpAddress } from "../addresses/ip_block.ts";
 import type { Places } from "./places.ts";
 import { sourceOfHost } from "./sources.ts";
 
@@ -78,8 +77,8 @@ export class Admission {
   /** Why a client from an address is not served; undefined if it is. Unix sockets have their own permissions. */
   refuse(client: Address): Fault | undefined {
     if (this.#clients.length === 0 || "path" in client) return undefined;
-    const octets = parseIp(client.host);
-    if (octets && this.#clients.some((block) => blockContains(block, unmapped(octets)))) return undefined;
+    const address = parseIpAddress(client.host);
+    if (address && this.#clients.some((block) => blockContains(block, address))) return undefined;
     return new Fault("http_request_denied", `Clients from ${client.host} are not served (--allow-client)`);
   }
 

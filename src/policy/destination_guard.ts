@@ -9,9 +9,9 @@
  */
 
 import { Fault } from "../faults.ts";
-import { formatAuthority, parseIp } from "../addresses/host.ts";
+import { formatAuthority } from "../addresses/host.ts";
 import type { Address, TcpAddress } from "../runtime/contract.ts";
-import { blockContains, type IpBlock, parseIpBlock } from "../addresses/ip_block.ts";
+import { blockContains, type IpAddress, parseIpAddress, parseIpBlock } from "../addresses/ip_block.ts";
 
 /**
  * Blocks that are not the public internet, each with its name: blocks of the IANA special-purpose registries (RFC 6890)
@@ -55,26 +55,22 @@ const PROHIBITED: readonly (readonly [block: string, why: string])[] = [
   ["ff00::/8", "multicast"],
 ];
 
+const BLOCKS = PROHIBITED.map(([block, why]) => ({ block: parseIpBlock(block)!, why }));
+
 /**
  * ISATAP carries IPv4 too, under whatever prefix: its interface identifiers are `0:5efe:a.b.c.d`, with the bit that
  * says whether the IPv4 address is unique in the world or not (RFC 5214 section 6.1).
  */
-const ISATAP: IpBlock = {
-  octets: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x00, 0x5E, 0xFE, 0, 0, 0, 0),
-  mask: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0xFD, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0),
-  bits: 31,
-};
-
-const BLOCKS = [
-  ...PROHIBITED.map(([block, why]) => ({ block: parseIpBlock(block)!, why })),
-  { block: ISATAP, why: "ISATAP" },
-];
+function isIsatap({ version, c }: IpAddress): boolean {
+  return version === 6 && (c & 0xFDFF_FFFF) === 0x0000_5EFE;
+}
 
 /** The name of the block that an address is in; undefined for an address of the public internet. */
 export function specialPurpose(host: string): string | undefined {
-  const address = parseIp(host);
+  const address = parseIpAddress(host);
   if (!address) return "no IP address";
-  return BLOCKS.find(({ block }) => blockContains(block, address))?.why;
+  const why = BLOCKS.find(({ block }) => blockContains(block, address))?.why;
+  return why ?? (isIsatap(address) ? "ISATAP" : undefined);
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 
 import { type RuleWord, ruleWords } from "../protocols/client_protocols.ts";
-import { parseIp, withoutRoot } from "../addresses/host.ts";
+import { withoutRoot } from "../addresses/host.ts";
+import { type IpAddress, parseIpAddress } from "../addresses/ip_block.ts";
 
 /**
  * How the client asks for its target: `http` in an absolute-form request (RFC 9112 section 3.2.2), `connect`
@@ -44,7 +45,7 @@ export interface Subject {
   /**
    * The address to be dialed, or the one that the client gave; undefined for a name before it is resolved.
    */
-  readonly address: Uint8Array | undefined;
+  readonly address: IpAddress | undefined;
   /** The answer of a condition about an IP block while the address is not known. */
   readonly unresolved: Answer;
   /** As in `RuleRequest`. */
@@ -54,7 +55,7 @@ export interface Subject {
   /** As in `RuleRequest`. */
   readonly user: string | undefined;
   /** The client's address; undefined on a Unix socket. */
-  readonly client: Uint8Array | undefined;
+  readonly client: IpAddress | undefined;
 }
 
 /** Whether a condition holds; undefined while it depends on an address that is not known yet. */
@@ -71,12 +72,12 @@ export function subjectOf(request: RuleRequest, unresolved: Answer): Subject {
   const name = withoutRoot(request.host.toLowerCase());
   return {
     name,
-    address: octetsOf(request.address ?? name),
+    address: addressOf(request.address ?? name),
     unresolved,
     port: request.port,
     protocol: request.protocol,
     user: request.user,
-    client: request.client === undefined ? undefined : octetsOf(request.client),
+    client: request.client === undefined ? undefined : addressOf(request.client),
   };
 }
 
@@ -92,7 +93,7 @@ export function holds(match: Match, subject: Subject): Answer {
 }
 
 /** Leaves the zone of a link-local address out (RFC 4007 section 11), because a rule cannot name a zone. */
-function octetsOf(address: string): Uint8Array | undefined {
+function addressOf(address: string): IpAddress | undefined {
   const zone = address.indexOf("%");
-  return parseIp(zone < 0 ? address : address.slice(0, zone));
+  return parseIpAddress(zone < 0 ? address : address.slice(0, zone));
 }
