@@ -14,8 +14,10 @@ const PERHAPS_NAME = /^[\w.\u0080-\u{10FFFF}-]+$/u;
  * (RFC 5890). `Bücher.example.` becomes `xn--bcher-kva.example`. Undefined if the text is not a host.
  */
 export function asciiName(text: string): string | undefined {
-  const host = parseHost(text) ?? (PERHAPS_NAME.test(text) ? encodeName(text) : undefined);
-  return host === undefined ? undefined : parseHost(withoutRoot(host.toLowerCase()));
+  const host = parseHost(text);
+  if (host !== undefined) return withoutRoot(host.toLowerCase());
+  const encoded = PERHAPS_NAME.test(text) ? encodeName(text) : undefined;
+  return encoded === undefined ? undefined : parseHost(withoutRoot(encoded));
 }
 
 function encodeName(text: string): string | undefined {

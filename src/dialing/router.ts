@@ -155,5 +155,6 @@ export class Router {
 
 /** @throws {UsageError} If a route of these rules names upstreams that cannot be used. */
 export function checkRoutes(rules: readonly ReadRule[]): void {
-  for (const rule of rules) if (rule.kind === "route") parseChain(rule.via);
+  const routes = rules.filter((rule) => rule.kind === "route");
+  for (const via of new Set(routes.map(({ via }) => via))) parseChain(via);
 }

@@ -18,8 +18,9 @@
 import { suggest } from "../text/suggestion.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
-import { type Condition, type Match, RULE_PROTOCOLS, type RuleProtocol } from "./rule_request.ts";
+import { RULE_PROTOCOLS, type RuleProtocol, type Subject } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
+import { AllWords, type Key, Negation, Word } from "./word.ts";
 
 /**
  * A rule that was read, by `parseRules` or from a line of text. A proxy refuses an object of this shape that was made in
@@ -36,8 +37,8 @@ export interface Rule {
 
 /** A rule with its condition. */
 interface Matching extends Rule {
-  /** The words that must all hold. */
-  readonly match: Match;
+  /** Its words, all of which must hold. */
+  readonly match: Word;
 }
 
 /** A rule that allows or denies. */
@@ -71,7 +72,8 @@ export function needRead(rule: Rule): ReadRule {
 export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly Rule["kind"][];
 
 /**
- * Reads a rule. `text` follows its kind: `MATCH`, or `MATCH via ENDPOINT` for a route.
+ * Reads a rule. `text` follows its kind: `MATCH`, or `MATCH via ENDPOINT` for a route. `source` is where it was written:
+ * a flag, or a file with the line.
  *
  * @throws {UsageError} If it is invalid. The message quotes the rule and says what is wrong, and what to write.
  *
@@ -81,21 +83,53 @@ export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly
  * parseRule("route", ".corp.example via socks5://proxy.example:1080", "rules.txt:3");
  * ```
  */
-export function parseRule(kind: AccessRule["kind"], text: string, origin: string): AccessRule;
+export function parseRule(kind: AccessRule["kind"], text: string, source: string, line?: number): AccessRule;
 /** Reads a rule that chooses a route. */
-export function parseRule(kind: RouteRule["kind"], text: string, origin: string): RouteRule;
+export function parseRule(kind: RouteRule["kind"], text: string, source: string, line?: number): RouteRule;
 /** Reads a rule of any kind. */
-export function parseRule(kind: Rule["kind"], text: string, origin: string): ReadRule;
-export function parseRule(kind: Rule["kind"], text: string, origin: string): ReadRule {
-  const line = redact(`${kind} ${text}`.trim().replace(/\s+/g, " "));
+export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule;
+export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule {
   try {
-    if (kind !== "route") return { kind, match: parseMatch(text), text: line, origin };
+    if (kind !== "route") {
+      return new ParsedRule({ kind, match: parseMatch(text), source, line }) as AccessRule;
+    }
     const [, match, via] = /^(.*?)(?<!\S)via(?!\S)(.*)$/s.exec(text) ?? [];
     if (!via?.trim()) throw new UsageError('where to is missing; write "route *.example.com via ENDPOINT"');
-    return { kind, match: parseMatch(match), via: via.trim(), text: line, origin };
+    return new ParsedRule({ kind, match: parseMatch(match), via: via.trim(), source, line }) as RouteRule;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`Invalid rule "${line}": ${redact(error.message)}`);
+    throw new UsageError(`Invalid rule "${inOneLine(`${kind} ${text}`)}": ${redact(error.message)}`);
+  }
+}
+
+/** Makes its texts when somebody asks for them: there may be a million rules. */
+class ParsedRule implements Rule {
+  readonly kind: Rule["kind"];
+  readonly match: Word;
+  readonly via: string | undefined;
+  readonly #source: string;
+  readonly #line: number | undefined;
+
+  constructor({ kind, match, via, source, line }: {
+    readonly kind: Rule["kind"];
+    readonly match: Word;
+    readonly via?: string;
+    readonly source: string;
+    readonly line: number | undefined;
+  }) {
+    this.kind = kind;
+    this.match = match;
+    this.via = via;
+    this.#source = source;
+    this.#line = line;
+  }
+
+  get text(): string {
+    return inOneLine(`${this.kind} ${this.match.text}${this.via === undefined ? "" : ` via ${this.via}`}`);
+  }
+
+  get origin(): string {
+    return this.#line === undefined ? this.#source : `${this.#source}:${this.#line}`;
   }
 }
 
@@ -109,36 +143,43 @@ function redact(text: string): string {
   return text.replace(/( via (?:[^\s/@]*:\/\/)?|(?<!\S)[^\s/:]*:\/\/).*@|(?<!\S)[^\s:]*:\S*@/s, "$1...@");
 }
 
-function parseMatch(text: string): Match {
-  const words = text.split(/\s+/).filter((word) => word !== "");
-  if (words.length === 0) throw new UsageError('what it is about is missing; write "*" for everything');
+function inOneLine(rule: string): string {
+  return redact(rule.trim().replace(/\s+/g, " "));
+}
+
+function parseMatch(text: string): Word {
+  const trimmed = text.trim();
+  if (trimmed === "") throw new UsageError('what it is about is missing; write "*" for everything');
+  if (!/\s/.test(trimmed)) return parseWord(trimmed).word;
   const kinds = new Set<string>();
-  return words.map((word) => {
-    if (!word.startsWith("!")) {
-      const { kind, condition } = parseWord(word);
+  return new AllWords(
+    trimmed.split(/\s+/).map((text) => {
+      const { kind, word } = parseWord(text);
+      if (kind === undefined) return word;
       if (kinds.has(kind)) {
         throw new UsageError(
-          `"${word}" is a second word about ${kind}, and all words must hold; join the two with a comma`,
+          `"${text}" is a second word about ${kind}, and all words must hold; join the two with a comma`,
         );
       }
       kinds.add(kind);
-      return condition;
-    }
-    const { condition } = parseWord(word.slice(1));
-    return (subject) => {
-      const held = condition(subject);
-      return held === undefined ? undefined : !held;
-    };
-  });
+      return word;
+    }),
+  );
 }
 
-/** A word: its condition, and what it is about, such as "ports". */
-interface Word {
-  readonly kind: string;
-  readonly condition: Condition;
+/** A word, and what it is about, such as "ports". Of words with a `!`, there may be several about one thing. */
+interface ParsedWord {
+  readonly kind: string | undefined;
+  readonly word: Word;
 }
 
-function parseWord(word: string): Word {
+function parseWord(text: string): ParsedWord {
+  return text.startsWith("!")
+    ? { kind: undefined, word: new Negation(parsePlainWord(text.slice(1)).word) }
+    : parsePlainWord(text);
+}
+
+function parsePlainWord(word: string): { readonly kind: string; readonly word: Word } {
   if (word === "") {
     throw new UsageError('a "!" stands alone; write it right before a word, as in "!port=443"');
   }
@@ -160,7 +201,7 @@ function parseWord(word: string): Word {
   if (values.split(",").includes("")) {
     throw new UsageError(`"${word}" lacks a value; give values with commas and no white space between them`);
   }
-  return { kind: `${key}s`, condition: VALUES[key](values) };
+  return { kind: `${key}s`, word: VALUES[key](word, values) };
 }
 
 /** Key → the function that reads its values. */
@@ -170,12 +211,34 @@ function isKey(key: string): key is keyof typeof VALUES {
   return Object.hasOwn(VALUES, key);
 }
 
-function onPort(values: string): Condition {
-  const ports = parsePorts(values);
-  return ({ port }) => includesPort(ports, port);
+/** A word whose answer is known without the address. */
+class KnownWord extends Word {
+  readonly text: string;
+  readonly #test: (subject: Subject) => boolean;
+  readonly #keys: readonly Key[] | undefined;
+
+  constructor(text: string, test: (subject: Subject) => boolean, keys?: readonly Key[]) {
+    super();
+    this.text = text;
+    this.#test = test;
+    this.#keys = keys;
+  }
+
+  holds(subject: Subject): boolean {
+    return this.#test(subject);
+  }
+
+  override keys(): readonly Key[] | undefined {
+    return this.#keys;
+  }
 }
 
-function inProtocol(values: string): Condition {
+function onPort(text: string, values: string): Word {
+  const ports = parsePorts(values);
+  return new KnownWord(text, ({ port }) => includesPort(ports, port));
+}
+
+function inProtocol(text: string, values: string): Word {
   const protocols = values.split(",").map((value): RuleProtocol => {
     const protocol = RULE_PROTOCOLS.find((protocol) => protocol === value.toLowerCase());
     if (protocol) return protocol;
@@ -183,16 +246,20 @@ function inProtocol(values: string): Condition {
     const advice = meant ? `did you mean "${meant}"?` : `use one of ${RULE_PROTOCOLS.join(", ")}`;
     throw new UsageError(`protocol "${value}" is unknown; ${advice}`);
   });
-  return ({ protocol }) => protocols.includes(protocol);
+  return new KnownWord(text, ({ protocol }) => protocols.includes(protocol));
 }
 
-function byUser(values: string): Condition {
+function byUser(text: string, values: string): Word {
   const users = values.split(",");
-  if (users.includes("*")) return ({ user }) => user !== undefined;
-  return ({ user }) => user !== undefined && users.includes(user);
+  if (users.includes("*")) return new KnownWord(text, ({ user }) => user !== undefined);
+  return new KnownWord(
+    text,
+    ({ user }) => user !== undefined && users.includes(user),
+    users.map((text) => ({ of: "user", text })),
+  );
 }
 
-function fromClient(values: string): Condition {
+function fromClient(text: string, values: string): Word {
   const blocks = values.split(",").map((value) => {
     const block = parseIpBlock(value);
     if (block) return block;
@@ -203,5 +270,9 @@ function fromClient(values: string): Condition {
         : `client "${value}" is no IP address, nor a block such as "10.0.0.0/8"`,
     );
   });
-  return ({ client }) => client !== undefined && blocks.some((block) => blockContains(block, client));
+  return new KnownWord(
+    text,
+    ({ client }) => client !== undefined && blocks.some((block) => blockContains(block, client)),
+    blocks.map((block) => ({ of: "client", block })),
+  );
 }

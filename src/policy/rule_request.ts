@@ -1,5 +1,5 @@
 /**
- * A request as rules see it, and the conditions that a rule's words make.
+ * A request as rules see it.
  *
  * @module
  */
@@ -38,15 +38,15 @@ export interface RuleRequest {
   readonly allowedBy?: object;
 }
 
-/** A request in the form that conditions compare. */
-export interface Subject {
+/** A request in the form that words compare. */
+export class Subject {
   /** The host in lower case, without the root's dot. An IP address never equals the name in a rule. */
   readonly name: string;
   /**
    * The address to be dialed, or the one that the client gave; undefined for a name before it is resolved.
    */
   readonly address: IpAddress | undefined;
-  /** The answer of a condition about an IP block while the address is not known. */
+  /** The answer of a word about an IP block while the address is not known. */
   readonly unresolved: Answer;
   /** As in `RuleRequest`. */
   readonly port: number;
@@ -54,43 +54,28 @@ export interface Subject {
   readonly protocol: RuleProtocol;
   /** As in `RuleRequest`. */
   readonly user: string | undefined;
-  /** The client's address; undefined on a Unix socket. */
-  readonly client: IpAddress | undefined;
-}
+  #client: string | IpAddress | undefined;
 
-/** Whether a condition holds; undefined while it depends on an address that is not known yet. */
-export type Answer = boolean | undefined;
-
-/** One word of a rule. */
-export type Condition = (subject: Subject) => Answer;
-
-/** All words of a rule. */
-export type Match = readonly Condition[];
-
-/** Prepares a request for comparing. */
-export function subjectOf(request: RuleRequest, unresolved: Answer): Subject {
-  const name = withoutRoot(request.host.toLowerCase());
-  return {
-    name,
-    address: addressOf(request.address ?? name),
-    unresolved,
-    port: request.port,
-    protocol: request.protocol,
-    user: request.user,
-    client: request.client === undefined ? undefined : addressOf(request.client),
-  };
-}
-
-/** Whether all words hold. One false word decides, even while others are undefined. */
-export function holds(match: Match, subject: Subject): Answer {
-  let answer: Answer = true;
-  for (const condition of match) {
-    const held = condition(subject);
-    if (held === false) return false;
-    if (held === undefined) answer = undefined;
+  /** Reads the addresses of a request. */
+  constructor({ host, address, port, protocol, user, client }: RuleRequest, unresolved: Answer) {
+    this.name = withoutRoot(host.toLowerCase());
+    this.address = addressOf(address ?? this.name);
+    this.unresolved = unresolved;
+    this.port = port;
+    this.protocol = protocol;
+    this.user = user;
+    this.#client = client;
   }
-  return answer;
+
+  /** The client's address; undefined on a Unix socket. Few rules are about clients, so it is read when one is. */
+  get client(): IpAddress | undefined {
+    if (typeof this.#client === "string") this.#client = addressOf(this.#client);
+    return this.#client;
+  }
 }
+
+/** Whether a word holds; undefined while it depends on an address that is not known yet. */
+export type Answer = boolean | undefined;
 
 /** Leaves the zone of a link-local address out (RFC 4007 section 11), because a rule cannot name a zone. */
 function addressOf(address: string): IpAddress | undefined {

@@ -7,7 +7,8 @@
 import { UsageError } from "../text/usage_error.ts";
 import { asciiName } from "../addresses/ascii_name.ts";
 import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
-import type { Answer, Condition, Subject } from "./rule_request.ts";
+import type { Answer, Subject } from "./rule_request.ts";
+import { type Key, Word } from "./word.ts";
 import { withoutRoot } from "../addresses/host.ts";
 
 /** Ports from the first to the last, both included. */
@@ -21,7 +22,7 @@ export interface PortRange {
 /** A list of targets. */
 export interface Targets {
   /** Holds if the request is for one of the targets. */
-  readonly condition: Condition;
+  readonly word: Word;
   /** `addresses` if all targets are IP addresses or blocks. */
   readonly kind: "names" | "addresses";
 }
@@ -41,62 +42,190 @@ export function parseTargets(word: string): Targets {
   if (word.includes("//")) {
     throw new UsageError(`"${word}" is a URL; write its host alone, such as "example.com"`);
   }
-  const items: { host: string; ports?: string }[] = [];
+  if (!word.includes(",")) return parseTarget(splitPorts(word));
+  const items: Item[] = [];
   for (const item of word.split(",")) {
     const before = items.at(-1);
     if (before?.ports !== undefined && /^[0-9-]+$/.test(item)) before.ports += `,${item}`;
     else items.push(splitPorts(item));
   }
-  const hosts = items.map(({ host }) => parseTargetHost(host));
-  const conditions = hosts.map((host, i) => {
-    const { ports } = items[i];
-    return ports === undefined ? host.condition : onPorts(host.condition, parsePorts(ports));
-  });
+  const targets = items.map(parseTarget);
   return {
-    condition: conditions.length === 1 ? conditions[0] : (subject) => anyHolds(conditions, subject),
-    kind: hosts.every(({ kind }) => kind === "addresses") ? "addresses" : "names",
+    word: targets.length === 1 ? targets[0].word : new AnyTarget(targets.map(({ word }) => word)),
+    kind: targets.every(({ kind }) => kind === "addresses") ? "addresses" : "names",
   };
 }
 
-function anyHolds(conditions: readonly Condition[], subject: Subject): Answer {
-  let answer: Answer = false;
-  for (const condition of conditions) {
-    const held = condition(subject);
-    if (held) return true;
-    if (held === undefined) answer = undefined;
-  }
-  return answer;
-}
-
-function onPorts(condition: Condition, ports: readonly PortRange[]): Condition {
-  return (subject) => includesPort(ports, subject.port) && condition(subject);
+/** A target as it was written. */
+interface Item {
+  host: string;
+  ports?: string;
 }
 
 /** An IPv6 address has ports only behind brackets or a prefix length. Other colons belong to the address. */
-function splitPorts(item: string): { host: string; ports?: string } {
+function splitPorts(item: string): Item {
+  if (!item.includes(":")) return { host: item };
   const [, host, ports] = /^(\[[^\]]*\](?:\/[0-9]*)?|[^/]*:[^/]*\/[0-9]*|[^:]*)(?::([^:]*))?$/.exec(item) ??
     [];
   return { host: host ?? item, ports };
 }
 
-function parseTargetHost(host: string): Targets {
-  if (host === "*") return { kind: "names", condition: () => true };
-  const block = parseBlock(host);
-  if (block) return { kind: "addresses", condition: inBlock(block) };
-  const [, prefix = "", rest] = /^(\*\.|\.)?(.*)$/s.exec(host) ?? [];
-  const name = asciiName(rest);
-  if (name === undefined || NUMERIC.test(name)) throw new UsageError(complaint(host));
-  return { kind: "names", condition: NAME_CONDITIONS[prefix](name, `.${name}`) };
+function parseTarget({ host, ports }: Item): Targets {
+  const target = parseTargetHost(host);
+  if (ports === undefined) return target;
+  return { ...target, word: new TargetOnPorts(target.word, { text: ports, ranges: parsePorts(ports) }) };
 }
 
-const NAME_CONDITIONS: Record<string, (name: string, ending: string) => Condition> = {
-  "": (itself) => ({ name }) => name === itself,
-  ".": (itself, ending) => ({ name }) => name === itself || name.endsWith(ending),
-  "*.": (_, ending) => ({ name }) => name.endsWith(ending),
-};
+function parseTargetHost(host: string): Targets {
+  if (host === "*") return { kind: "names", word: new Anything() };
+  const block = mayBeBlock(host) ? parseBlock(host) : undefined;
+  if (block) return { kind: "addresses", word: new Block(host, block) };
+  const start = host.startsWith("*.") ? 2 : host.startsWith(".") ? 1 : 0;
+  const name = asciiName(host.slice(start));
+  if (name === undefined || NUMERIC.test(name)) throw new UsageError(complaint(host));
+  return { kind: "names", word: start === 0 ? new Name(host, name) : new Ending(host, name) };
+}
 
-function inBlock(block: IpBlock): Condition {
-  return ({ address, unresolved }) => address ? blockContains(block, address) : unresolved;
+/** `*`: every host. */
+class Anything extends Word {
+  readonly text = "*";
+
+  holds(): Answer {
+    return true;
+  }
+}
+
+/** `example.com`. */
+class Name extends Word {
+  readonly text: string;
+  readonly #name: string;
+
+  constructor(text: string, name: string) {
+    super();
+    this.text = text;
+    this.#name = name;
+  }
+
+  holds({ name }: Subject): Answer {
+    return name === this.#name;
+  }
+
+  override keys(): readonly Key[] {
+    return [{ of: "name", text: this.#name }];
+  }
+}
+
+/** `*.example.com`, which is the names under it, or `.example.com`, which is also the name itself. */
+class Ending extends Word {
+  readonly text: string;
+  readonly #name: string;
+
+  constructor(text: string, name: string) {
+    super();
+    this.text = text;
+    this.#name = name;
+  }
+
+  holds({ name }: Subject): Answer {
+    if (!name.endsWith(this.#name)) return false;
+    const before = name.length - this.#name.length;
+    return before === 0 ? this.text.startsWith(".") : name[before - 1] === ".";
+  }
+
+  override keys(): readonly Key[] {
+    return [{ of: "ending", text: this.#name }];
+  }
+}
+
+/** A block of addresses. */
+class Block extends Word {
+  readonly text: string;
+  readonly #block: IpBlock;
+
+  constructor(text: string, block: IpBlock) {
+    super();
+    this.text = text;
+    this.#block = block;
+  }
+
+  holds({ address, unresolved }: Subject): Answer {
+    return address ? blockContains(this.#block, address) : unresolved;
+  }
+
+  override keys(): readonly Key[] {
+    return [{ of: "address", block: this.#block }];
+  }
+
+  /** All blocks give the same answer while the address is not known. No host is written like this. */
+  override get gist(): string {
+    return "?";
+  }
+}
+
+/** A target on some of its ports. */
+class TargetOnPorts extends Word {
+  readonly #target: Word;
+  readonly #ports: { readonly text: string; readonly ranges: readonly PortRange[] };
+
+  constructor(target: Word, ports: { readonly text: string; readonly ranges: readonly PortRange[] }) {
+    super();
+    this.#target = target;
+    this.#ports = ports;
+  }
+
+  get text(): string {
+    return `${this.#target.text}:${this.#ports.text}`;
+  }
+
+  holds(subject: Subject): Answer {
+    return includesPort(this.#ports.ranges, subject.port) && this.#target.holds(subject);
+  }
+
+  override keys(): readonly Key[] | undefined {
+    return this.#target.keys();
+  }
+
+  override get gist(): string {
+    return `${this.#target.gist}:${this.#ports.text}`;
+  }
+}
+
+/** Several targets. */
+class AnyTarget extends Word {
+  readonly #targets: readonly Word[];
+
+  constructor(targets: readonly Word[]) {
+    super();
+    this.#targets = targets;
+  }
+
+  get text(): string {
+    return this.#targets.map(({ text }) => text).join(",");
+  }
+
+  holds(subject: Subject): Answer {
+    let answer: Answer = false;
+    for (const target of this.#targets) {
+      const held = target.holds(subject);
+      if (held) return true;
+      if (held === undefined) answer = undefined;
+    }
+    return answer;
+  }
+
+  override keys(): readonly Key[] | undefined {
+    const keys = this.#targets.map((target) => target.keys());
+    return keys.includes(undefined) ? undefined : keys.flatMap((some) => some ?? []);
+  }
+
+  override get gist(): string {
+    return [...new Set(this.#targets.map(({ gist }) => gist))].join(",");
+  }
+}
+
+/** Whether a host may be a block of addresses: no name is written with a colon or a bracket. */
+function mayBeBlock(host: string): boolean {
+  return /^[0-9]/.test(host) || host.includes(":");
 }
 
 function parseBlock(host: string): IpBlock | undefined {

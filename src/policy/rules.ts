@@ -9,7 +9,8 @@
 
 import { Fault } from "../faults.ts";
 import { type AccessRule, needRead, parseRule, type RouteRule, type Rule } from "./rule.ts";
-import { holds, type RuleRequest, subjectOf, TUNNEL_PROTOCOLS } from "./rule_request.ts";
+import { type RuleRequest, Subject, TUNNEL_PROTOCOLS } from "./rule_request.ts";
+import { RuleIndex } from "./rule_index.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
 
 /** The verdict of the rules on a request. */
@@ -40,8 +41,8 @@ export interface RulesOptions {
  * ```
  */
 export class Rules {
-  readonly #access: readonly AccessRule[];
-  readonly #routes: readonly RouteRule[];
+  readonly #access: RuleIndex<AccessRule>;
+  readonly #routes: RuleIndex<RouteRule>;
   readonly #otherwise: Decision;
 
   /**
@@ -53,13 +54,13 @@ export class Rules {
     const read = rules.map(needRead);
     const access = read.filter((rule) => rule.kind !== "route");
     this.#otherwise = { verdict: access.some(({ kind }) => kind === "allow") ? "deny" : "allow" };
-    this.#access = [...connectRules(connectPorts), ...access];
-    this.#routes = read.filter((rule) => rule.kind === "route");
+    this.#access = new RuleIndex([...connectRules(connectPorts), ...access]);
+    this.#routes = new RuleIndex(read.filter((rule) => rule.kind === "route"));
   }
 
   /** Whether there are any rules that allow or deny. */
   get judges(): boolean {
-    return this.#access.length > 0;
+    return this.#access.size > 0;
   }
 
   /**
@@ -68,16 +69,13 @@ export class Rules {
    * name counts as an address in the blocks of rules. It is undefined for a name that we can still resolve.
    */
   decide(request: RuleRequest, lies?: boolean): Decision {
-    if (this.#access.length === 0) return this.#otherwise;
-    const subject = subjectOf(request, lies);
-    for (const rule of this.#access) {
-      const held = holds(rule.match, subject);
-      if (held === false) continue;
-      if (held) return { verdict: rule.kind, rule };
-      // The address is there, but cannot be read: deny rather than let it pass unjudged.
-      return request.address === undefined ? { verdict: "unresolved", rule } : { verdict: "deny", rule };
-    }
-    return this.#otherwise;
+    if (this.#access.size === 0) return this.#otherwise;
+    const subject = new Subject(request, lies);
+    const rule = this.#access.first(subject);
+    if (!rule) return this.#otherwise;
+    if (rule.match.holds(subject)) return { verdict: rule.kind, rule };
+    // The address is there, but cannot be read: deny rather than let it pass unjudged.
+    return request.address === undefined ? { verdict: "unresolved", rule } : { verdict: "deny", rule };
   }
 
   /**
@@ -87,10 +85,10 @@ export class Rules {
    * is in a block of addresses only if it spells an address, as `127.1` does.
    */
   route(request: RuleRequest): string | undefined {
-    if (this.#routes.length === 0) return undefined;
+    if (this.#routes.size === 0) return undefined;
     const [address] = spelledAddresses(request.host);
-    const subject = subjectOf({ ...request, address }, false);
-    return this.#routes.find(({ match }) => holds(match, subject))?.via;
+    const subject = new Subject({ ...request, address }, false);
+    return this.#routes.first(subject)?.via;
   }
 }
 

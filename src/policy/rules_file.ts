@@ -29,16 +29,17 @@ const MAX_COMPLAINTS = 10;
 export function parseRules(text: string, name: string): Rule[] {
   const rules: Rule[] = [];
   const complaints: string[] = [];
-  for (const [i, line] of text.split(/\r?\n/).entries()) {
-    const origin = `${name}:${i + 1}`;
-    // A byte order mark is white space, too.
-    const rule = line.replace(/(?<!\S)#.*$/s, "").trim();
+  let number = 0;
+  for (const line of text.split("\n")) {
+    number++;
+    // A carriage return and a byte order mark are white space, too.
+    const rule = (line.includes("#") ? line.replace(/(?<!\S)#.*$/s, "") : line).trim();
     if (rule === "") continue;
     try {
-      rules.push(parseRuleLine(rule, origin));
+      rules.push(parseRuleLine(rule, name, number));
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      complaints.push(`${origin}: ${error.message}`);
+      complaints.push(`${name}:${number}: ${error.message}`);
     }
   }
   if (complaints.length === 0) return rules;
@@ -49,14 +50,16 @@ export function parseRules(text: string, name: string): Rule[] {
 }
 
 /**
- * Reads one rule. `origin` says where it was written, for messages.
+ * Reads one rule. `source` and `line` say where it was written, for messages.
  *
  * @throws {UsageError} If it is not a rule.
  */
-export function parseRuleLine(line: string, origin: string): Rule {
-  const [, word, rest] = /^(\S*)(.*)$/s.exec(line.trim())!;
+export function parseRuleLine(text: string, source: string, line?: number): Rule {
+  const rule = text.trim();
+  const end = rule.search(/\s|$/);
+  const word = rule.slice(0, end);
   const kind = RULE_KINDS.find((kind) => kind === word);
-  if (kind) return parseRule(kind, rest, origin);
+  if (kind) return parseRule(kind, rule.slice(end + 1), source, line);
   const meant = suggest(word, RULE_KINDS);
   throw new UsageError(
     `A rule begins with "allow", "deny" or "route", not with "${word}"${

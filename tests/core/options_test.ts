@@ -19,7 +19,7 @@ function plain(options: Options): unknown {
 
 /** The same without where the rules were given. */
 function unplaced(options: Options): unknown {
-  return { ...options, rule: options.rule.map((rule) => describe({ ...rule, origin: "" })) };
+  return { ...options, rule: options.rule.map(({ kind, text }) => describe({ kind, text, origin: "" })) };
 }
 
 function rules(...texts: string[]): Rule[] {

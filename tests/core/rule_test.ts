@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { describe, parseRule } from "../../src/policy/rule.ts";
-import { holds, type RuleRequest, subjectOf } from "../../src/policy/rule_request.ts";
+import { type RuleRequest, Subject } from "../../src/policy/rule_request.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 
 const REQUEST: RuleRequest = {
@@ -12,7 +12,7 @@ const REQUEST: RuleRequest = {
 };
 
 function matches(text: string, request: Partial<RuleRequest>): boolean | undefined {
-  return holds(parseRule("deny", text, "--deny").match, subjectOf({ ...REQUEST, ...request }, undefined));
+  return parseRule("deny", text, "--deny").match.holds(new Subject({ ...REQUEST, ...request }, undefined));
 }
 
 Deno.test("host patterns match names in any case, with and without the root's dot", () => {

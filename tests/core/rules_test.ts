@@ -1,8 +1,15 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
-import { type RuleProtocol, type RuleRequest, TUNNEL_PROTOCOLS } from "../../src/policy/rule_request.ts";
+import {
+  type RuleProtocol,
+  type RuleRequest,
+  Subject,
+  TUNNEL_PROTOCOLS,
+} from "../../src/policy/rule_request.ts";
 import { type Decision, refuseDenied, Rules } from "../../src/policy/rules.ts";
+import { needRead, type ReadRule } from "../../src/policy/rule.ts";
 import { parseRules } from "../../src/policy/rules_file.ts";
+import { spelledAddresses } from "../../src/addresses/spelled_addresses.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { Random, SEED } from "../support/random.ts";
 
@@ -217,4 +224,160 @@ Deno.test(`random rules decide as an evaluator does that knows no shortcuts (see
     seen.add(before.split(" ")[0]);
   }
   assertEquals([...seen].sort(), ["allow", "deny", "unresolved"] satisfies Decision["verdict"][]);
+});
+
+/** What rules decide if they are tried one after another. */
+function decideOneByOne(rules: readonly ReadRule[], request: RuleRequest, lies?: boolean): string {
+  const subject = new Subject(request, lies);
+  for (const { kind, match, origin } of rules) {
+    if (kind === "route") continue;
+    const held = match.holds(subject);
+    if (held === false) continue;
+    const verdict = held ? kind : request.address === undefined ? "unresolved" : "deny";
+    return `${verdict} by ${origin}`;
+  }
+  return rules.some(({ kind }) => kind === "allow") ? "deny" : "allow";
+}
+
+/** The route that they choose, likewise. */
+function routeOneByOne(rules: readonly ReadRule[], request: RuleRequest): string | undefined {
+  const [address] = spelledAddresses(request.host);
+  const subject = new Subject({ ...request, address }, false);
+  return rules.filter((rule) => rule.kind === "route").find(({ match }) => match.holds(subject))?.via;
+}
+
+const SOME_NAMES = [
+  "a.test",
+  "b.a.test",
+  "c.b.a.test",
+  "xa.test",
+  "test",
+  "d.test",
+  "bücher.test",
+  "ann",
+  "10.a",
+];
+const SOME_ADDRESSES = [
+  "10.0.0.1",
+  "10.1.0.1",
+  "192.0.2.1",
+  "127.0.0.1",
+  "2001:db8::1",
+  "2001:db8:1::1",
+  "::1",
+];
+const SOME_BLOCKS = [
+  ...[
+    "0.0.0.0/0",
+    "10.0.0.0/8",
+    "10.0.0.0/16",
+    "10.1.0.0/16",
+    "192.0.2.1",
+    "127.0.0.0/8",
+    "::ffff:10.0.0.0/104",
+  ],
+  ...["::/0", "2001:db8::/32", "2001:db8:1::/48", "[2001:db8::1]", "::1", "2001:db8::/33"],
+];
+
+function randomTarget(random: Random): string {
+  const host = random.below(3) === 0
+    ? random.pick(SOME_BLOCKS)
+    : random.below(12) === 0
+    ? "*"
+    : random.pick(["", "", ".", "*."]) + random.pick(SOME_NAMES);
+  const takesPorts = !host.includes("::") || host.includes("/");
+  return takesPorts && random.below(5) === 0
+    ? `${host}:${random.pick(["80", "443", "80,443", "1-442"])}`
+    : host;
+}
+
+function randomList(random: Random, item: () => string): string {
+  return Array.from({ length: random.below(8) === 0 ? 3 : 1 }, item).join(",");
+}
+
+function randomRule(random: Random): string {
+  const block = () => random.pick(SOME_BLOCKS).replace(/[[\]]/g, "");
+  const words = [
+    () => randomList(random, () => randomTarget(random)),
+    () => `port=${random.pick(["80", "443", "1-442"])}`,
+    () => `protocol=${random.pick(["http", "connect", "udp"])}`,
+    () => `user=${randomList(random, () => random.pick(["ann", "bob", "a.test", "*"]))}`,
+    () => `client=${randomList(random, block)}`,
+  ];
+  const chosen = words.filter((_, i) => random.below(i === 0 ? 4 : 5) < (i === 0 ? 3 : 1));
+  const texts = (chosen.length > 0 ? chosen : words.slice(0, 1)).map((word) =>
+    random.below(6) === 0 ? `!${word()}` : word()
+  );
+  const kind = random.pick(["allow", "deny", "deny", "route"]);
+  return `${kind} ${texts.join(" ")}${kind === "route" ? ` via http://proxy-${random.below(99)}:1` : ""}`;
+}
+
+Deno.test(`many random rules decide and route as if they were tried one after another (seed ${SEED})`, () => {
+  const random = new Random();
+  const seen = new Map<string, number>();
+  for (let round = 0; round < 400; round++) {
+    const lines = Array.from({ length: 1 + random.below(60) }, () => randomRule(random));
+    const parsed = parseRules(lines.join("\n"), "f").map(needRead);
+    const rules = new Rules(parsed);
+    for (let asked = 0; asked < 25; asked++) {
+      const host = random.pick([
+        ...SOME_NAMES,
+        ...SOME_ADDRESSES,
+        "A.Test.",
+        "xn--bcher-kva.test",
+        "127.1",
+        "e.d",
+      ]);
+      const request: RuleRequest = {
+        host,
+        port: random.pick([80, 443, 8080]),
+        protocol: random.pick(["http", "connect", "udp"]),
+        user: random.pick([undefined, "ann", "bob", "eve"]),
+        client: random.pick([undefined, ...SOME_ADDRESSES, "::ffff:10.0.0.1", "fe80::1%eth0"]),
+        ...random.below(2) === 0 &&
+          { address: random.pick([...SOME_ADDRESSES, "::ffff:10.0.0.9", "nonsense"]) },
+      };
+      const lies = random.pick([undefined, false, true]);
+      const message = `${lines.join("\n")}\non ${JSON.stringify(request)}, lies: ${lies}`;
+      const { verdict, rule } = rules.decide(request, lies);
+      const decided = rule ? `${verdict} by ${rule.origin}` : verdict;
+      assertEquals(decided, decideOneByOne(parsed, request, lies), message);
+      const route = rules.route(request);
+      assertEquals(route, routeOneByOne(parsed, request), message);
+      for (const one of [decided.replace(/\d+/, ""), route ? "routed" : "not routed"]) {
+        seen.set(one, (seen.get(one) ?? 0) + 1);
+      }
+    }
+  }
+  // Each kind of answer came often enough to mean something.
+  for (const one of ["allow by f:", "deny by f:", "unresolved by f:", "routed", "not routed"]) {
+    assert(seen.get(one)! > 100, `${one}: ${seen.get(one)}`);
+  }
+});
+
+Deno.test("a rule out of very many is found by looking at few", () => {
+  let asked = 0;
+  const word = (text: string) => {
+    const rule = needRead(parseRules(text, "f")[0]);
+    const holds = rule.match.holds.bind(rule.match);
+    rule.match.holds = (subject) => (asked++, holds(subject));
+    return rule;
+  };
+  const cases: [name: string, line: (i: number) => string, request: Partial<RuleRequest>][] = [
+    ["names", (i) => `deny host-${i}.example`, { host: "host-777.example" }],
+    ["endings", (i) => `deny .e${i}.example`, { host: "a.b.e777.example" }],
+    ["addresses", (i) => `deny 10.${i >> 8}.${i & 255}.0/24`, { host: "10.3.9.1" }],
+    ["addresses of a name", (i) => `deny 10.${i >> 8}.${i & 255}.0/24 port=25`, { host: "a.test" }],
+    ["users", (i) => `deny user=u${i} !a.test`, { user: "u777" }],
+    ["clients", (i) => `deny client=10.${i >> 8}.${i & 255}.7`, { client: "10.3.9.7" }],
+    ["users of one host", (i) => `deny example.com user=u${i}`, { user: "u777" }],
+    ["hosts of one user", (i) => `deny h${i}.example user=ann`, { user: "ann", host: "h777.example" }],
+    ["addresses of many users", (i) => `deny 10.${i & 3}.0.0/16 user=u${i}`, { user: "u777" }],
+  ];
+  for (const [name, line, request] of cases) {
+    const rules = new Rules(Array.from({ length: 2_000 }, (_, i) => word(line(i))));
+    asked = 0;
+    rules.decide({ ...REQUEST, ...request });
+    assert(asked <= 4, `${name}: asked ${asked} of 2000`);
+  }
 });
