@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "../text/usage_error.ts";
-import { formatIpv4, formatIpv6, parseIp, unmapped } from "./host.ts";
+import { formatIpv4, formatIpv6, parseIp, parseIpv4Number, parseIpv6, unmapped } from "./host.ts";
 
 /**
  * An IP address as numbers. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is the IPv4 address. Lists hold
@@ -31,8 +31,12 @@ const MAPPED_BITS = 96;
 
 /** Reads an address in any spelling that `parseIp` knows; undefined for anything else. */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  const octets = parseIp(text);
-  return octets && fromOctets(unmapped(octets));
+  if (text.includes(":")) {
+    const octets = parseIpv6(text);
+    return octets && fromOctets(unmapped(octets));
+  }
+  const a = parseIpv4Number(text);
+  return a === undefined ? undefined : { version: 4, a, b: 0, c: 0, d: 0 };
 }
 
 /**
