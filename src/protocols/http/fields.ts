@@ -44,6 +44,9 @@ const NO_OCTETS = new Uint8Array(0);
 const NO_PLACES: readonly Place[] = [placeOf(0, UNKNOWN)];
 const NO_VALUES: readonly string[] = [];
 
+/** In place of the index of a line that should be the only one of its name. */
+export const SEVERAL = -2;
+
 /**
  * A header or trailer section. Lines keep their order, and lines of the same name are never merged.
  *
@@ -97,9 +100,9 @@ export class Fields implements Iterable<FieldLine> {
     return this.#octets;
   }
 
-  /** The names of all lines. */
-  get names(): Names {
-    return this.#names;
+  /** Whether there is a line with one of these names. */
+  hasAny(names: Names): boolean {
+    return (this.#names & names) !== 0;
   }
 
   /** Adds a line at the end, which costs as much as all lines before it. */
@@ -122,6 +125,12 @@ export class Fields implements Iterable<FieldLine> {
       if (idIn(place) === id && (id !== UNKNOWN || this.#isNamed(startOf(place), key))) return i;
     }
     return -1;
+  }
+
+  /** The index of the only such line. -1 if there is none, {@linkcode SEVERAL} if there are more. */
+  findOnly(key: string): number {
+    const index = this.find(key);
+    return index >= 0 && this.find(key, index + 1) >= 0 ? SEVERAL : index;
   }
 
   #isNamed(start: number, key: string): boolean {

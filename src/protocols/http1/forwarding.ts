@@ -39,14 +39,16 @@ const HOP_BY_HOP = namesOf(
   "via",
 );
 
+const CONNECTION = namesOf("connection");
 const DATE = namesOf("date");
 const EXPECT = namesOf("expect");
 const HOST = namesOf("host");
 const MAX_FORWARDS = namesOf("max-forwards");
+const VIA = namesOf("via");
 
 /** The known names of fields that end here: those for one hop only, and those that Connection names. */
 function endsHere(fields: Fields): Names {
-  return fields.has("connection") ? HOP_BY_HOP | fields.listed("connection") : HOP_BY_HOP;
+  return fields.hasAny(CONNECTION) ? HOP_BY_HOP | fields.listed("connection") : HOP_BY_HOP;
 }
 
 /** The other names in Connection, if there are any. */
@@ -105,7 +107,7 @@ export function viaOf({ head: { fields, version } }: HttpRequest, name: string):
 
 function writeVia(fields: Fields, version: Version, name: string): void {
   OUT.text("Via: ");
-  if (fields.has("via")) OUT.text(via(fields, version, name));
+  if (fields.hasAny(VIA)) OUT.text(via(fields, version, name));
   else {
     OUT.text(version);
     OUT.text(" ");
@@ -127,7 +129,7 @@ function writeLength(length: string): void {
 
 /** Throws `proxy_loop_detected` if Via contains our own pseudonym. */
 export function checkLoop(fields: Fields, name: string): void {
-  if (!fields.has("via")) return;
+  if (!fields.hasAny(VIA)) return;
   const hops = fields.all("via").flatMap(listElements);
   if (hops.some((hop) => hop.split(/[ \t]+/)[1] === name)) {
     throw new Fault("proxy_loop_detected", "The request has been through this proxy before");
@@ -210,7 +212,7 @@ export function forwardedResponse(head: ResponseHead, options: ForwardedResponse
   OUT.text(reason);
   OUT.text("\r\n");
   fields.write(OUT, ended, othersIn(fields, ended));
-  if (status >= 200 && (fields.names & ~ended & DATE) === 0) {
+  if (status >= 200 && !fields.hasAny(DATE & ~ended)) {
     OUT.text("Date: ");
     OUT.text(httpDate(options.date()));
     OUT.text("\r\n");

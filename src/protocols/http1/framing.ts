@@ -9,7 +9,10 @@ import { Fault, malformed } from "../../faults.ts";
 import { asProtocolError } from "./head.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Framing, RequestHead, ResponseHead } from "../http/message.ts";
+import { namesOf } from "../http/names.ts";
 import { listElements } from "../http/syntax.ts";
+
+const FRAMING = namesOf("content-length", "transfer-encoding");
 
 const NONE: Framing = { kind: "none" };
 const CHUNKED: Framing = { kind: "chunked" };
@@ -17,8 +20,8 @@ const CLOSE: Framing = { kind: "close" };
 
 /** The framing of a request's body. Throws a `Fault` if it is ambiguous. */
 export function requestFraming({ version, fields }: RequestHead): Framing {
+  if (!fields.hasAny(FRAMING)) return NONE;
   if (!fields.has("transfer-encoding")) {
-    if (!fields.has("content-length")) return NONE;
     return plainLength(fields) ?? lengthFraming(fields.all("content-length")) ?? NONE;
   }
   if (fields.has("content-length")) throw malformed("Both Transfer-Encoding and Content-Length are given");
@@ -58,8 +61,8 @@ export function responseFraming({ status, fields, version }: ResponseHead, metho
 
 /** The framing of a message that has one Content-Length, of at most 15 digits and nothing else. */
 function plainLength(fields: Fields): Framing | undefined {
-  const index = fields.find("content-length");
-  if (index < 0 || fields.find("content-length", index + 1) >= 0) return undefined;
+  const index = fields.findOnly("content-length");
+  if (index < 0) return undefined;
   const [start, end] = [fields.valueStart(index), fields.valueEnd(index)];
   if (start === end || end - start > 15) return undefined;
   let length = 0;

@@ -7,6 +7,7 @@
 import type { HttpRequest, RequestHead } from "../http/message.ts";
 import { type Fault, malformed } from "../../faults.ts";
 import { requestFraming } from "./framing.ts";
+import { SEVERAL } from "../http/fields.ts";
 import { type Names, namesOf } from "../http/names.ts";
 import { isToken, listElements } from "../http/syntax.ts";
 import { authorityIn, parseTarget } from "../http/target.ts";
@@ -14,6 +15,7 @@ import type { ReceivedRequest } from "./head.ts";
 
 /** The option of Connection that ends a connection behind a message. */
 export const CLOSE: Names = namesOf("close");
+const EXPECT = namesOf("expect");
 const UPGRADE = namesOf("upgrade");
 
 /** Judges a head. Throws a `Fault` with the status that RFC 9110 gives to the error. */
@@ -33,7 +35,10 @@ export function understand(head: ReceivedRequest): HttpRequest {
     throw malformed("CONNECT has no body");
   }
   // RFC 9110 section 10.1.1: the value is a list, which may be empty or repeat an element.
-  if (version === "1.1" && fields.tokens("expect").some((expectation) => expectation !== "100-continue")) {
+  if (
+    version === "1.1" && fields.hasAny(EXPECT) &&
+    fields.tokens("expect").some((expectation) => expectation !== "100-continue")
+  ) {
     throw malformed("The expectation is not known", { status: 417 });
   }
   const options = fields.listed("connection");
@@ -55,12 +60,12 @@ export function noProxyRequest(): Fault {
 
 /** RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0. */
 function checkHost({ version, fields }: RequestHead): void {
-  const host = fields.find("host");
+  const host = fields.findOnly("host");
+  if (host === SEVERAL) throw malformed("Host is given more than once");
   if (host < 0) {
     if (version === "1.1") throw malformed("Host is missing");
     return;
   }
-  if (fields.find("host", host + 1) >= 0) throw malformed("Host is given more than once");
   const [start, end] = [fields.valueStart(host), fields.valueEnd(host)];
   if (start < end) authorityIn(fields.octets, start, end);
 }
