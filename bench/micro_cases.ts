@@ -17,7 +17,8 @@ import { Rules } from "../src/policy/rules.ts";
 import { ByteBuffer } from "../src/streams/byte_buffer.ts";
 import { detect } from "../src/protocols/detection.ts";
 import { bodyReader } from "../src/protocols/http1/body.ts";
-import { forwardedRequest } from "../src/protocols/http1/forwarding.ts";
+import { forwardedRequest, forwardedResponse } from "../src/protocols/http1/forwarding.ts";
+import { responseFraming } from "../src/protocols/http1/framing.ts";
 import { RequestHeadReader, ResponseHeadReader } from "../src/protocols/http1/head.ts";
 import { understand } from "../src/protocols/http1/request.ts";
 import { Socks5Handshake } from "../src/protocols/socks/socks5.ts";
@@ -48,6 +49,10 @@ const REQUEST = bytes(
     "Accept-Encoding: gzip, deflate, br\r\nReferer: http://www.example.com/\r\nCookie: session=8f14e45fceea167a\r\n" +
     "Proxy-Connection: keep-alive\r\nCache-Control: max-age=0\r\n\r\n",
 );
+const SMALL_REQUEST = bytes(
+  "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\n" +
+    "Proxy-Connection: Keep-Alive\r\n\r\n",
+);
 const RESPONSE = bytes(
   "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\n" +
     'ETag: "5d8c72a5edda8"\r\nCache-Control: max-age=60\r\nVary: Accept-Encoding\r\nContent-Length: 100\r\n\r\n',
@@ -55,6 +60,12 @@ const RESPONSE = bytes(
 const ANSWER = bytes(String.fromCharCode(...RESPONSE) + "x".repeat(99) + "\0");
 const CHUNKED = bytes(("400\r\n" + "x".repeat(KIB) + "\r\n").repeat(16) + "0\r\n\r\n");
 const BLOCK = new Uint8Array(64 * KIB);
+const TO_CLIENT = {
+  framing: { kind: "length", length: 100 },
+  persistent: true,
+  name: "proxy",
+  date: () => new Date(),
+} as const;
 
 function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -72,6 +83,10 @@ const CASES: readonly Case[] = [
   { name: "request head, understand", prepare: requestMeaning },
   { name: "request head, serialize", prepare: requestSerializing },
   { name: "response head, parse", prepare: responseHead },
+  { name: "response head, serialize", prepare: responseSerializing },
+  { name: "heads, a small request", prepare: () => wholeRequest(SMALL_REQUEST) },
+  { name: "heads, a browser's request", prepare: () => wholeRequest(REQUEST) },
+  { name: "heads, a response", prepare: wholeResponse },
   { name: "chunked body, 16 of 1 KiB", prepare: chunkedBody },
   { name: "SOCKS5 handshake", prepare: socks5 },
   { name: "guard, 6 addresses", prepare: guard },
@@ -109,6 +124,30 @@ function responseHead(): () => unknown {
   return () => {
     buffer.append(RESPONSE);
     return new ResponseHeadReader(LIMIT).read(buffer);
+  };
+}
+
+function responseSerializing(): () => unknown {
+  const head = new ResponseHeadReader(LIMIT).read(ByteBuffer.of(RESPONSE))!;
+  return () => forwardedResponse(head, TO_CLIENT);
+}
+
+/** What a head costs in all: it is read, understood and written. */
+function wholeRequest(bytes: Uint8Array): () => unknown {
+  const buffer = new ByteBuffer(2 * KIB);
+  return () => {
+    buffer.append(bytes);
+    const request = understand(new RequestHeadReader(LIMIT).read(buffer)!);
+    return forwardedRequest(request, { name: "proxy", persistent: true });
+  };
+}
+
+function wholeResponse(): () => unknown {
+  const buffer = new ByteBuffer(2 * KIB);
+  return () => {
+    buffer.append(RESPONSE);
+    const head = new ResponseHeadReader(LIMIT).read(buffer)!;
+    return forwardedResponse(head, { ...TO_CLIENT, framing: responseFraming(head, "GET") });
   };
 }
 

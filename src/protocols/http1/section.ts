@@ -3,7 +3,7 @@
  *
  * A section becomes an object when all of it has arrived. Until then its lines are checked as they come, so that a
  * client that begins wrongly is told at once, but they stay in the buffer: a section that never ends costs only its
- * bytes. If it arrives whole, each octet is looked at once; otherwise up to three times, however slowly it arrives.
+ * bytes. If it arrives whole, each octet is looked at once; otherwise a few times, however slowly it arrives.
  *
  * @module
  */
@@ -134,7 +134,7 @@ class Notes {
     this.#mended.set(index, { name, value: joined });
   }
 
-  /** The section: copies the octets from a place up to the end of the last line, which must be all that waits before it. */
+  /** The section: a copy of the octets from the first that waits up to the end of the last line. */
   fields(octets: Uint8Array, base: number, end: number): Fields {
     this.#places[this.count] = placeOf(end - base, UNKNOWN);
     if (this.#mended.size > 0) return this.#rewritten(octets.subarray(base, end));
