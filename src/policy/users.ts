@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Buffer } from "node:buffer";
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { timingSafeEqual } from "node:crypto";
 import { Fault } from "../faults.ts";
 import { UsageError } from "../text/usage_error.ts";
+import { digestOf } from "./digest.ts";
 import { type PasswordHash, verifyHash } from "./password_hash.ts";
 import { originOf } from "./sources.ts";
 import { Line, Turns } from "./turns.ts";
@@ -33,12 +34,6 @@ export interface UsersOptions {
   readonly verifyHash?: (hash: PasswordHash, password: string) => Promise<boolean>;
 }
 
-/** A user whose password was given in clear text: the digests of both. */
-interface ClearUser {
-  readonly name: Uint8Array;
-  readonly password: Uint8Array;
-}
-
 /**
  * How many runs of scrypt there are at once. A run takes memory (32 MiB for a hash of `sluice passwd`), and one of the
  * threads (four on Node) that also look up names.
@@ -52,8 +47,8 @@ const MAX_WAITING = 100;
 const MAX_REMEMBERED = 1_000;
 
 /**
- * Compares credentials. The time does not tell how much of them is right: passwords in clear text are all compared, as
- * digests of the same length. If there are hashed passwords, all wrong credentials cost one run of scrypt, whether the
+ * Compares credentials. The time does not tell how much of them is right: name and password have one digest, which is
+ * compared with those of all users whose password was given in clear text. If there are hashed passwords, all wrong credentials cost one run of scrypt, whether the
  * name is known or not.
  *
  * The users never change. When a file has changed, a new object replaces this one.
@@ -65,10 +60,9 @@ const MAX_REMEMBERED = 1_000;
  * ```
  */
 export class Users {
-  /** Random, so that nobody can choose credentials by their digests. */
-  readonly #key = randomBytes(32);
-  readonly #clear: ClearUser[] = [];
-  /** Digest of the name → hash. The time of a look-up by digest tells nothing about the name. */
+  /** Digest of the name → digest of name and password, of users whose password was given in clear text. */
+  readonly #clear = new Map<string, Buffer>();
+  /** Digest of the name → hash. */
   readonly #hashed = new Map<string, PasswordHash>();
   readonly #hashes: readonly PasswordHash[];
   readonly #verifyHash: NonNullable<UsersOptions["verifyHash"]>;
@@ -88,9 +82,9 @@ export class Users {
       const parsed = typeof entry === "string" ? parseUser(entry) : entry;
       if (names.has(parsed.user)) throw new UsageError(`The user "${parsed.user}" is given twice`);
       names.add(parsed.user);
-      const name = this.#digest(parsed.user);
-      if ("hash" in parsed) this.#hashed.set(name.toString("base64"), parsed.hash);
-      else this.#clear.push({ name, password: this.#digest(parsed.password) });
+      const name = nameOf(parsed.user);
+      if ("hash" in parsed) this.#hashed.set(name, parsed.hash);
+      else this.#clear.set(name, digestOfBoth(parsed));
     }
     this.#hashes = [...this.#hashed.values()];
   }
@@ -102,41 +96,38 @@ export class Users {
    * comes from, `HOST:PORT` or `unix:`. The clients of one IPv4 address or of one IPv6 /48 take turns.
    */
   verify({ user, password, client = "" }: UserAttempt, signal?: AbortSignal): boolean | Promise<boolean> {
-    const name = this.#digest(user);
-    const secret = this.#digest(password);
+    const digest = digestOfBoth({ user, password });
     let found = 0;
-    for (const known of this.#clear) {
-      found |= Number(timingSafeEqual(name, known.name)) & Number(timingSafeEqual(secret, known.password));
-    }
+    for (const known of this.#clear.values()) found |= Number(timingSafeEqual(digest, known));
     if (found === 1) return true;
     if (this.#hashes.length === 0) return false;
-    const both = `${name.toString("base64")}${secret.toString("base64")}`;
-    return this.#recall(both) || this.#verifyHashed({ name, password, both, client }, signal);
+    const both = digest.toString("base64");
+    return this.#recall(both) || this.#verifyHashed({ name: nameOf(user), password, both, client }, signal);
   }
 
-  /** Whether both objects have this user, with the same hash. Passwords in clear text are not compared. */
+  /** Whether both objects have this user, with the same password in clear text or the same hash. */
   keeps(user: string, others: Users): boolean {
     const [mine, theirs] = [this.#secretOf(user), others.#secretOf(user)];
     return mine !== undefined && mine === theirs;
   }
 
-  /** The user's hash as text, or `clear` for any password in clear text: no file holds it. Undefined: no such user. */
+  /** The user's hash as text, or the digest of name and password in clear text. Undefined: no such user. */
   #secretOf(user: string): string | undefined {
-    const name = this.#digest(user);
-    const hash = this.#hashed.get(name.toString("base64"));
+    const name = nameOf(user);
+    const hash = this.#hashed.get(name);
     if (hash) return JSON.stringify([hash.ln, hash.r, hash.p, [...hash.salt], [...hash.hash]]);
-    return this.#clear.some((known) => timingSafeEqual(name, known.name)) ? "clear" : undefined;
+    return this.#clear.get(name)?.toString("base64");
   }
 
   async #verifyHashed(
-    { name, password, both, client }: { name: Buffer; password: string; both: string; client: string },
+    { name, password, both, client }: { name: string; password: string; both: string; client: string },
     signal?: AbortSignal,
   ): Promise<boolean> {
     const { source, blocks } = originOf(client);
-    const keys: Keys = [blocks.at(-1)?.name ?? source, name.toString("base64")];
-    const known = this.#hashed.get(keys[1]);
+    const keys: Keys = [blocks.at(-1)?.name ?? source, name];
+    const known = this.#hashed.get(name);
     // An unknown name gets one of the hashes, always the same, so that it takes as long as a known name.
-    const hash = known ?? this.#hashes[name.readUInt32LE() % this.#hashes.length];
+    const hash = known ?? this.#hashes[Buffer.from(name, "base64").readUInt32LE() % this.#hashes.length];
     await this.#runs.begin(keys, signal);
     let right = false;
     try {
@@ -161,10 +152,16 @@ export class Users {
       this.#remembered.delete(this.#remembered.keys().next().value!);
     }
   }
+}
 
-  #digest(text: string): Buffer {
-    return createHmac("sha256", this.#key).update(text).digest();
-  }
+/** The digest under which a name is looked up. The time of a look-up tells nothing about the name itself. */
+function nameOf(user: string): string {
+  return digestOf(user).toString("base64");
+}
+
+/** A user and the password have no line break among them, so no other pair has the same digest. */
+function digestOfBoth({ user, password }: { readonly user: string; readonly password: string }): Buffer {
+  return digestOf(`${user}\n${password}`);
 }
 
 /** The keys of an attempt that needs scrypt: where it comes from, and the digest of the name. */

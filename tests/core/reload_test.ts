@@ -92,7 +92,10 @@ Deno.test("reload() takes what wants a restart where it is as it was", async () 
 Deno.test("reload() breaks off what users have who are gone or have another password, unless told to keep it", async () => {
   const hash = parseHash(await hashPassword("secret"));
   for (const keepTunnels of [false, true]) {
-    const network = await VirtualNetwork.start({ users: [{ user: "ann", hash }, "bob:secret"], keepTunnels });
+    const network = await VirtualNetwork.start({
+      users: [{ user: "ann", hash }, "bob:secret", "eve:old"],
+      keepTunnels,
+    });
     const tunnel = async (user: string) => {
       const connected = network.connect();
       await say(
@@ -104,9 +107,10 @@ Deno.test("reload() breaks off what users have who are gone or have another pass
     };
     await tunnel("ann:secret");
     await tunnel("bob:secret");
-    await network.proxy.reload({ users: ["bob:secret"] });
-    await until(() => network.proxy.connections === (keepTunnels ? 2 : 1));
-    assertEquals(network.records.map(({ user }) => user), keepTunnels ? [] : ["ann"]);
+    await tunnel("eve:old");
+    await network.proxy.reload({ users: ["bob:secret", "eve:new"] });
+    await until(() => network.proxy.connections === (keepTunnels ? 3 : 1));
+    assertEquals(network.records.map(({ user }) => user), keepTunnels ? [] : ["ann", "eve"]);
     assertEquals(await statusOf(network, login("ann:secret")), "407");
     await network.proxy.close({ drain: 0 });
   }
