@@ -214,13 +214,15 @@ function rules(): () => unknown {
 }
 
 function relaying(): () => unknown {
-  const observer = { sent: () => {}, received: () => {}, halfClosed: () => {} };
+  const ignored = { sent: () => {}, received: () => {}, halfClosed: () => {} };
   return () => {
     const client = new MemoryEnd({ onWrite: () => {} });
     const target = new MemoryEnd({ onWrite: () => {}, onClose: (end) => end.end() });
     for (let sent = 0; sent < 4 * MIB; sent += BLOCK.length) client.push(BLOCK);
     client.end();
-    return relay(new Channel(client.stream, "client"), new Channel(target.stream, "target"), observer);
+    const { promise, ...end } = Promise.withResolvers();
+    relay(new Channel(client.stream, "client"), new Channel(target.stream, "target"), { ...ignored, ...end });
+    return promise;
   };
 }
 

@@ -5,13 +5,15 @@
  */
 
 import { blockContains, type IpBlock, parseIpAddress } from "../addresses/ip_block.ts";
+import { LATER, type Resume } from "../driver.ts";
 import { type Fault, malformed, toFault } from "../faults.ts";
 import { detect } from "../protocols/detection.ts";
 import { readProxyHeader } from "../protocols/proxy_protocol.ts";
 import { beginRecord, finishRecord } from "../request/records.ts";
 import { GRACEFUL, RESET } from "../request/step.ts";
 import type { Address } from "../runtime/contract.ts";
-import type { ConnectionSteps } from "./step.ts";
+import type { Waiter } from "../streams/byte_reader.ts";
+import type { ConnectionSteps, Outcome } from "./step.ts";
 import type { Connection } from "./connection.ts";
 
 /** The steps from the first byte to the detected protocol. */
@@ -52,30 +54,55 @@ export const ARRIVING = {
     }
   },
 
-  async detecting(connection) {
-    const { client, listener: { accepts }, services, id } = connection;
+  detecting(connection, _here, resume) {
     connection.waitForRequest("header");
-    try {
-      do {
-        const detected = detect(client.reader.buffer, accepts);
-        // A web server answers whatever a client sends, so a disguised proxy does too.
-        if (services.settings.disguised && (detected === "tls" || detected === "unknown")) {
-          return { event: "recognized", payload: { protocol: "http" } };
-        }
-        if (detected === "tls" || detected === "unknown") {
-          const spoken = detected === "tls" ? "TLS" : "no protocol known here";
-          services.log.debug(`${id}: Closed a client that speaks ${spoken}`);
-          return { event: "unrecognized", payload: RESET };
-        }
-        if (detected) return { event: "recognized", payload: { protocol: detected } };
-      } while (await connection.fill());
-    } catch (error) {
-      const fault = toFault(error, "client");
-      if (fault.code === "client_disconnected") throw fault;
-    }
-    return { event: "ended", payload: GRACEFUL };
+    const outcome = detected(connection);
+    if (outcome) return outcome;
+    connection.wait(new Detecting(connection, resume));
+    return LATER;
   },
 } satisfies Partial<ConnectionSteps>;
+
+/** What the bytes that have come tell of the protocol. Undefined: more are needed. */
+function detected({ client, listener, services, id }: Connection): Outcome<"detecting"> | undefined {
+  const detected = detect(client.reader.buffer, listener.accepts);
+  // A web server answers whatever a client sends, so a disguised proxy does too.
+  if (services.settings.disguised && (detected === "tls" || detected === "unknown")) {
+    return { event: "recognized", payload: { protocol: "http" } };
+  }
+  if (detected === "tls" || detected === "unknown") {
+    const spoken = detected === "tls" ? "TLS" : "no protocol known here";
+    services.log.debug(`${id}: Closed a client that speaks ${spoken}`);
+    return { event: "unrecognized", payload: RESET };
+  }
+  return detected && { event: "recognized", payload: { protocol: detected } };
+}
+
+const ENDED = { event: "ended", payload: GRACEFUL } as const;
+
+/** Waits for the bytes that tell the protocol. */
+class Detecting implements Waiter {
+  readonly #connection: Connection;
+  readonly #resume: Resume<Outcome<"detecting">>;
+
+  constructor(connection: Connection, resume: Resume<Outcome<"detecting">>) {
+    this.#connection = connection;
+    this.#resume = resume;
+  }
+
+  /** See `Waiter`. */
+  filled(more: boolean): void {
+    const outcome = more ? detected(this.#connection) : ENDED;
+    if (outcome) this.#resume.moved(outcome);
+    else this.#connection.wait(this);
+  }
+
+  /** See `Waiter`. */
+  failed(fault: Fault): void {
+    if (fault.code === "client_disconnected") this.#resume.failed(fault);
+    else this.#resume.moved(ENDED);
+  }
+}
 
 /**
  * Waits for the first byte. A client that leaves before its first byte leaves no record: health checks of load

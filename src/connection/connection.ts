@@ -98,8 +98,10 @@ export class Connection extends Watch implements Requester {
   }
 
   /** See `Requester`. */
-  reply(bytes: Uint8Array): Promise<void> {
-    return this.client.writer.write(bytes);
+  reply(bytes: Uint8Array): Promise<void> | undefined {
+    const { writer } = this.client;
+    writer.put(bytes);
+    return writer.flush();
   }
 
   /** Takes the addresses that a load balancer has told: the client's own, and the one that the client connected to. */

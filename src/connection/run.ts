@@ -4,7 +4,7 @@
  * @module
  */
 
-import { drive, type Machine, type Moved, type Nested } from "../driver.ts";
+import { drive, type DriveEnd, type Machine, type Nested, type Resume, type Step } from "../driver.ts";
 import { type FaultCode, toFault } from "../faults.ts";
 import { nextRequest } from "../request/request.ts";
 import { interruption } from "../request/step.ts";
@@ -31,15 +31,15 @@ const STEPS: ConnectionSteps = {
 const LATE: FaultCode = "client_timeout";
 
 /** Any of the steps. The table guarantees that the payload fits the state. */
-type Step = (connection: Connection, here: unknown) => Moved | Nested | Promise<Moved>;
+type AnyStep = (connection: Connection, here: unknown, resume: Resume) => Step | Nested;
 
 const CONNECTIONS: Machine<Connection, ConnectionState> = {
   isLast,
 
-  step({ subject: connection, state, payload }) {
+  step({ subject: connection, state, payload }, resume) {
     const deadline = CONNECTION_DEADLINES[state];
     if (deadline) connection.enter(deadline, LATE);
-    return (STEPS[state as keyof ConnectionSteps] as Step)(connection, payload);
+    return (STEPS[state as keyof ConnectionSteps] as AnyStep)(connection, payload, resume);
   },
 
   interrupted(at, error) {
@@ -53,19 +53,40 @@ const CONNECTIONS: Machine<Connection, ConnectionState> = {
   },
 };
 
-/** Drives the table until the connection is closed. Rejects only for a bug: ours, or one in `onTransition`. */
-export function runConnection(connection: Connection): Promise<void> {
-  return new Promise((resolve, reject) => {
-    drive(CONNECTIONS, { subject: connection, state: connection.firstState, payload: {} }, {
-      done() {
-        connection.end();
-        resolve();
-      },
-      failed(bug) {
-        connection.client.cut(toFault(bug));
-        connection.end();
-        reject(bug);
-      },
-    });
-  });
+/** Told when a connection is closed. Promise resolvers are one. */
+export interface ConnectionEnd {
+  /** It has come to its last state. */
+  resolve(): void;
+  /** A bug has ended it: ours, or one in `onTransition`. */
+  reject(bug: unknown): void;
+}
+
+/** Drives the table until the connection is closed. */
+export function runConnection(connection: Connection, end: ConnectionEnd): void {
+  drive(
+    CONNECTIONS,
+    { subject: connection, state: connection.firstState, payload: {} },
+    new Ending(connection, end),
+  );
+}
+
+class Ending implements DriveEnd {
+  readonly #connection: Connection;
+  readonly #end: ConnectionEnd;
+
+  constructor(connection: Connection, end: ConnectionEnd) {
+    this.#connection = connection;
+    this.#end = end;
+  }
+
+  done(): void {
+    this.#connection.end();
+    this.#end.resolve();
+  }
+
+  failed(bug: unknown): void {
+    this.#connection.client.cut(toFault(bug));
+    this.#connection.end();
+    this.#end.reject(bug);
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Nested } from "../driver.ts";
+import type { Nested, Resume, Step } from "../driver.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { ConnectionOutcome, ConnectionState } from "../states.ts";
 import type { Connection } from "./connection.ts";
@@ -25,12 +25,13 @@ type Nothing = Record<never, never>;
 export type Outcome<S extends ConnectionState> = ConnectionOutcome<S, ConnectionPayloads>;
 
 /**
- * A step for every state but the last. A step may return its outcome at once, or a promise. An illegal event does not
- * compile. The step of `serving` returns requests to drive; the last state of a request is the event.
+ * A step for every state but the last. A step may return its outcome at once or as a promise, or tell `resume` later. An
+ * illegal event does not compile. The step of `serving` returns requests to drive; the last state of a request is the event.
  */
 export type ConnectionSteps = {
   readonly [S in Exclude<ConnectionState, "closed">]: (
     connection: Connection,
     here: ConnectionPayloads[S],
-  ) => (S extends "serving" ? Nested : Outcome<S>) | Promise<Outcome<S>>;
+    resume: Resume<Outcome<S>>,
+  ) => S extends "serving" ? Nested : Step<Outcome<S>>;
 };

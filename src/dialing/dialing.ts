@@ -166,28 +166,17 @@ function judgeKept(
 }
 
 /** Connects to the target of a request. */
-export async function dial(
+export function dial(
   caller: Caller,
   chosen: ChosenRoute,
   { request, question, recording }: DialRequest,
 ): Promise<TargetConnection> {
   const { services } = caller;
-  const { failover } = services;
-  if ("handle" in chosen) {
-    const channel = handled(chosen.handle, services);
-    return {
-      channel,
-      chain: [],
-      address: channel.remote,
-      key: undefined,
-      user: question.user,
-      route: "handler",
-      replaceable: false,
-    };
-  }
+  const { user } = question;
+  if ("handle" in chosen) return Promise.resolve(handled(chosen.handle, services, user));
   const controller = new AbortController();
   caller.cuttable = { cut: (fault) => controller.abort(fault) };
-  const routed = await failover.dial(chosen.alternatives, {
+  const dialing = services.failover.dial(chosen.alternatives, {
     kind: request.kind,
     target: request.target,
     client: caller.client,
@@ -204,22 +193,14 @@ export async function dial(
     caller,
     reserve: services.reserve,
   });
-  const { channel, address, dnsTime, dialTime, proxy, resolved, route, chain } = routed;
-  recording.dialed = formatAddress(address);
-  recording.dnsTime = dnsTime;
-  recording.dialTime = dialTime;
-  const replaceable = chosen.alternatives.length > 1;
-  return {
-    channel,
-    proxy,
-    resolved,
-    route,
-    chain,
-    address,
-    replaceable,
-    user: question.user,
-    key: routeKey(chain, request.target),
-  };
+  return dialing.then(({ channel, address, dnsTime, dialTime, proxy, resolved, route, chain }) => {
+    recording.dialed = formatAddress(address);
+    recording.dnsTime = dnsTime;
+    recording.dialTime = dialTime;
+    const replaceable = chosen.alternatives.length > 1;
+    const key = routeKey(chain, request.target);
+    return { channel, proxy, resolved, route, chain, address, replaceable, user, key };
+  });
 }
 
 /**
@@ -273,12 +254,25 @@ export function suspectProxy(
 }
 
 /** Joins a channel to a function that acts as the target. */
-function handled(handle: (stream: ByteStream) => void | Promise<void>, { log }: DialingServices): Channel {
+function handled(
+  handle: (stream: ByteStream) => void | Promise<void>,
+  { log }: DialingServices,
+  user: string | undefined,
+): TargetConnection {
   const [near, far] = streamPair();
   Promise.resolve(far).then(handle).catch((error) => {
     log.error("The handler of a route failed", toFault(error));
     far.writable.abort(error).catch(() => {});
     far.readable.cancel(error).catch(() => {});
   });
-  return new Channel(near, "target");
+  const channel = new Channel(near, "target");
+  return {
+    channel,
+    chain: [],
+    address: channel.remote,
+    key: undefined,
+    user,
+    route: "handler",
+    replaceable: false,
+  };
 }

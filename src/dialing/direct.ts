@@ -36,24 +36,39 @@ export interface DirectConnection {
   readonly dialTime: number;
 }
 
-/** Connects to a target; its addresses race. Throws a `Fault` that lists the attempts. */
-export async function dialDirect(target: TcpAddress, options: DirectOptions): Promise<DirectConnection> {
-  const { runtime, resolver, clock, signal, judge } = options;
+/** Connects to a target; its addresses race. Rejects with a `Fault` that lists the attempts. */
+export function dialDirect(target: TcpAddress, options: DirectOptions): Promise<DirectConnection> {
+  const { resolver, clock, signal } = options;
   const start = clock.now();
-  const hosts = parseIp(target.host) ? [target.host] : await resolver.resolve(target.host, signal);
-  const resolved = clock.now();
-  const attempt = async (host: string, signal: AbortSignal) => {
-    const address = { host, port: target.port };
+  try {
+    const hosts = parseIp(target.host) ? [target.host] : resolver.resolve(target.host, signal);
+    if (!(hosts instanceof Promise)) return dialOneOf(hosts, target, options, 0);
+    return hosts.then((hosts) => dialOneOf(hosts, target, options, clock.now() - start));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function dialOneOf(
+  hosts: readonly string[],
+  { port }: TcpAddress,
+  options: DirectOptions,
+  dnsTime: number,
+): Promise<DirectConnection> {
+  const { runtime, clock, signal, judge } = options;
+  const start = clock.now();
+  const attempt = (host: string, signal: AbortSignal): Promise<DirectConnection> => {
+    const address = { host, port };
     judge(address);
-    const channel = new Channel(await runtime.dial(address, { signal }), "target");
-    judgeChannel(address, channel, judge);
-    return { channel, address };
+    return runtime.dial(address, { signal }).then((stream) => {
+      const channel = new Channel(stream, "target");
+      judgeChannel(address, channel, judge);
+      return { channel, address, dnsTime, dialTime: clock.now() - start };
+    });
   };
-  const release = ({ channel }: { channel: Channel }) => channel.cut(TOO_LATE);
-  const { channel, address } = hosts.length === 1
-    ? await attempt(hosts[0], signal)
-    : await race(interleaved(hosts), { clock, signal, attempt, release });
-  return { channel, address, dnsTime: resolved - start, dialTime: clock.now() - resolved };
+  if (hosts.length === 1) return attempt(hosts[0], signal);
+  const release = ({ channel }: DirectConnection): void => channel.cut(TOO_LATE);
+  return race(interleaved(hosts), { clock, signal, attempt, release });
 }
 
 const TOO_LATE = new Fault("connection_terminated", "Another address was faster");

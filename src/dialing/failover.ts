@@ -45,6 +45,13 @@ export interface FailoverOptions extends ChainOptions {
   readonly caller?: { setDeadline(deadline: "connect"): void };
 }
 
+/** A connection, and the alternative that it goes through. */
+export interface RoutedConnection extends ChainConnection {
+  readonly chain: Chain;
+  /** How the record names the chain. */
+  readonly route: string;
+}
+
 /**
  * Dials alternatives until one of them works, and remembers the ones that failed. One object serves all connections.
  */
@@ -70,18 +77,28 @@ export class Failover {
    * If the upstream of an alternative fails, the next one is tried. If the target may have caused the failure, it
    * counts only if the upstream does not answer a greeting either: otherwise one origin could send everybody another
    * way. If the target is refused or cannot be reached, that is the answer: another way would lead to the same target,
-   * and perhaps past a rule. Throws the fault of the last alternative, with the messages of all.
+   * and perhaps past a rule. Rejects with the fault of the last alternative, with the messages of all.
    */
-  async dial(
+  dial(
     alternatives: readonly Chain[],
     request: ChainRequest,
     options: FailoverOptions,
-  ): Promise<ChainConnection & { readonly chain: Chain; readonly route: string }> {
+  ): Promise<RoutedConnection> {
     const chains = alternatives.length > 0 ? alternatives : [[]];
-    const [first] = chains;
-    if (chains.length === 1 && first.length === 0) {
-      return { ...await dialDirect(request.target, options), chain: first, route: formatRoute(first) };
-    }
+    const [chain] = chains;
+    if (chains.length > 1 || chain.length > 0) return this.#dialInOrder(chains, request, options);
+    return dialDirect(request.target, options).then((dialed) => ({
+      ...dialed,
+      chain,
+      route: formatRoute(chain),
+    }));
+  }
+
+  async #dialInOrder(
+    chains: readonly Chain[],
+    request: ChainRequest,
+    options: FailoverOptions,
+  ): Promise<RoutedConnection> {
     const faults: Fault[] = [];
     for (const chain of this.#inOrder(chains)) {
       const key = chainKey(chain);

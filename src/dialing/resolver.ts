@@ -72,12 +72,12 @@ export class Resolver {
   }
 
   /**
-   * The addresses of a name, in the order in which to try them.
+   * The addresses of a name, in the order in which to try them. Needs a promise only if somebody has to be asked.
    *
    * Throws a `Fault` (`dns_timeout` or `dns_error`) or the reason of the signal. A `connection_timeout` becomes
    * `dns_timeout`, because the name took all the time.
    */
-  async resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
+  resolve(host: string, signal: AbortSignal): readonly string[] | Promise<readonly string[]> {
     signal.throwIfAborted();
     const { hosts, servers } = this.#options;
     const listed = hosts?.get(hostKey(host));
@@ -90,7 +90,7 @@ export class Resolver {
     const name = host.replace(NUMBER_AND_DOT, "$1").toLowerCase();
     const known = this.#recall(name);
     if (known instanceof Fault) throw known;
-    return known ?? await this.#join(name, signal);
+    return known ?? this.#join(name, signal);
   }
 
   #recall(name: string): Answer["result"] | undefined {

@@ -7,7 +7,7 @@
 import type { PageFacts } from "../admin/facts.ts";
 import { formatAddress } from "../addresses/host.ts";
 import { Connection } from "../connection/connection.ts";
-import { runConnection } from "../connection/run.ts";
+import { type ConnectionEnd, runConnection } from "../connection/run.ts";
 import { detectRuntime } from "../detect_runtime.ts";
 import { Fault } from "../faults.ts";
 import { type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
@@ -162,19 +162,21 @@ class Server implements Proxy {
 
   async #accept(listener: Listener, settings: ListenerSettings): Promise<void> {
     for await (const stream of listener) {
-      if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, settings).catch(this.#failed);
+      if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, settings, this.#ending);
       else stream.readable.cancel().catch(() => {});
     }
   }
 
   handle(stream: ByteStream): Promise<void> {
-    return this.#serve(stream, PLAIN_LISTENER);
+    return new Promise((resolve, reject) => this.#serve(stream, PLAIN_LISTENER, { resolve, reject }));
   }
 
-  readonly #failed = (error: unknown): void =>
-    this.#assembly.services.log.error("A connection failed", error);
+  readonly #ending: ConnectionEnd = {
+    resolve() {},
+    reject: (bug) => this.#assembly.services.log.error("A connection failed", bug),
+  };
 
-  #serve(stream: ByteStream, settings: ListenerSettings): Promise<void> {
+  #serve(stream: ByteStream, settings: ListenerSettings, end: ConnectionEnd): void {
     // A load balancer is not a client. Its PROXY protocol header names the client later.
     const entry = this.#assembly.admission.enter(settings.trusts ? undefined : stream.remote);
     const isClient = settings.role === "proxy";
@@ -196,7 +198,7 @@ class Server implements Proxy {
     });
     this.#connections.add(connection);
     if (this.#closed) connection.drain();
-    return runConnection(connection);
+    runConnection(connection, end);
   }
 
   close({ drain = this.#assembly.configuration.settings.timeouts.drain }: CloseOptions = {}): Promise<void> {

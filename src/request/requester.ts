@@ -46,6 +46,9 @@ export interface Requester extends Watch {
   cleanUp: (() => void) | undefined;
   /** The client's side of an exchange, in the version of HTTP that the client speaks. */
   clientSide(request: HttpRequest): ClientSide;
-  /** Sends the client bytes that a codec has made, before or instead of the bytes of its channel. */
-  reply(bytes: Uint8Array): Promise<void>;
+  /**
+   * Sends the client bytes that a codec has made, before or instead of the bytes of its channel. Undefined if the kernel
+   * has taken them at once.
+   */
+  reply(bytes: Uint8Array): Promise<void> | undefined;
 }

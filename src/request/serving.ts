@@ -15,6 +15,7 @@ import {
   takeKept,
   type TargetConnection,
 } from "../dialing/dialing.ts";
+import type { Held } from "../dialing/lifeline.ts";
 import type { ChosenRoute } from "../dialing/router.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
@@ -25,8 +26,10 @@ import type { HttpRequest } from "../protocols/http/message.ts";
 import type { OriginSide } from "../protocols/http/sides.ts";
 import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
 import { Http1Origin } from "../protocols/http1/sides.ts";
+import type { Channel } from "../streams/channel.ts";
 import { Exchange, type ExchangeEnd, type ExchangeObserver } from "../traffic/exchange.ts";
-import { relay } from "../traffic/relay.ts";
+import { relay, type RelayEnd, type RelayObserver } from "../traffic/relay.ts";
+import type { Cuttable } from "../traffic/watch.ts";
 import { openAssociation } from "./datagrams.ts";
 import { Meter } from "./records.ts";
 import type { Requester } from "./requester.ts";
@@ -71,27 +74,13 @@ export const SERVING = {
     return new Exchanging(requester, here as ServedByServer, resume).run();
   },
 
-  async relaying(requester, { recording, target, reply }) {
-    const { client, services } = requester;
-    const { channel } = target;
-    requester.cuttable = {
-      far: channel,
-      party: partyOf(target),
-      cut(fault) {
-        client.cut(fault);
-        channel.cut(fault);
-      },
-    };
-    const held = services.lifelines.hold(target, requester, recording);
-    try {
-      if (reply.length > 0) await requester.reply(reply);
-      const fault = await relay(client, channel, new Meter(requester, recording));
-      if (fault) return brokenOff(recording, fault);
-    } finally {
-      held?.release();
-      channel.drop(TUNNEL_OVER);
-    }
-    return { event: "drained", payload: GRACEFUL };
+  relaying(requester, { recording, target, reply }, resume) {
+    const tunnel = new Relaying(requester, { recording, target, resume });
+    requester.cuttable = tunnel;
+    const replying = reply.length > 0 ? requester.reply(reply) : undefined;
+    if (replying) replying.then(() => tunnel.run(), (fault) => tunnel.reject(fault));
+    else tunnel.run();
+    return LATER;
   },
 
   async associating(requester, { open: { association }, reply }) {
@@ -110,6 +99,62 @@ export const SERVING = {
     return { event: "dissociated", payload: GRACEFUL };
   },
 } satisfies Partial<RequestSteps>;
+
+/** Runs a tunnel, counts its bytes, and turns its end into an event. */
+class Relaying extends Meter implements RelayObserver, RelayEnd, Cuttable {
+  readonly far: Channel;
+  readonly party: Party;
+  readonly #requester: Requester;
+  readonly #recording: Recording;
+  readonly #resume: Resume<Outcome<"relaying">>;
+  readonly #held: Held | undefined;
+
+  constructor(
+    requester: Requester,
+    { recording, target, resume }: {
+      readonly recording: Recording;
+      readonly target: TargetConnection;
+      readonly resume: Resume<Outcome<"relaying">>;
+    },
+  ) {
+    super(requester, recording);
+    this.far = target.channel;
+    this.party = partyOf(target);
+    this.#requester = requester;
+    this.#recording = recording;
+    this.#resume = resume;
+    this.#held = requester.services.lifelines.hold(target, requester, recording);
+  }
+
+  run(): void {
+    relay(this.#requester.client, this.far, this);
+  }
+
+  /** See `Cuttable`. */
+  cut(fault: Fault): void {
+    this.#requester.client.cut(fault);
+    this.far.cut(fault);
+  }
+
+  /** See `RelayEnd`. */
+  resolve(fault: Fault | undefined): void {
+    this.#release();
+    this.#resume.moved(fault ? brokenOff(this.#recording, fault) : DRAINED);
+  }
+
+  /** See `RelayEnd`. */
+  reject(fault: Fault): void {
+    this.#release();
+    this.#resume.failed(fault);
+  }
+
+  #release(): void {
+    this.#held?.release();
+    this.far.drop(TUNNEL_OVER);
+  }
+}
+
+const DRAINED: Outcome<"relaying"> = { event: "drained", payload: GRACEFUL };
 
 type Dialing = RequestPayloads["dialing"];
 

@@ -107,11 +107,14 @@ export class ByteWriter {
     throw this.#fault ??= toFault(error, this.#side);
   }
 
-  /** Sends FIN and leaves the other direction open. Does nothing if the stream is closed or broken. */
-  async close(): Promise<void> {
-    if (this.#closed || this.#fault) return;
+  /**
+   * Sends FIN and leaves the other direction open. Returns undefined if there is nothing to wait for, as if the stream is
+   * closed or broken. Never rejects.
+   */
+  close(): Promise<void> | undefined {
+    if (this.#closed || this.#fault) return undefined;
     this.#closed = true;
-    await this.#port.close()?.catch(() => {});
+    return this.#port.close()?.catch(() => {});
   }
 
   /** Destroys the connection, with a reset where the runtime can send one. Later writes throw the fault. */

@@ -53,7 +53,10 @@ export interface AssociationOptions {
   /** The address from which the client says it will send (RFC 1928 section 4); zeros if it does not know. */
   readonly hint: TcpAddress;
   /** Looks a name up. The signal aborts when the association ends. */
-  readonly resolve: (host: string, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly resolve: (
+    host: string,
+    signal: AbortSignal,
+  ) => readonly string[] | Promise<readonly string[]>;
   /** Throws a `Fault` if a name must not be looked up. */
   readonly authorize: (target: TcpAddress) => void;
   /**

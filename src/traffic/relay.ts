@@ -8,6 +8,14 @@ import type { Drain } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type Fault, toFault } from "../faults.ts";
 
+/** Told how a tunnel ends. Promise resolvers are one. */
+export interface RelayEnd {
+  /** Both directions are over. The fault is that of the first failed write, if there was one. */
+  resolve(fault: Fault | undefined): void;
+  /** A connection broke, and both are cut. */
+  reject(fault: Fault): void;
+}
+
 /** Told of the bytes that move. */
 export interface RelayObserver {
   /** The target's side took bytes from the client. */
@@ -20,70 +28,61 @@ export interface RelayObserver {
 
 /**
  * Relays until both directions are over. A FIN is passed on as a half-close, and the other direction keeps running. A
- * reset on either side is passed on as a reset, and the returned promise rejects with its `Fault`.
+ * reset on either side is passed on as a reset, and its `Fault` rejects.
  *
- * A failed write ends only its direction, and the promise resolves to the first such `Fault`: a server that stops
+ * A failed write ends only its direction, and the tunnel resolves with the first such `Fault`: a server that stops
  * reading an upload has often sent an answer.
  */
-export function relay(client: Channel, target: Channel, observer: RelayObserver): Promise<Fault | undefined> {
-  return new Promise((resolve, reject) => {
-    const tunnel = new Tunnel({ client, target, observer, resolve, reject });
-    client.reader.drain(new Direction(tunnel, target));
-    target.reader.drain(new Direction(tunnel, client));
-  });
-}
-
-interface TunnelOptions {
-  readonly client: Channel;
-  readonly target: Channel;
-  readonly observer: RelayObserver;
-  readonly resolve: (fault: Fault | undefined) => void;
-  readonly reject: (fault: Fault) => void;
+export function relay(client: Channel, target: Channel, told: RelayObserver & RelayEnd): void {
+  const tunnel = new Tunnel(client, target, told);
+  client.reader.drain(new Direction(tunnel, target));
+  target.reader.drain(new Direction(tunnel, client));
 }
 
 /** What both directions share. An idle tunnel keeps these objects, because promises for each step would cost more. */
 class Tunnel {
-  readonly #options: TunnelOptions;
+  readonly #client: Channel;
+  readonly #target: Channel;
+  readonly #told: RelayObserver & RelayEnd;
   #running = 2;
   #broken = false;
   /** The fault that ended one direction early. */
   #fault: Fault | undefined;
 
-  constructor(options: TunnelOptions) {
-    this.#options = options;
+  constructor(client: Channel, target: Channel, told: RelayObserver & RelayEnd) {
+    this.#client = client;
+    this.#target = target;
+    this.#told = told;
   }
 
   moved(to: Channel, count: number): void {
-    const { target, observer } = this.#options;
-    if (to === target) observer.sent(count);
-    else observer.received(count);
+    if (to === this.#target) this.#told.sent(count);
+    else this.#told.received(count);
   }
 
   halfEnded(): void {
-    if (--this.#running > 0) this.#options.observer.halfClosed();
-    else this.#options.resolve(this.#fault);
+    if (--this.#running > 0) this.#told.halfClosed();
+    else this.#told.resolve(this.#fault);
   }
 
   /** One side takes no more bytes. What it has sent still arrives. */
   unwritable(to: Channel, direction: Direction): void {
-    const { client, observer } = this.#options;
     this.#fault ??= to.writer.broken;
     // A client that takes no more bytes is gone, so nobody needs the rest of what the target sends.
-    if (to === client) return this.halfEnded();
+    if (to === this.#client) return this.halfEnded();
     // Many clients do not read until they have sent everything, so the rest is read and thrown away.
-    observer.halfClosed();
-    client.reader.drain(direction);
+    this.#told.halfClosed();
+    this.#client.reader.drain(direction);
   }
 
   /** A connection that can no longer be read is gone: both sides are cut, and both directions end. */
   failed(error: unknown): void {
     if (this.#broken) return;
     this.#broken = true;
-    const { client, target, reject } = this.#options;
     const fault = this.#fault ?? toFault(error);
-    client.cut(fault);
-    target.cut(fault);
-    reject(fault);
+    this.#client.cut(fault);
+    this.#target.cut(fault);
+    this.#told.reject(fault);
   }
 }
 
@@ -109,7 +108,10 @@ class Direction implements Drain {
   }
 
   ended(): void {
-    this.#to.writer.close().then(() => this.#tunnel.halfEnded());
+    const over = (): void => this.#tunnel.halfEnded();
+    const closing = this.#to.writer.close();
+    if (closing) closing.then(over);
+    else queueMicrotask(over);
   }
 
   /** A write to the other side has failed, or this side can no longer be read. */

@@ -239,7 +239,7 @@ async function afterwards(
   return `${status}, ${network.dialed.at(-1)}`;
 }
 
-const close = (upstream: Channel) => upstream.writer.close();
+const close = async (upstream: Channel) => await upstream.writer.close();
 const reset = (upstream: Channel) => Promise.resolve(upstream.cut(new Fault("connection_terminated")));
 const unknown = (upstream: Channel) =>
   say(upstream, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");

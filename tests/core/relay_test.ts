@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../src/streams/channel.ts";
 import { Fault, type Side } from "../../src/faults.ts";
-import { relay, type RelayObserver } from "../../src/traffic/relay.ts";
+import { relay, type RelayEnd, type RelayObserver } from "../../src/traffic/relay.ts";
 import type { ByteStream } from "../../src/runtime/contract.ts";
 import { memoryPair, type MemoryPairOptions } from "../support/memory_stream.ts";
 
@@ -34,12 +34,14 @@ function relayed({ unwritable, ...options }: RelayedOptions = {}) {
   const clientSide = unwritable === "client" ? readOnly(nearClient) : nearClient;
   const targetSide = unwritable === "target" ? readOnly(nearTarget) : nearTarget;
   const seen = { sent: 0, received: 0, halfClosed: 0 };
-  const observer: RelayObserver = {
+  const { promise: done, ...end } = Promise.withResolvers<Fault | undefined>();
+  const observer: RelayObserver & RelayEnd = {
+    ...end,
     sent: (count) => seen.sent += count,
     received: (count) => seen.received += count,
     halfClosed: () => seen.halfClosed++,
   };
-  const done = relay(new Channel(clientSide, "client"), new Channel(targetSide, "target"), observer);
+  relay(new Channel(clientSide, "client"), new Channel(targetSide, "target"), observer);
   done.catch(() => {});
   return { client: new Channel(client, "client"), target: new Channel(target, "target"), done, seen };
 }

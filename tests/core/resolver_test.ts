@@ -30,7 +30,10 @@ function resolving(options: Partial<ResolverOptions> = {}) {
         });
       }),
   };
-  const resolver = new Resolver({ runtime, clock, timeout: 5_000, ...options });
+  const asked = new Resolver({ runtime, clock, timeout: 5_000, ...options });
+  const resolver = {
+    resolve: async (host: string, signal: AbortSignal) => await asked.resolve(host, signal),
+  };
   return { clock, questions, resolver, signal: new AbortController().signal };
 }
 

@@ -220,7 +220,7 @@ class Probe implements Timed {
       resolver: {
         resolve: (host, signal) =>
           timeline.watch("resolve", host, {
-            work: () => resolver.resolve(host, signal),
+            work: async () => await resolver.resolve(host, signal),
             outcome: (addresses) => addresses.join(", "),
           }),
       },

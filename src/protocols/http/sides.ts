@@ -66,7 +66,7 @@ export interface ClientSide extends BodySource, BodySink {
   /** Forgets what was put and not sent. */
   withdraw(): void;
   /** Ends the answers: none follows this one. The client may still send. */
-  finish(): Promise<void>;
+  finish(): Promise<void> | undefined;
   /** Calls the watcher once, when the client leaves or sends bytes behind its request. */
   watch(watcher: Watcher): void;
   /** Ends the wait for the client's bytes. The client keeps what it was sent. */

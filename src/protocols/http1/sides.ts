@@ -142,7 +142,7 @@ export class Http1Client extends Side implements ClientSide {
     this.channel.writer.withdraw();
   }
 
-  finish(): Promise<void> {
+  finish(): Promise<void> | undefined {
     return this.channel.writer.close();
   }
 
