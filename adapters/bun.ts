@@ -20,6 +20,7 @@ import type {
   SocketError,
   SocketErrorCode,
 } from "../src/runtime/contract.ts";
+import { Accepted } from "./accepted.ts";
 import { show, tcpAddress, UNNAMED } from "./addresses.ts";
 import { type BunSocket, SocketStream } from "./bun_stream.ts";
 import type { FoundAddress } from "./dns_message.ts";
@@ -88,19 +89,12 @@ class BunRuntime implements Runtime {
   }
 
   async listen({ address, shared = false }: ListenOptions): Promise<Listener> {
-    const accepted: SocketStream[] = [];
-    let arrival = deferred<void>();
-    let closed = false;
-    function wake(): void {
-      arrival.resolve();
-      arrival = deferred();
-    }
+    const accepted = new Accepted<SocketStream>();
     const accept = (socket: BunSocket): void => {
       const stream = new SocketStream(socket, "path" in address ? { local: address, remote: UNNAMED } : {});
       const gone = "host" in address && socket.remoteAddress === undefined;
       if (gone || socket.fd >= this.#reserve) return stream.destroy();
-      accepted.push(stream);
-      wake();
+      accepted.add(stream);
     };
     const listener = await this.#listen(address, { shared, open: accept });
     const bound = { address: "", port: 0 };
@@ -108,19 +102,11 @@ class BunRuntime implements Runtime {
     return {
       address: "path" in address ? address : tcpAddress(bound.address, bound.port),
       close(): Promise<void> {
-        closed = true;
         listener.stop();
-        for (const stream of accepted.splice(0)) stream.destroy();
-        wake();
+        for (const stream of accepted.close()) stream.destroy();
         return Promise.resolve();
       },
-      async *[Symbol.asyncIterator](): AsyncGenerator<ByteStream> {
-        while (!closed) {
-          const stream = accepted.shift();
-          if (stream !== undefined) yield stream;
-          else await arrival.promise;
-        }
-      },
+      [Symbol.asyncIterator]: () => accepted,
     };
   }
 
@@ -271,16 +257,4 @@ interface FailureOptions {
 function failure(problem: string, { cause, codes = DIAL_CODES, other }: FailureOptions): SocketError {
   const { code = "" } = (cause ?? {}) as { code?: string };
   return socketError(problem, { code: codes[code] ?? other, cause });
-}
-
-/** A promise that is settled from outside. Not every library that checks these types has `Promise.withResolvers`. */
-function deferred<T>(): {
-  promise: Promise<T>;
-  resolve: (value: T) => void;
-  reject: (reason: unknown) => void;
-} {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<T>((...settle) => [resolve, reject] = settle);
-  return { promise, resolve, reject };
 }

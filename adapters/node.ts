@@ -22,6 +22,7 @@ import type {
   SocketErrorCode,
   UnixAddress,
 } from "../src/runtime/contract.ts";
+import { Accepted } from "./accepted.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { NameLookup } from "./name_lookup.ts";
 import { SocketStream } from "./node_stream.ts";
@@ -70,9 +71,7 @@ function sharing(): Sharing {
 }
 
 async function listen({ address, shared = false }: ListenOptions): Promise<Listener> {
-  const queue: SocketStream[] = [];
-  let closed = false;
-  let wake = (): void => {};
+  const accepted = new Accepted<SocketStream>();
   const server = createServer();
   // An accepted socket cannot be given `onread`, and without it Node reads ahead and allocates 64 KiB for each read. So
   // this takes its handle before Node makes a Socket of it.
@@ -82,8 +81,7 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
     const stream = new SocketStream({ handle, pauseOnCreate: true });
     if ("path" in address) stream.local = address;
     else if (!stream.locate()) return;
-    queue.push(stream);
-    wake();
+    accepted.add(stream);
   };
   try {
     // In a process forked by node:cluster, the primary process shares a port that has no `reusePort`.
@@ -100,19 +98,11 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
   return {
     address: bound === null || typeof bound === "string" ? address : tcpAddress(bound.address, bound.port),
     close(): Promise<void> {
-      closed = true;
       server.close();
-      for (const stream of queue.splice(0)) stream.socket.destroy();
-      wake();
+      for (const stream of accepted.close()) stream.socket.destroy();
       return Promise.resolve();
     },
-    async *[Symbol.asyncIterator](): AsyncGenerator<ByteStream> {
-      while (!closed) {
-        const stream = queue.shift();
-        if (stream !== undefined) yield stream;
-        else await new Promise<void>((resolve) => wake = resolve);
-      }
-    },
+    [Symbol.asyncIterator]: () => accepted,
   };
 }
 
