@@ -90,30 +90,31 @@ export function table({ name, title, unit }: Load, summaries: readonly Summary[]
   return [`## ${name}: ${title}\n`, `cost: ${unit}\n`, markdown(lines), ...failures].join("\n");
 }
 
-/** One table of several loads: the ratio to the reference, and the cost in brackets; latencies where they can be compared. */
+/**
+ * One table of several loads: the ratio to the reference, and the cost in brackets. Loads at a given rate and loads of
+ * another set-up have a second row.
+ */
 export function overview(loads: readonly Load[], summaries: readonly Summary[]): string {
   const contestants = [...new Set(summaries.map(({ contestant }) => contestant))];
-  const row = (load: Load, title: string, text: (summary: Summary) => string): string[] => {
+  const row = (load: Load, what: string, text: (summary: Summary) => string): string[] => {
     const cells = contestants.map((name) => {
       const summary = summaries.find((summary) => summary.load === load.name && summary.contestant === name);
       return summary?.median.cost === undefined ? "" : text(summary);
     });
-    return [title, ...cells];
+    return [load.name + what, ...cells];
   };
   const rows = loads.flatMap((load) => [
     row(
       load,
-      load.name,
+      "",
       ({ ratio, median: { cost } }) =>
         ratio === undefined ? number(cost) : `${number(ratio)} (${number(cost)})`,
     ),
     ...load.paced
-      ? [
-        row(load, `${load.name}: p50, p99 in ms`, ({ median: { p50, p99 } }) =>
-          `${number(p50)}, ${number(p99)}`),
-      ]
+      ? [row(load, ": p50, p99 in ms", ({ median: { p50, p99 } }) => `${number(p50)}, ${number(p99)}`)]
       : [],
-  ]);
+    row(load, ": x plain", ({ median }) => number(median.overhead)),
+  ]).filter(([, ...cells]) => cells.some((cell) => cell !== ""));
   return `## x ${REFERENCE} (cost)\n\n${markdown([["", ...contestants], ...rows])}`;
 }
 

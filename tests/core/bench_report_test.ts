@@ -57,14 +57,15 @@ squid: Error: gone
   );
 });
 
-Deno.test("overview() has a row for each load, a second one for latencies, and the cost alone without a reference", () => {
-  const loads = [{ ...LOAD, paced: true }, { ...LOAD, name: "I-bytes" }];
+Deno.test("overview() has a row for each load, others for latencies and set-ups, and the cost alone without a reference", () => {
+  const loads = [{ ...LOAD, paced: true }, { ...LOAD, name: "B-tls" }, { ...LOAD, name: "I-bytes" }];
   const summaries = [
     ...summarize(loads[0], [
       { contestant: "sluice", rounds: [{ cost: 3, p50: 1, p99: 9 }] },
       { contestant: "haproxy", rounds: [{ cost: 2, p50: 0.5, p99: 8 }] },
     ]),
-    ...summarize(loads[1], [{ contestant: "sluice", rounds: rounds(7) }]),
+    ...summarize(loads[1], [{ contestant: "sluice", rounds: [{ cost: 5, overhead: 1.25 }] }]),
+    ...summarize(loads[2], [{ contestant: "sluice", rounds: rounds(7) }]),
   ];
   assertEquals(
     overview(loads, summaries),
@@ -74,6 +75,8 @@ Deno.test("overview() has a row for each load, a second one for latencies, and t
 | --------------------- | ----------: | ----------: |
 | B-get                 | 1.50 (3.00) | 1.00 (2.00) |
 | B-get: p50, p99 in ms |  1.00, 9.00 | 0.500, 8.00 |
+| B-tls                 |        5.00 |             |
+| B-tls: x plain        |        1.25 |             |
 | I-bytes               |        7.00 |             |
 `,
   );
