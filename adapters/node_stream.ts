@@ -109,7 +109,7 @@ const LITTLE = 8 * 1024;
  * each idle socket would otherwise hold a buffer of its own. Any socket may be read into it at any time, so nothing may
  * keep its bytes: a write gets a copy.
  */
-const SHARED = new Uint8Array(256 * 1024);
+const SHARED = new Uint8Array(64 * 1024);
 
 /** Sockets that had bytes while nobody waited for them. */
 const RESTLESS: SocketStream[] = [];
@@ -254,6 +254,7 @@ export class SocketStream extends PortStream {
     if (this.#unwritable) this.socket.destroy();
     const borrowed = this.#buffer === SHARED ? undefined : this.#buffer;
     this.#buffer = SHARED;
+    if (borrowed) this.#handle?.useUserBuffer(SHARED);
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.end(borrowed);

@@ -116,6 +116,7 @@ export class Connection extends Watch implements Requester {
     this.cleanUp?.();
     this.services.pool.release(this);
     this.unwatch();
+    this.client.reader.free();
     this.#onEnd();
   }
 

@@ -327,6 +327,7 @@ function concluded(
       }
       return end.how === "reusable" && !exchange.binds ? AGAIN : FINISHED;
     case "unanswered":
+      target.channel.drop(EXCHANGE_OVER);
       if (end.fault.code === "client_disconnected" || end.fault.code === "proxy_shutdown") throw end.fault;
       // RFC 9110 section 9.2.2: try once more if the method allows it and the origin closed before it answered.
       if (kept && end.fault.code === "connection_terminated") {
@@ -344,6 +345,7 @@ function concluded(
         payload: { handshake, recording, fault: partyFault(target, end.fault) },
       };
     case "cut":
+      target.channel.drop(EXCHANGE_OVER);
       throw end.fault;
   }
 }

@@ -39,6 +39,8 @@ export interface PortReceiver {
 export interface DirectPort {
   /** Whether each read comes in new memory, which the port does not use again. */
   readonly gives?: boolean;
+  /** Whether a read detaches the memory that is lent to it, as a BYOB read does. Such memory cannot be resizable. */
+  readonly detaches?: boolean;
   /** Asks for the next bytes. */
   pull(receiver: PortReceiver): void;
   /**

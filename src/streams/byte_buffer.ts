@@ -5,6 +5,8 @@
  * @module
  */
 
+import { freeBlock, newBlock } from "./bulk_block.ts";
+
 const LF = 0x0A;
 
 /**
@@ -23,8 +25,12 @@ export class ByteBuffer {
   /** How far {@link ByteBuffer.lineEnd} has searched, so that bytes that arrive one by one cost O(n) and not O(n²). */
   #searched = 0;
 
-  /** Starts with room for `capacity` bytes. */
-  constructor(capacity: number) {
+  /** Whether a long block may be resizable, so that it is freed at once. */
+  readonly #resizable: boolean;
+
+  /** Starts with room for `capacity` bytes. A BYOB read takes no resizable memory. */
+  constructor(capacity: number, { resizable = false } = {}) {
+    this.#resizable = resizable;
     this.#block = capacity === 0 ? NONE : new Uint8Array(capacity);
   }
 
@@ -80,8 +86,17 @@ export class ByteBuffer {
   }
 
   #replace(block: Uint8Array<ArrayBuffer>): void {
+    freeBlock(this.#block);
     this.#block = block;
     this.#adopted = false;
+  }
+
+  /** Forgets the bytes and frees the memory, even if it is lent. Nobody may use it, or a view of it, any more. */
+  free(): void {
+    freeBlock(this.#lent);
+    this.#lent = NONE;
+    this.#replace(NONE);
+    this.skip(this.length);
   }
 
   /** Takes up to `limit` bytes off the front: a view, valid until the buffer is filled again. */
@@ -132,8 +147,9 @@ export class ByteBuffer {
     const needed = waiting.length + least;
     if (needed <= this.#block.length) this.#block.copyWithin(0, this.#start, this.#end);
     else {
-      this.#replace(new Uint8Array(Math.max(needed, this.#block.length * 2)));
-      this.#block.set(waiting);
+      const block = new Uint8Array(Math.max(needed, this.#block.length * 2));
+      block.set(waiting);
+      this.#replace(block);
     }
     this.#searched = Math.max(0, this.#searched - this.#start);
     this.#end -= this.#start;
@@ -150,6 +166,6 @@ export class ByteBuffer {
   /** Changes how many bytes fit, if no bytes wait. */
   resize(capacity: number): void {
     if (this.length > 0 || capacity === this.#block.length) return;
-    this.#replace(capacity === 0 ? NONE : new Uint8Array(capacity));
+    this.#replace(capacity === 0 ? NONE : newBlock(capacity, { resizable: this.#resizable }));
   }
 }

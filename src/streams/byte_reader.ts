@@ -7,13 +7,11 @@
 
 import type { DirectPort, PortReceiver } from "../runtime/direct_port.ts";
 import { type Fault, type Side, toFault } from "../faults.ts";
+import { bulkLength } from "./bulk_block.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 
 /** Holds most request heads and a TLS ClientHello, and keeps an idle connection cheap. */
 const FIRST_CAPACITY = 2048;
-
-/** With reads of 64 KiB a byte was measured to cost a third more CPU on Deno, and twice as much on Node. */
-const BULK_CAPACITY = 256 * 1024;
 
 /** The factor by which the buffer grows and shrinks: 2, 32, 256 KiB on the way up, and 16 KiB on the way down. */
 const GROWTH = 16;
@@ -79,7 +77,7 @@ class Filling implements Waiter {
 /** Reads bytes into one reused buffer, which grows while reads fill it, as in hyper's adaptive reading. */
 export class ByteReader implements PortReceiver {
   /** The bytes that have arrived and that nobody has used. Leave it alone while a `fill()` is under way. */
-  readonly buffer: ByteBuffer = new ByteBuffer(0);
+  readonly buffer: ByteBuffer;
 
   readonly #port: DirectPort;
   readonly #side: Side;
@@ -103,6 +101,7 @@ export class ByteReader implements PortReceiver {
   constructor(port: DirectPort, side: Side) {
     this.#port = port;
     this.#side = side;
+    this.buffer = new ByteBuffer(0, { resizable: !port.detaches });
   }
 
   /** Whether the peer has sent its last byte. Bytes may still wait in the buffer. */
@@ -249,8 +248,9 @@ export class ByteReader implements PortReceiver {
     if (bytes.length === asked && asked === capacity) this.#trend = Math.max(this.#trend, 0) + 1;
     else if (bytes.length * GROWTH < capacity) this.#trend = Math.min(this.#trend, 0) - 1;
     else this.#trend = 0;
-    if (this.#trend === FULL_READS) this.#resize(Math.min(capacity * GROWTH, BULK_CAPACITY));
-    else if (this.#trend === -SCANT_READS) this.#resize(Math.max(capacity / GROWTH, FIRST_CAPACITY));
+    if (this.#trend === FULL_READS) {
+      this.#resize(Math.min(capacity * GROWTH, Math.max(capacity, bulkLength())));
+    } else if (this.#trend === -SCANT_READS) this.#resize(Math.max(capacity / GROWTH, FIRST_CAPACITY));
   }
 
   /** Sets the capacity for reads into an empty buffer. */
@@ -262,7 +262,7 @@ export class ByteReader implements PortReceiver {
   /** Takes bytes that came in the port's own memory. */
   #takeOver(bytes: Uint8Array<ArrayBuffer>): void {
     // They would have filled the buffer.
-    if (bytes.length > this.#capacity) this.#resize(BULK_CAPACITY);
+    if (bytes.length > this.#capacity) this.#resize(bulkLength());
     if (!this.#drain || this.buffer.length > 0) this.#append(bytes);
     else this.buffer.resize(0);
   }
@@ -300,5 +300,10 @@ export class ByteReader implements PortReceiver {
     this.#fault ??= fault;
     this.#port.destroy({ reset: false });
     this.fail(this.#fault);
+  }
+
+  /** Frees the memory, after a cut. Nobody may use bytes that were read any more, and no write of them may wait. */
+  free(): void {
+    this.buffer.free();
   }
 }

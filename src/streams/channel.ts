@@ -53,9 +53,13 @@ export class Channel {
     this.reader.cut(fault);
   }
 
-  /** Gives the connection up when both sides are done with it. What was written before still arrives. */
+  /**
+   * Gives the connection up when both sides are done with it. What was written before still arrives. Bytes that were
+   * read must not be used any more.
+   */
   drop(fault: Fault): void {
     this.reader.cut(fault);
     this.writer.cut(fault);
+    this.reader.free();
   }
 }

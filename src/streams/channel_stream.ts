@@ -39,6 +39,10 @@ class ChannelPort implements DirectPort {
     this.#channel = channel;
   }
 
+  get detaches(): boolean | undefined {
+    return this.#channel.port.detaches;
+  }
+
   pull(receiver: PortReceiver): void {
     const { reader, port } = this.#channel;
     if (this.#begun) return port.pull(receiver);

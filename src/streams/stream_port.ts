@@ -11,6 +11,8 @@ import type { ByteStream } from "../runtime/contract.ts";
 
 /** Byte streams are read without a copy, other streams with one. */
 export class StreamPort implements DirectPort {
+  /** See `DirectPort`. */
+  readonly detaches = true;
   readonly #source: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
   /** The sink's `desiredSize` while no write is under way. */

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals } from "@std/assert";
+import { bulkLength, freeBlock, newBlock } from "../../src/streams/bulk_block.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
 import { octets } from "../support/codec.ts";
 import { Random, SEED } from "../support/random.ts";
@@ -251,4 +252,34 @@ Deno.test(`ByteBuffer does what an array does (seed ${SEED})`, () => {
       assert(buffer.capacity >= buffer.length);
     }
   }
+});
+
+Deno.test("free() frees a long block with its views, also if it is lent, and the buffer can be used again", () => {
+  for (const lent of [false, true]) {
+    const buffer = new ByteBuffer(0, { resizable: true });
+    buffer.resize(bulkLength());
+    const room = buffer.lend(1);
+    if (!lent) buffer.restore(room.subarray(0, 3), 3);
+    buffer.free();
+    assertEquals(room.length, 0);
+    assertEquals(buffer.length, 0);
+    buffer.append(octets("01 02"));
+    assertEquals(buffer.take(), octets("01 02"));
+  }
+});
+
+Deno.test("blocks for bulk transfers are shorter while many are in use", () => {
+  const long = bulkLength();
+  const blocks = [];
+  while (bulkLength() === long) {
+    assert(blocks.length < 1000, "They never became shorter");
+    blocks.push(newBlock(long, { resizable: true }));
+  }
+  assert(bulkLength() < long);
+  // Freeing one twice counts once.
+  for (const block of [blocks[0], blocks[0]]) freeBlock(block);
+  blocks.push(newBlock(long, { resizable: true }));
+  assert(bulkLength() < long);
+  for (const block of blocks) freeBlock(block);
+  assertEquals(bulkLength(), long);
 });
