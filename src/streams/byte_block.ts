@@ -60,6 +60,11 @@ export class BlockWriter {
     else for (let i = from; i < to; i++) block[at + i - from] = octets[i];
   }
 
+  /** How many octets were written and not taken. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
   /** Makes room for some octets, and returns where they go. */
   #advance(count: number): number {
     const at = this.#end;

@@ -374,6 +374,15 @@ Deno.test("what is mended in a response is sent on mended", () => {
   assertEquals(received([DATED, "X : a", "Y: b", " \tc", "Z:\td "]).slice(2, -1), ["X: a", "Y: b c", "Z: d"]);
 });
 
+Deno.test("lines that end with LF, or with white space before it, are sent on with CRLF alone", () => {
+  const head = response("HTTP/1.1 200 OK\nDate: x \nX: a\nY:b\t\r\nZ: c\r\n\n");
+  const bytes = forwardedResponse(head, { ...TO_CLIENT, framing: { kind: "none" } });
+  assertEquals(
+    fromLatin1(bytes),
+    `HTTP/1.1 200 OK\r\nDate: x\r\nX: a\r\nY: b\r\nZ: c\r\n${VIA}\r\n\r\n`,
+  );
+});
+
 Deno.test("the fields of one hop are not sent on in a response", () => {
   const lines = [
     ...[

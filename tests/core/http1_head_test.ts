@@ -243,6 +243,14 @@ const RESPONSES: [name: string, text: string, expected: object][] = [
     fields: [],
   }],
   ["bare LF ends the lines of a response", "HTTP/1.1 200 OK\nX: a\n\n", { ...OK, fields: [["X", "a"]] }],
+  [
+    "a line of a response is mended wherever it needs it",
+    "HTTP/1.1 200 OK\nA: a \nB: b\t\r\nC :\tc\nD:d\r\nE:\n e \nF: f\r\n\n",
+    {
+      ...OK,
+      fields: [["A", "a"], ["B", "b"], ["C", "c"], ["D", "d"], ["E", "e"], ["F", "f"]],
+    },
+  ],
   ["white space before the colon is removed in a response", "HTTP/1.1 200 OK\r\nX \t: a\r\n\r\n", {
     ...OK,
     fields: [["X", "a"]],

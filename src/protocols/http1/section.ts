@@ -9,10 +9,10 @@
  */
 
 import { type Fault, malformed } from "../../faults.ts";
-import { cutBytes } from "../../streams/byte_block.ts";
+import { BlockWriter, cutBytes } from "../../streams/byte_block.ts";
 import type { ByteBuffer } from "../../streams/byte_buffer.ts";
 import { type FieldLine, Fields, idIn, type Place, placeOf, startOf, writtenLine } from "../http/fields.ts";
-import { idAt, idOf, type Names, nextSlot, UNKNOWN } from "../http/names.ts";
+import { idAt, type Names, nextSlot, UNKNOWN } from "../http/names.ts";
 import {
   COLON,
   CR,
@@ -23,7 +23,6 @@ import {
   LF,
   lowerTokenByte,
   SP,
-  toOctets,
   trimmed,
 } from "../http/syntax.ts";
 
@@ -79,94 +78,107 @@ function bareLineFeed(): Fault {
   return malformed("A line ends with LF and not with CRLF");
 }
 
+/** Rewrites sections whose lines are not as we write them. */
+const REWRITER = new BlockWriter();
+
 /** The lines that were found. One object serves all sections, because they are taken over before anyone waits. */
 class Notes {
   /** The places of the lines, counted from the first byte that waits, and of the end of the last. */
   readonly #places: Place[] = Array.from({ length: MAX_FIELDS + 2 }, () => 0);
   #names: Names = 0;
   count = 0;
-  /** The lines that are not written as we would write them, by their index. */
-  readonly #mended = new Map<number, FieldLine>();
+  /** Where the last line's name ends, and where its value begins and ends. */
+  #nameEnd = 0;
+  #valueStart = 0;
+  #valueEnd = 0;
+  /** For each line that is not written as we would write it: its index and these three. */
+  #unusual: number[] = [];
+  /** The lines that others continue, by their index. */
+  readonly #folded = new Map<number, FieldLine>();
 
   begin(): void {
     this.count = this.#names = 0;
-    if (this.#mended.size > 0) this.#mended.clear();
-  }
-
-  #add(start: number, id: number): void {
-    this.#places[this.count++] = placeOf(start, id);
-    this.#names |= 1 << id;
+    if (this.#unusual.length > 0) this.#unusual = [];
+    if (this.#folded.size > 0) this.#folded.clear();
   }
 
   /**
-   * Reads a line that is as we would write it: a name, a colon, a space, a valid value, and CRLF. Returns where the next
-   * line begins. Returns -1 for every other line, and if the line has not come whole.
+   * Reads a field line, and returns where the next line begins. Returns -1 if it is not a valid one of its own, or has
+   * not come whole.
    */
-  plain(octets: Uint8Array, base: number, start: number, end: number): number {
+  line(octets: Uint8Array, base: number, start: number, end: number, mend: boolean): number {
     let at = start;
     let slot = 0;
     for (let lower; at < end && (lower = lowerTokenByte(octets[at])) > 0; at++) slot = nextSlot(slot, lower);
     const nameEnd = at;
-    const first = nameEnd + ": ".length;
-    if (nameEnd === start || first >= end || octets[nameEnd] !== COLON || octets[nameEnd + 1] !== SP) {
-      return -1;
-    }
-    for (at = first; at < end && isValueByte(octets[at]);) at++;
-    if (at + 1 >= end || octets[at] !== CR || octets[at + 1] !== LF) return -1;
-    if (at === first || isBlank(octets[first]) || isBlank(octets[at - 1])) return -1;
-    this.#add(start - base, idAt(octets, start, nameEnd, slot));
-    return at + "\r\n".length;
+    if (mend) { while (at < end && isBlank(octets[at])) at++; }
+    if (nameEnd === start || at >= end || octets[at] !== COLON) return -1;
+    for (at++; at < end && isBlank(octets[at]);) at++;
+    const valueStart = at;
+    while (at < end && isValueByte(octets[at])) at++;
+    const isEnded = at + 1 < end && octets[at] === CR && octets[at + 1] === LF;
+    if (!isEnded && !(mend && at < end && octets[at] === LF)) return -1;
+    const next = isEnded ? at + 2 : at + 1;
+    while (at > valueStart && isBlank(octets[at - 1])) at--;
+    const id = idAt(octets, start, nameEnd, slot);
+    this.#nameEnd = nameEnd;
+    this.#valueStart = valueStart;
+    this.#valueEnd = at;
+    const isOurs = isEnded && at + 2 === next && octets[nameEnd] === COLON && octets[nameEnd + 1] === SP &&
+      valueStart === nameEnd + 2;
+    if (!isOurs) this.#unusual.push(this.count, nameEnd, valueStart, at);
+    this.#places[this.count++] = placeOf(start - base, id);
+    this.#names |= 1 << id;
+    return next;
   }
 
-  /** Adds a line that was read as text. */
-  mended(start: number, line: FieldLine): void {
-    this.#mended.set(this.count, line);
-    this.#add(start, idOf(line.name.toLowerCase()));
-  }
-
-  /** Appends to the value of the last line, which ends at a place, as an obs-fold does. */
-  extend(octets: Uint8Array, base: number, end: number, more: string): void {
+  /** Appends to the value of the last line, as an obs-fold does. */
+  extend(octets: Uint8Array, base: number, more: string): void {
     const index = this.count - 1;
-    const { name, value } = this.#mended.get(index) ??
-      lineIn(octets, base + startOf(this.#places[index]), end);
+    const { name, value } = this.#folded.get(index) ?? {
+      name: fromOctets(octets.subarray(base + startOf(this.#places[index]), this.#nameEnd)),
+      value: fromOctets(octets.subarray(this.#valueStart, this.#valueEnd)),
+    };
     // Strings that are joined are copied when someone looks into them, and nobody does before the last fold.
     const joined = value === "" ? more : more === "" ? value : `${value} ${more}`;
-    this.#mended.set(index, { name, value: joined });
+    this.#folded.set(index, { name, value: joined });
   }
 
   /** The section: a copy of the octets from the first that waits up to the end of the last line. */
   fields(octets: Uint8Array, base: number, end: number): Fields {
     this.#places[this.count] = placeOf(end - base, UNKNOWN);
-    if (this.#mended.size > 0) return this.#rewritten(octets.subarray(base, end));
+    if (this.#unusual.length + this.#folded.size > 0) return this.#rewritten(octets, base);
     const copy = cutBytes(end - base);
     copy.set(octets.subarray(base, end));
     return Fields.of(copy, this.#places.slice(0, this.count + 1), this.#names);
   }
 
   /** The section with its lines as we write them. */
-  #rewritten(octets: Uint8Array): Fields {
-    const text = fromOctets(octets);
+  #rewritten(octets: Uint8Array, base: number): Fields {
     const places: Place[] = [];
-    let written = text.slice(0, startOf(this.#places[0]));
-    for (let i = 0; i <= this.count; i++) {
-      const [place, next] = [this.#places[i], this.#places[i + 1]];
-      places.push(placeOf(written.length, idIn(place)));
-      const line = this.#mended.get(i);
-      if (line) written += writtenLine(line);
-      else if (i < this.count) written += text.slice(startOf(place), startOf(next));
+    REWRITER.begin();
+    REWRITER.copy(octets, base, base + startOf(this.#places[0]));
+    let unusual = 0;
+    for (let i = 0; i < this.count; i++) {
+      places.push(placeOf(REWRITER.length, idIn(this.#places[i])));
+      const start = base + startOf(this.#places[i]);
+      const isUnusual = this.#unusual[unusual] === i;
+      const folded = this.#folded.get(i);
+      if (folded) REWRITER.text(writtenLine(folded));
+      else if (isUnusual) {
+        REWRITER.copy(octets, start, this.#unusual[unusual + 1]);
+        REWRITER.text(": ");
+        REWRITER.copy(octets, this.#unusual[unusual + 2], this.#unusual[unusual + 3]);
+        REWRITER.text("\r\n");
+      } else REWRITER.copy(octets, start, base + startOf(this.#places[i + 1]));
+      if (isUnusual) unusual += 4;
     }
-    return Fields.of(toOctets(written), places, this.#names);
+    places.push(placeOf(REWRITER.length, UNKNOWN));
+    return Fields.of(REWRITER.take(), places, this.#names);
   }
 }
 
 const NOTES = new Notes();
-
-/** A line that ends with CRLF, as {@linkcode Notes.plain} has read it. */
-function lineIn(octets: Uint8Array, start: number, end: number): FieldLine {
-  const text = fromOctets(octets.subarray(start, end - "\r\n".length));
-  const colon = text.indexOf(":");
-  return { name: text.slice(0, colon), value: text.slice(colon + ": ".length) };
-}
 
 /** Reads the lines of one section, within a limit for all of them. */
 export class SectionReader {
@@ -243,14 +255,14 @@ export class SectionReader {
     // A line that comes slowly is read when its end has come.
     if (this.#searched > this.#checked && this.#lineFeed(octets, base, at, end) < 0) return -1;
     while (true) {
-      let next = NOTES.plain(octets, base, at, end);
+      let next = NOTES.line(octets, base, at, end, this.#rules.mend);
       if (next >= 0) this.#limitTo(next - base, this.#rules.tooLarge);
       else {
         const lf = this.#lineFeed(octets, base, at, end);
         if (lf < 0) break;
         const lineEnd = this.#lineEnd(octets, base, at, lf, this.#rules.tooLarge);
         if (lineEnd === at) return at;
-        this.#readUnusual(octets, base, at, lineEnd);
+        this.#readFold(octets, base, fromOctets(octets.subarray(at, lineEnd)));
         next = lf + 1;
       }
       this.#count = before + NOTES.count;
@@ -261,22 +273,15 @@ export class SectionReader {
     return -1;
   }
 
-  /** Reads a line that is not as we would write it. */
-  #readUnusual(octets: Uint8Array, base: number, start: number, end: number): void {
-    const { mend } = this.#rules;
-    const text = fromOctets(octets.subarray(start, end));
-    if (isBlank(octets[start])) {
-      if (!mend || this.#count === 0) throw malformed("A field line begins with white space");
-      const more = fieldValue(text);
-      // The line before it may have been checked and forgotten. Then all will be read again.
-      if (NOTES.count > 0) NOTES.extend(octets, base, start, more);
-      return;
-    }
-    const colon = text.indexOf(":");
-    if (colon < 0) throw malformed("A field line has no colon");
-    const name = mend ? trimmed(text.slice(0, colon)) : text.slice(0, colon);
-    if (!isToken(name)) throw malformed(`A field name is not a token: "${name.slice(0, 40)}"`);
-    NOTES.mended(start - base, { name, value: fieldValue(text.slice(colon + 1)) });
+  /** Reads a line that is no field line of its own. Only white space at its beginning continues the line before it. */
+  #readFold(octets: Uint8Array, base: number, text: string): void {
+    if (!isBlank(text.charCodeAt(0))) throw fieldLineFault(text, this.#rules);
+    if (!this.#rules.mend || this.#count === 0) throw malformed("A field line begins with white space");
+    const more = trimmed(text);
+    const fault = valueFault(more);
+    if (fault) throw fault;
+    // The line before it may have been checked and forgotten. Then all will be read again.
+    if (NOTES.count > 0) NOTES.extend(octets, base, more);
   }
 
   /** Where the LF is that ends a line. Returns -1 if it has not come. */
@@ -306,14 +311,22 @@ export class SectionReader {
   }
 }
 
-/** A text without the white space around it, if it may be a field's value. */
-function fieldValue(text: string): string {
-  const value = trimmed(text);
+/** What is wrong with a field line. */
+function fieldLineFault(text: string, { mend }: SectionRules): Fault {
+  const colon = text.indexOf(":");
+  if (colon < 0) return malformed("A field line has no colon");
+  const name = mend ? trimmed(text.slice(0, colon)) : text.slice(0, colon);
+  if (!isToken(name)) return malformed(`A field name is not a token: "${name.slice(0, 40)}"`);
+  return valueFault(trimmed(text.slice(colon + 1))) ?? malformed("A field line is not valid");
+}
+
+/** What is wrong with a field's value, if anything is. */
+function valueFault(value: string): Fault | undefined {
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
     if (!isValueByte(code)) {
-      throw malformed(`A field value has the control character 0x${code.toString(16).padStart(2, "0")}`);
+      return malformed(`A field value has the control character 0x${code.toString(16).padStart(2, "0")}`);
     }
   }
-  return value;
+  return undefined;
 }
