@@ -8,6 +8,7 @@ import { formatAuthority } from "../addresses/host.ts";
 import type { Fault } from "../faults.ts";
 import type { ListenerSettings, Role } from "../listeners/listener_settings.ts";
 import type { Entry } from "../policy/admission.ts";
+import type { Proof } from "../policy/proof.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
 import type { ClientSide } from "../protocols/http/sides.ts";
@@ -44,6 +45,8 @@ export class Connection extends Watch implements Requester {
   client: Channel;
   /** See `Requester`. */
   user: string | undefined;
+  /** See `Requester`. */
+  proof: Proof | undefined;
   /** See `Requester`. */
   known = false;
   /** See `Requester`. */

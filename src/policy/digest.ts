@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { Buffer } from "node:buffer";
 import { hash, randomBytes } from "node:crypto";
 
 /** Random, so that nobody can choose secrets by their digests. */
 const KEY = randomBytes(32).toString("hex");
 
 /**
- * The digest of a secret in this process. The key before the text, and not an HMAC, because nobody sees the digest and
- * could go on from it; `createHmac` takes 5 to 30 times as long.
+ * The digest of a secret in this process, in hexadecimal, which Deno makes in half the time of octets. The key stands
+ * before the text, and this is no HMAC: nobody sees a digest and could go on from it, and `createHmac` takes 3 to 30 times
+ * as long.
  */
-export function digestOf(secret: string): Buffer {
-  return hash("sha256", KEY + secret, "buffer");
+export function digestOf(secret: string): string {
+  return hash("sha256", KEY + secret);
 }

@@ -72,6 +72,9 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     get router() {
       return inForce().router;
     },
+    get judges() {
+      return inForce().users ?? inForce().tokens;
+    },
     rules: () => inForce().rules,
     runtime,
     clock,

@@ -8,6 +8,7 @@ import { maySeePages } from "../admin/pages.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
+import { Proof } from "../policy/proof.ts";
 import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
 import type { HandshakeEvent } from "../protocols/common/handshake.ts";
 import { noProxyRequest } from "../protocols/http1/request.ts";
@@ -20,37 +21,11 @@ import { GRACEFUL, type Outcome, type RequestPayloads, type RequestSteps } from 
 export const ASKING = {
   reading: read,
 
-  async authenticating(requester, { handshake, credentials }) {
-    const { services, clientName } = requester;
-    const { protocol } = handshake;
-    let fault = new Fault(
-      "proxy_authentication_required",
-      credentials ? "Wrong credentials" : "No credentials",
-    );
-    const over = new AbortController();
-    try {
-      const asked = (async () =>
-        await (credentials &&
-          services.authenticate?.({ ...credentials, client: clientName, protocol }, over.signal)))();
-      if (await requester.interruptible(asked)) {
-        // Set before the next wait, so that a reload that happens meanwhile can withdraw this user.
-        requester.user = credentials?.user || undefined;
-        await requester.reply(handshake.accepted());
-        return { event: "accepted", payload: { handshake, user: requester.user } };
-      }
-    } catch (error) {
-      fault = refusalOf(toFault(error, "client"));
-    } finally {
-      over.abort();
-    }
-    return {
-      event: "denied",
-      payload: {
-        handshake,
-        fault,
-        recording: beginRecord(requester, protocol, { triedUser: credentials?.user, asked: handshake.asked }),
-      },
-    };
+  authenticating(requester, { handshake, login }) {
+    const { proof, services: { judges } } = requester;
+    return login.words !== undefined && proof?.holds(login.words, judges)
+      ? accept(requester, { handshake, user: proof.user })
+      : authenticate(requester, { handshake, login });
   },
 
   authorizing(requester, here) {
@@ -177,7 +152,7 @@ function understood(
   event: Exclude<HandshakeEvent, { type: "reply" }>,
 ): Outcome<"reading"> {
   if (event.type === "credentials") {
-    return { event: "credentials", payload: { handshake, credentials: event.credentials } };
+    return { event: "credentials", payload: { handshake, login: event } };
   }
   const { request } = event;
   const recording = beginRecord(requester, handshake.protocol, { user, request });
@@ -202,6 +177,49 @@ function notBegun(error: unknown): Outcome<"reading"> {
   const fault = toFault(error, "client");
   if (fault.code === "client_disconnected") throw fault;
   return ENDED;
+}
+
+/** Asks whether the credentials are right. */
+async function authenticate(
+  requester: Requester,
+  { handshake, login: { credentials, words } }: RequestPayloads["authenticating"],
+): Promise<Outcome<"authenticating">> {
+  const { services, clientName } = requester;
+  const { judges } = services;
+  const { protocol } = handshake;
+  let fault: Fault | undefined;
+  const over = new AbortController();
+  try {
+    const asked = (async () =>
+      await (credentials &&
+        services.authenticate?.({ ...credentials, client: clientName, protocol }, over.signal)))();
+    if (await requester.interruptible(asked)) {
+      const user = credentials?.user || undefined;
+      requester.proof = words !== undefined && judges ? new Proof(words, { user, judges }) : undefined;
+      return await accept(requester, { handshake, user });
+    }
+  } catch (error) {
+    fault = refusalOf(toFault(error, "client"));
+  } finally {
+    over.abort();
+  }
+  fault ??= new Fault("proxy_authentication_required", credentials ? "Wrong credentials" : "No credentials");
+  const { asked } = handshake;
+  const recording = beginRecord(requester, protocol, { triedUser: credentials?.user, asked });
+  return { event: "denied", payload: { handshake, fault, recording } };
+}
+
+/** Tells the client that it is logged in, if its protocol has words for that. */
+function accept(
+  requester: Requester,
+  { handshake, user }: RequestPayloads["reading"],
+): Outcome<"authenticating"> | Promise<Outcome<"authenticating">> {
+  // Set before the next wait, so that a reload that happens meanwhile can withdraw this user.
+  requester.user = user;
+  const outcome = { event: "accepted", payload: { handshake, user } } as const;
+  const reply = handshake.accepted();
+  const replying = reply.length > 0 ? requester.reply(reply) : undefined;
+  return replying ? replying.then(() => outcome) : outcome;
 }
 
 /** What to tell a client whose credentials could not be judged. Throws the fault if the client is gone. */

@@ -24,6 +24,8 @@ export interface RequestServices extends DialingServices, WatchServices {
   readonly settings: Settings;
   readonly lifelines: Lifelines;
   readonly authenticate: Authenticate | undefined;
+  /** The users or tokens in force. Undefined if a callback judges, which is asked about each request. */
+  readonly judges: object | undefined;
   /** The authentication scheme that HTTP clients use. */
   readonly scheme: "Basic" | "Bearer";
   /** The data of the proxy's own pages. */

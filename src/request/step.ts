@@ -13,9 +13,9 @@ import type { RuleRequest } from "../policy/rule_request.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type {
   AssociationRequest,
-  Credentials,
   ExchangeRequest,
   Handshake,
+  Login,
   OwnRequest,
   ProxyRequest,
   TunnelRequest,
@@ -27,7 +27,7 @@ import type { Requester } from "./requester.ts";
 /** The payload of each state. */
 export interface RequestPayloads extends Record<RequestState, unknown> {
   reading: { handshake: Handshake<Protocol>; user: string | undefined };
-  authenticating: { handshake: Handshake<Protocol>; credentials: Credentials | undefined };
+  authenticating: { handshake: Handshake<Protocol>; login: Login };
   authorizing: Task & { request: ProxyRequest };
   dialing: Task & {
     request: TunnelRequest | AssociationRequest | ExchangeRequest;

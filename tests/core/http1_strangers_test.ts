@@ -86,7 +86,8 @@ Deno.test("strangers: who was let in is told what is wrong", () => {
   const head =
     `CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nProxy-Authorization: Bearer ${TOKEN}\r\n\r\n`;
   const buffer = ByteBuffer.of(bytes(head));
-  assertEquals(codec.read(buffer), { type: "credentials", credentials: { user: "", password: TOKEN } });
+  const event = codec.read(buffer);
+  assertEquals(event?.type === "credentials" && event.credentials, { user: "", password: TOKEN });
   codec.accepted();
   assertEquals(codec.read(buffer)?.type, "request");
   const refused = text(codec.refused(new Fault("connection_refused")));

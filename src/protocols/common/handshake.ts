@@ -55,12 +55,20 @@ export interface OwnRequest {
 /** What a client may ask for. */
 export type ProxyRequest = TunnelRequest | AssociationRequest | ExchangeRequest | OwnRequest;
 
+/** A client has logged in, or should have done so. */
+export interface Login {
+  readonly type: "credentials";
+  /** The credentials of the client. Undefined if they were required and the client gave none. */
+  readonly credentials: Credentials | undefined;
+  /** The words that the client sends with each request, if its protocol has such. */
+  readonly words?: string;
+}
+
 /** What a handshake has read. */
 export type HandshakeEvent =
   /** The client waits for these bytes before it says more. */
   | { readonly type: "reply"; readonly bytes: Uint8Array }
-  /** The credentials of the client. Undefined if they were required and the client gave none. */
-  | { readonly type: "credentials"; readonly credentials: Credentials | undefined }
+  | Login
   | { readonly type: "request"; readonly request: ProxyRequest };
 
 /** How to tell a client of a refusal. */

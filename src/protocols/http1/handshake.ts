@@ -13,6 +13,7 @@ import type {
   Handshake,
   HandshakeEvent,
   HandshakeOptions,
+  Login,
   ProxyRequest,
   Refusal,
 } from "../common/handshake.ts";
@@ -64,9 +65,7 @@ export class HttpHandshake implements Handshake<"http"> {
     if (this.#accepted || this.#request.target.form === "origin") {
       return { type: "request", request: proxyRequest(this.#request, this.#options.settings.name) };
     }
-    const value = this.#request.head.fields.get("proxy-authorization");
-    const read = this.#options.scheme === "Bearer" ? bearerToken : basicCredentials;
-    return { type: "credentials", credentials: read(value) };
+    return new HttpLogin(this.#request.head.fields.get("proxy-authorization"), this.#options.scheme);
   }
 
   /** Sends nothing: the request is in the same head. */
@@ -164,6 +163,22 @@ function withoutUser(target: string): string {
   const path = target.indexOf("/", start);
   const at = target.lastIndexOf("@", path < 0 ? target.length : path);
   return at < start ? target : `${target.slice(0, start)}...${target.slice(at)}`;
+}
+
+/** Decodes the credentials when they are asked for: those of a client that is known already need not be. */
+class HttpLogin implements Login {
+  readonly type = "credentials";
+  readonly words: string | undefined;
+  readonly #scheme: HandshakeOptions["scheme"];
+
+  constructor(words: string | undefined, scheme: HandshakeOptions["scheme"]) {
+    this.words = words;
+    this.#scheme = scheme;
+  }
+
+  get credentials(): Credentials | undefined {
+    return this.#scheme === "Bearer" ? bearerToken(this.words) : basicCredentials(this.words);
+  }
 }
 
 /** RFC 6750 section 2.1. It names no user: the token alone decides. */
