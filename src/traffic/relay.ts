@@ -45,7 +45,8 @@ class Tunnel {
   readonly #target: Channel;
   readonly #told: RelayObserver & RelayEnd;
   #running = 2;
-  #broken = false;
+  /** Whether it has ended. What the sides report of their end afterwards is not told. */
+  #over = false;
   /** The fault that ended one direction early. */
   #fault: Fault | undefined;
 
@@ -61,12 +62,15 @@ class Tunnel {
   }
 
   halfEnded(): void {
-    if (--this.#running > 0) this.#told.halfClosed();
-    else this.#told.resolve(this.#fault);
+    if (this.#over) return;
+    if (--this.#running > 0) return this.#told.halfClosed();
+    this.#over = true;
+    this.#told.resolve(this.#fault);
   }
 
   /** One side takes no more bytes. What it has sent still arrives. */
   unwritable(to: Channel, direction: Direction): void {
+    if (this.#over) return;
     this.#fault ??= to.writer.broken;
     // A client that takes no more bytes is gone, so nobody needs the rest of what the target sends.
     if (to === this.#client) return this.halfEnded();
@@ -77,8 +81,8 @@ class Tunnel {
 
   /** A connection that can no longer be read is gone: both sides are cut, and both directions end. */
   failed(error: unknown): void {
-    if (this.#broken) return;
-    this.#broken = true;
+    if (this.#over) return;
+    this.#over = true;
     const fault = this.#fault ?? toFault(error);
     this.#client.cut(fault);
     this.#target.cut(fault);

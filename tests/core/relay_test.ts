@@ -33,17 +33,26 @@ function relayed({ unwritable, ...options }: RelayedOptions = {}) {
   const [nearTarget, target] = memoryPair(options);
   const clientSide = unwritable === "client" ? readOnly(nearClient) : nearClient;
   const targetSide = unwritable === "target" ? readOnly(nearTarget) : nearTarget;
-  const seen = { sent: 0, received: 0, halfClosed: 0 };
-  const { promise: done, ...end } = Promise.withResolvers<Fault | undefined>();
+  const seen = { sent: 0, received: 0, halfClosed: 0, ended: 0 };
+  const { promise: done, resolve, reject } = Promise.withResolvers<Fault | undefined>();
   const observer: RelayObserver & RelayEnd = {
-    ...end,
+    resolve(fault) {
+      seen.ended++;
+      resolve(fault);
+    },
+    reject(fault) {
+      seen.ended++;
+      reject(fault);
+    },
     sent: (count) => seen.sent += count,
     received: (count) => seen.received += count,
     halfClosed: () => seen.halfClosed++,
   };
-  relay(new Channel(clientSide, "client"), new Channel(targetSide, "target"), observer);
+  const near = [new Channel(clientSide, "client"), new Channel(targetSide, "target")] as const;
+  relay(...near, observer);
   done.catch(() => {});
-  return { client: new Channel(client, "client"), target: new Channel(target, "target"), done, seen };
+  const drop = (): void => near.forEach((channel) => channel.drop(new Fault("connection_terminated")));
+  return { client: new Channel(client, "client"), target: new Channel(target, "target"), done, seen, drop };
 }
 
 async function readAll(channel: Channel): Promise<Uint8Array> {
@@ -73,7 +82,7 @@ for (const direct of [false, true]) {
     await done;
     assertEquals(atTarget, up);
     assertEquals(atClient, down);
-    assertEquals(seen, { sent: 300_000, received: 200_000, halfClosed: 1 });
+    assertEquals(seen, { sent: 300_000, received: 200_000, halfClosed: 1, ended: 1 });
   });
 
   for (const first of ["client", "target"] as const) {
@@ -125,6 +134,16 @@ for (const direct of [false, true]) {
     assertEquals([seen.sent, seen.received], [20_000, 0]);
     target.cut(new Fault("connection_terminated"));
     assertEquals(await flood, "cut");
+  });
+
+  Deno.test(`relay() tells its end once, also when both sides are dropped behind it, ${ports}`, async () => {
+    const { client, target, done, seen, drop } = relayed({ direct });
+    await client.writer.close();
+    await target.writer.close();
+    await done;
+    drop();
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(seen.ended, 1);
   });
 
   Deno.test(`relay() ends where a target that takes no more is reset, ${ports}`, async () => {
