@@ -25,6 +25,13 @@ import type {
 import { Accepted } from "./accepted.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { NameLookup } from "./name_lookup.ts";
+import {
+  accepted as acceptedOn,
+  connect,
+  type Handle,
+  type HandleStream,
+  HAS_HANDLES,
+} from "./node_handle.ts";
 import { SocketStream } from "./node_stream.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { querySystem } from "./system_names.ts";
@@ -71,17 +78,17 @@ function sharing(): Sharing {
 }
 
 async function listen({ address, shared = false }: ListenOptions): Promise<Listener> {
-  const accepted = new Accepted<SocketStream>();
+  const accepted = new Accepted<SocketStream | HandleStream>();
   const server = createServer();
   // An accepted socket cannot be given `onread`, and without it Node reads ahead and allocates 64 KiB for each read. So
   // this takes its handle before Node makes a Socket of it.
   const accept = (status: number, handle: unknown): void => {
     // When descriptors run out, libuv closes the waiting clients, and goes on by itself.
     if (status !== 0 || handle === undefined) return;
-    const stream = new SocketStream({ handle, pauseOnCreate: true });
-    if ("path" in address) stream.local = address;
-    else if (!stream.locate()) return;
-    accepted.add(stream);
+    const stream = "path" in address || !HAS_HANDLES
+      ? adopted(handle, address)
+      : acceptedOn(handle as Handle);
+    if (stream) accepted.add(stream);
   };
   try {
     // In a process forked by node:cluster, the primary process shares a port that has no `reusePort`.
@@ -99,15 +106,28 @@ async function listen({ address, shared = false }: ListenOptions): Promise<Liste
     address: bound === null || typeof bound === "string" ? address : tcpAddress(bound.address, bound.port),
     close(): Promise<void> {
       server.close();
-      for (const stream of accepted.close()) stream.socket.destroy();
+      for (const stream of accepted.close()) stream.destroy({ reset: false });
       return Promise.resolve();
     },
     [Symbol.asyncIterator]: () => accepted,
   };
 }
 
-async function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
-  signal?.throwIfAborted();
+/** A socket that takes over an accepted handle. Undefined if the connection is gone already. */
+function adopted(handle: unknown, address: Address): SocketStream | undefined {
+  const stream = new SocketStream({ handle, pauseOnCreate: true });
+  if ("path" in address) stream.local = address;
+  else if (!stream.locate()) return undefined;
+  return stream;
+}
+
+function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  if (!HAS_HANDLES || "path" in to || isIP(to.host) === 0) return dialSocket(to, signal);
+  return connect(to, { signal, failure: (cause) => failure(`Cannot dial ${show(to)}`, { cause }) });
+}
+
+async function dialSocket(to: Address, signal?: AbortSignal): Promise<ByteStream> {
   const stream = new SocketStream();
   try {
     // Without this, Node would read as soon as the socket is connected.

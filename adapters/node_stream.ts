@@ -4,15 +4,11 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
-import { setImmediate } from "node:timers";
-import type { PortReceiver } from "../src/runtime/direct_port.ts";
 import type { Address, SocketError } from "../src/runtime/contract.ts";
 import { show, tcpAddress } from "./addresses.ts";
-import { PortStream } from "./port_stream.ts";
-import { type Codes, socketError } from "./socket_errors.ts";
-import { Turns } from "./turns.ts";
+import { CODES, KEEP_ALIVE_DELAY, ReadingStream, steady } from "./node_reading.ts";
+import { socketError } from "./socket_errors.ts";
 
 /** Undocumented options with which `new Socket()` takes over the handle of another. */
 interface AdoptionOptions {
@@ -81,65 +77,23 @@ function failed(this: Socket, cause: Error): void {
   (this as HalfSocket).watcher?.failed(cause);
 }
 
-const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 };
-
-/** The meaning of the system's error codes on a connection. */
-const CODES: Codes = {
-  ECONNABORTED: "connection_terminated",
-  ECONNRESET: "connection_terminated",
-  EHOSTUNREACH: "destination_ip_unroutable",
-  ENETUNREACH: "destination_ip_unroutable",
-  EPIPE: "connection_terminated",
-  ETIMEDOUT: "connection_timeout",
-};
+const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY };
 
 const NOTHING = new Uint8Array(0);
 
-const TURNS = new Turns({ long: 1024 * 1024, short: 64 * 1024 });
-
-/**
- * After a read of `MUCH` bytes, a socket is read into its receiver's memory. After one of fewer than `LITTLE`, it is
- * not.
- */
-const MUCH = 32 * 1024;
-const LITTLE = 8 * 1024;
-
-/**
- * The buffer for sockets with few bytes to read. Node fixes the buffer of a read when the read before it is done, so
- * each idle socket would otherwise hold a buffer of its own. Any socket may be read into it at any time, so nothing may
- * keep its bytes: a write gets a copy.
- */
-const SHARED = new Uint8Array(64 * 1024);
-
-/** Sockets that had bytes while nobody waited for them. */
-const RESTLESS: SocketStream[] = [];
-
 /** A socket: an accepted one, whose handle is taken over, or one that will be dialed. */
-export class SocketStream extends PortStream {
+export class SocketStream extends ReadingStream {
   readonly socket: HalfSocket;
   local: Address = { path: "" };
   remote: Address = { path: "" };
-  /** The receiver that waits for a read. */
-  #receiver: PortReceiver | undefined;
-  #paused = true;
-  /** How many bytes were read since its turn began. */
-  #turn = 0;
-  /** Whether its reads are long, as in a bulk transfer. */
-  #busy = false;
-  /** The buffer of the current read. */
-  #buffer: Uint8Array<ArrayBuffer> = SHARED;
-  /** Bytes that came before a read asked for them. */
-  #unread: Uint8Array<ArrayBuffer> | undefined;
-  #finReceived = false;
   #pending: Pending | undefined;
-  #over = false;
   #cause: Error | undefined;
   /** Why nothing more can be sent, although reading may go on. */
   #unwritable: NodeJS.ErrnoException | undefined;
 
   constructor(adoption?: AdoptionOptions) {
     super();
-    const onread = { buffer: () => this.#buffer, callback: (length: number) => this.#receive(length) };
+    const onread = { buffer: () => this.buffer, callback: (length: number) => this.received(length) };
     const options = { allowHalfOpen: true, ...adoption ?? TCP_OPTIONS, onread };
     this.socket = new HalfSocket(options);
     this.socket.watcher = this;
@@ -163,79 +117,20 @@ export class SocketStream extends PortStream {
     return true;
   }
 
-  pull(receiver: PortReceiver): void {
-    const unread = this.#unread;
-    this.#unread = undefined;
-    if (unread !== undefined && !receiver.receive(unread)) return;
-    if (this.#over) return receiver.fail(this.#failure());
-    // Both halves have ended, so Node may have destroyed the socket by now.
-    if (this.#finReceived) return receiver.end();
-    this.#receiver = receiver;
-    this.#borrow(receiver);
-    this.#resume();
+  protected startReading(): void {
+    this.socket.resume();
   }
 
-  /** Takes the bytes of a read. Returning false makes Node stop reading. */
-  #receive(length: number): boolean {
-    TURNS.heard(length);
-    const receiver = this.#receiver;
-    const buffer = this.#buffer;
-    const bytes = buffer.subarray(0, length);
-    this.#buffer = SHARED;
-    this.#busy = length >= (this.#busy ? LITTLE : MUCH);
-    if (receiver === undefined) {
-      this.#unread = bytes.slice();
-      this.#paused = true;
-      this.socket.pause();
-      return false;
-    }
-    this.#receiver = undefined;
-    if (receiver.receive(bytes)) this.#goOn(receiver, length);
-    // After a read that fills the buffer, libuv would read on at once. Bytes that nobody waits for would have to be
-    // copied.
-    else if (length === buffer.length) this.settle();
-    // Only after the microtasks is it known whether the reader goes on, and Node reads again even later.
-    else if (RESTLESS.push(this) === 1) setImmediate(settle);
-    return !this.#paused;
+  protected stopReading(): void {
+    this.socket.pause();
   }
 
-  /** Reads a bulk transfer into the receiver's memory. In a buffer of the socket, its bytes would be held twice. */
-  #borrow(receiver: PortReceiver): void {
-    if (!this.#busy) return;
-    this.#buffer = receiver.lend();
-    // Node has fixed the next buffer when the last read ended, so this replaces it.
-    this.#handle?.useUserBuffer(this.#buffer);
+  protected replaceBuffer(buffer: Uint8Array): void {
+    this.#handle?.useUserBuffer(buffer);
   }
 
   get #handle(): BufferedSocket["_handle"] {
     return (this.socket as unknown as BufferedSocket)._handle;
-  }
-
-  /** Waits for more bytes, but first gives the other sockets their turn: libuv reads one up to 32 times in a row. */
-  #goOn(receiver: PortReceiver, length: number): void {
-    this.#receiver = receiver;
-    this.#borrow(receiver);
-    this.#turn += length;
-    if (!TURNS.isOver(this.#turn)) return;
-    this.#turn = 0;
-    this.#paused = true;
-    this.socket.pause();
-    setImmediate(() => {
-      if (this.#receiver !== undefined) this.#resume();
-    });
-  }
-
-  #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.socket.resume();
-  }
-
-  /** Stops reading if nobody waits. */
-  settle(): void {
-    if (this.#receiver !== undefined || this.#paused) return;
-    this.#paused = true;
-    this.socket.pause();
   }
 
   /** See `SocketWatcher`. */
@@ -250,22 +145,16 @@ export class SocketStream extends PortStream {
     if (this.#unwritable && this.#unwritable.code !== "EPIPE") {
       return void this.socket.destroy(this.#unwritable);
     }
-    this.#finReceived = true;
     if (this.#unwritable) this.socket.destroy();
-    const borrowed = this.#buffer === SHARED ? undefined : this.#buffer;
-    this.#buffer = SHARED;
-    if (borrowed) this.#handle?.useUserBuffer(SHARED);
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.end(borrowed);
+    this.readingEnded();
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#over || this.#unwritable) return Promise.reject(this.#failure());
-    this.socket.write(bytes.buffer === SHARED.buffer ? Buffer.from(bytes) : bytes);
+    if (this.over || this.#unwritable) return Promise.reject(this.failure());
+    this.socket.write(steady(bytes));
     // The kernel has already taken all of it. Node would report that only in the next tick.
     if (this.socket.writableLength === 0 && this.socket.errored === null) {
-      return this.#unwritable ? Promise.reject(this.#failure()) : undefined;
+      return this.#unwritable ? Promise.reject(this.failure()) : undefined;
     }
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
@@ -283,15 +172,15 @@ export class SocketStream extends PortStream {
   /** See `SocketWatcher`. */
   unwritable(cause: Error): void {
     this.#unwritable = cause;
-    this.#pending?.reject(this.#failure());
+    this.#pending?.reject(this.failure());
     this.#pending = undefined;
-    if (this.#finReceived) this.socket.destroy();
+    if (this.finReceived) this.socket.destroy();
   }
 
   close(): Promise<void> | undefined {
     if (this.#unwritable) return undefined;
     // close(2) sends FIN as well.
-    if (this.#finReceived) return void this.socket.destroy();
+    if (this.finReceived) return void this.socket.destroy();
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
       this.socket.end((error?: Error | null) => {
@@ -306,8 +195,7 @@ export class SocketStream extends PortStream {
   }
 
   destroy({ reset }: { readonly reset: boolean }): void {
-    this.#unread = undefined;
-    if (this.#over) return;
+    if (this.over) return;
     // libuv cannot reset while the FIN is being sent.
     if (reset && "port" in this.remote && !this.socket.writableEnded) this.socket.resetAndDestroy();
     else this.socket.destroy();
@@ -316,18 +204,16 @@ export class SocketStream extends PortStream {
 
   /** See `SocketWatcher`. */
   failed(cause?: Error): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.#cause = cause;
-    this.#pending?.reject(this.#failure());
+    this.#pending?.reject(this.failure());
     this.#pending = undefined;
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.fail(this.#failure());
+    this.readingFailed();
   }
 
   /** Made only when somebody waits for it, because an error costs a stack trace. */
-  #failure(): SocketError {
+  protected failure(): SocketError {
     const cause = this.#cause ?? this.#unwritable;
     if (cause === undefined) {
       return socketError("The connection was destroyed on this side", { code: "connection_terminated" });
@@ -336,8 +222,4 @@ export class SocketStream extends PortStream {
     const problem = `The connection with ${show(this.remote)} failed`;
     return socketError(problem, { code: CODES[code] ?? "proxy_internal_error", cause });
   }
-}
-
-function settle(): void {
-  for (const stream of RESTLESS.splice(0)) stream.settle();
 }

@@ -55,14 +55,15 @@ const MAX_IDLE_BYTES = 64 * 1024;
 
 /** The steps from an allowed request to its end. */
 export const SERVING = {
-  dialing(requester, here) {
+  dialing(requester, here, resume) {
     if (!leadsToTarget(here)) return associate(requester, here);
     try {
       const chosen = chooseRoute(requester, here);
-      if (!(chosen instanceof Promise)) return reach(requester, here, chosen);
-      return chosen.then((chosen) => reach(requester, here, chosen)).catch((error) =>
-        unreachable(here, error)
-      );
+      if (!(chosen instanceof Promise)) return reach(requester, here, chosen, resume);
+      chosen.then((chosen) => reach(requester, here, chosen, resume))
+        .then((outcome) => outcome === LATER || resume.moved(outcome))
+        .catch((error) => tellUnreachable(resume, here, error));
+      return LATER;
     } catch (error) {
       return unreachable(here, error);
     }
@@ -183,11 +184,15 @@ function reach(
   requester: Requester,
   here: DialingTarget,
   chosen: ChosenRoute,
-): Outcome<"dialing"> | Promise<Outcome<"dialing">> {
+  resume: Resume<Outcome<"dialing">>,
+): Outcome<"dialing"> | typeof LATER {
   const kept = keptFor(requester, here, chosen);
   if (kept) return reached(here, kept, true);
-  return dial(requester, chosen, here)
-    .then((target) => reached(here, target, false), (error) => unreachable(here, error));
+  dial(requester, chosen, here).then(
+    (target) => resume.moved(reached(here, target, false)),
+    (error) => tellUnreachable(resume, here, error),
+  );
+  return LATER;
 }
 
 /**
@@ -227,6 +232,16 @@ function unreachable(
   const fault = toFault(error);
   if (fault.code === "client_disconnected" || fault.code === "proxy_shutdown") throw fault;
   return { event: "unreachable", payload: { handshake, recording, fault } };
+}
+
+function tellUnreachable(resume: Resume<Outcome<"dialing">>, here: Dialing, error: unknown): void {
+  let outcome;
+  try {
+    outcome = unreachable(here, error);
+  } catch (fault) {
+    return resume.failed(fault);
+  }
+  resume.moved(outcome);
 }
 
 /** Answers from the proxy itself. */

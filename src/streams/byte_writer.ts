@@ -117,6 +117,14 @@ export class ByteWriter {
     return this.#port.close()?.catch(() => {});
   }
 
+  /** As {@link ByteWriter.close}, and calls back when that is done, later than it returns. */
+  end(done: () => void): void {
+    const closing = this.#closed || this.#fault ? undefined : this.#port.close();
+    this.#closed = true;
+    if (closing) closing.then(done, done);
+    else queueMicrotask(done);
+  }
+
   /** Destroys the connection, with a reset where the runtime can send one. Later writes throw the fault. */
   cut(fault: Fault): void {
     this.#fault ??= fault;

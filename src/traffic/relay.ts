@@ -112,10 +112,7 @@ class Direction implements Drain {
   }
 
   ended(): void {
-    const over = (): void => this.#tunnel.halfEnded();
-    const closing = this.#to.writer.close();
-    if (closing) closing.then(over);
-    else queueMicrotask(over);
+    this.#to.writer.end(() => this.#tunnel.halfEnded());
   }
 
   /** A write to the other side has failed, or this side can no longer be read. */
