@@ -30,7 +30,8 @@ import { Turns } from "./turns.ts";
 export interface BunSocket {
   data: SocketStream;
   readonly fd: number;
-  readonly localAddress: string;
+  /** Undefined once the socket is closed. */
+  readonly localAddress?: string;
   readonly localPort: number;
   /** Undefined if the peer left before the socket was accepted. */
   readonly remoteAddress?: string;
@@ -88,9 +89,9 @@ export class SocketStream extends PortStream {
 
   /** See `DirectPort`. */
   readonly gives = true;
-  readonly local: Address;
-  readonly remote: Address;
   readonly #socket: BunSocket;
+  #local: Address | undefined;
+  #remote: Address | undefined;
   #paused = false;
   /** How many bytes were read since its turn began. */
   #turn = 0;
@@ -112,12 +113,19 @@ export class SocketStream extends PortStream {
     super();
     socket.data = this;
     this.#socket = socket;
-    this.local = local ?? tcpAddress(socket.localAddress, socket.localPort);
-    this.remote = remote ?? tcpAddress(socket.remoteAddress ?? "", socket.remotePort);
-    if ("host" in this.local) {
-      socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
-    }
+    this.#local = local;
+    this.#remote = remote;
+    if (local === undefined) socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
     this.#pauseSoon();
+  }
+
+  /** Asked for late, since each address costs two system calls, and few need our own. */
+  get local(): Address {
+    return this.#local ??= tcpAddress(this.#socket.localAddress ?? "", this.#socket.localPort);
+  }
+
+  get remote(): Address {
+    return this.#remote ??= tcpAddress(this.#socket.remoteAddress ?? "", this.#socket.remotePort);
   }
 
   pull(receiver: PortReceiver): void {

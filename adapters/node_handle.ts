@@ -320,11 +320,12 @@ export function connect(to: TcpAddress, { signal, failure }: ConnectOptions): Pr
     request.oncomplete = (status) => {
       if (over) return;
       if (status < 0) return failed(status);
-      // A connection that was reset at once has no peer any more.
-      if (!nameOf((name) => handle.getpeername(name))) return failed(ECONNRESET);
+      // Who dials 0.0.0.0 reaches another address. A connection that was reset at once has none any more.
+      const remote = nameOf((name) => handle.getpeername(name));
+      if (!remote) return failed(ECONNRESET);
       over = true;
       signal?.removeEventListener("abort", abandon);
-      resolve(new HandleStream(handle, to));
+      resolve(new HandleStream(handle, remote));
     };
     const error = to.host.includes(":")
       ? handle.connect6(request, to.host, to.port)

@@ -180,7 +180,7 @@ function socks5(): () => unknown {
     do_not_optimize(handshake.read(buffer));
     buffer.append(request);
     do_not_optimize(handshake.read(buffer));
-    return handshake.established({ host: "192.0.2.1", port: 1080 });
+    return handshake.established({ local: { host: "192.0.2.1", port: 1080 } });
   };
 }
 

@@ -218,7 +218,7 @@ function chainOptions(
     signal,
     settings,
     judge: judgeTarget,
-    judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel?.local),
+    judgeUpstream: (address, channel) => refuseOwnListeners(address, listening(), channel),
     readFile: (path) => secrets.read(path),
   };
 }

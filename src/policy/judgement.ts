@@ -60,7 +60,7 @@ export function judge(
   question: RuleRequest,
   { address, ends }: { readonly address: TcpAddress; readonly ends?: Ends },
 ): void {
-  refuseOwnListeners(address, listening(), ends?.local);
+  refuseOwnListeners(address, listening(), ends);
   if (settings.privateDestinations === "deny") {
     refuseSpecialPurpose(address, ends);
     ownAddresses.refuse(address);

@@ -11,16 +11,17 @@ import type { Address, TcpAddress } from "../runtime/contract.ts";
 /**
  * Throws `proxy_loop_detected` if we listen on an address, however it is spelled.
  *
- * `local` is our end of an open connection. If both ends have the same address, the target is this machine, whatever
+ * `ours` is our end of an open connection. If both ends have the same address, the target is this machine, whatever
  * interface has the address.
  */
 export function refuseOwnListeners(
   address: TcpAddress,
   listeners: readonly Address[],
-  local?: Address,
+  ours?: { readonly local: Address },
 ): void {
   for (const listener of listeners) {
     if ("path" in listener || listener.port !== address.port) continue;
+    const local = ours?.local;
     if (
       reaches(address.host, listener.host) || (local && "host" in local && sameHost(local.host, address.host))
     ) {

@@ -173,7 +173,10 @@ async function associate(requester: Requester, here: Dialing): Promise<Outcome<"
     recording.route = "direct";
     const open = await openAssociation(requester, request.target, recording);
     recording.status = PROTOCOLS[handshake.protocol].established;
-    return { event: "association", payload: { recording, open, reply: handshake.established(open.bound) } };
+    return {
+      event: "association",
+      payload: { recording, open, reply: handshake.established({ local: open.bound }) },
+    };
   } catch (error) {
     return unreachable(here, error);
   }
@@ -221,7 +224,7 @@ function reached(
     return { event: "exchange", payload: { handshake, recording, origin } };
   }
   recording.status = PROTOCOLS[handshake.protocol].established;
-  const reply = handshake.established(target.channel.local);
+  const reply = handshake.established(target.channel);
   return { event: "tunnel", payload: { recording, target, reply } };
 }
 

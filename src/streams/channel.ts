@@ -17,32 +17,30 @@ export class Channel {
   readonly writer: ByteWriter;
   /** The port under the reader and the writer, for a layer that replaces both (see `channel_stream.ts`). */
   readonly port: DirectPort;
-  #local: Address;
-  #remote: Address;
+  /** What tells the two addresses: the stream, which may have to ask the system, or what the peer has told. */
+  #ends: Pick<ByteStream, "local" | "remote">;
 
   /** Takes the stream over; nobody else may read or write it afterwards. */
   constructor(stream: ByteStream, side: Side) {
     this.port = stream.port ?? new StreamPort(stream);
     this.reader = new ByteReader(this.port, side);
     this.writer = new ByteWriter(this.port, side);
-    this.#local = stream.local;
-    this.#remote = stream.remote;
+    this.#ends = stream;
   }
 
   /** Our end of the connection. */
   get local(): Address {
-    return this.#local;
+    return this.#ends.local;
   }
 
   /** The peer's end. */
   get remote(): Address {
-    return this.#remote;
+    return this.#ends.remote;
   }
 
   /** Replaces the addresses by those that the peer has told, of the connection that it passes on. */
   introduce({ source, destination }: { readonly source: Address; readonly destination: Address }): void {
-    this.#remote = source;
-    this.#local = destination;
+    this.#ends = { local: destination, remote: source };
   }
 
   /** Destroys the connection at once, with a reset where the runtime can send one. Calling it again does nothing. */

@@ -5,7 +5,7 @@ import { refuseOwnListeners } from "../../src/policy/own_listeners.ts";
 /** Whether a dialed address is found to be a listener of ours. */
 function refused(host: string, listening: string, local?: string): boolean {
   try {
-    const end = local === undefined ? undefined : { host: local, port: 40_000 };
+    const end = local === undefined ? undefined : { local: { host: local, port: 40_000 } };
     refuseOwnListeners({ host, port: 8899 }, [{ path: "/tmp/x" }, { host: listening, port: 8899 }], end);
     return false;
   } catch (error) {

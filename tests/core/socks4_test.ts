@@ -118,9 +118,15 @@ Deno.test("socks4: half a request is waited for", () => {
 
 Deno.test("socks4: the reply to a request names the bound address where it is IPv4", () => {
   const codec = OPEN.make();
-  assertEquals(codec.established({ host: "192.0.2.1", port: 0xABCD }), octets("00 5a abcd c0000201"));
-  assertEquals(codec.established({ host: "2001:db8::1", port: 80 }), octets("00 5a 0000 00000000"));
-  assertEquals(codec.established({ path: "/run/upstream.sock" }), octets("00 5a 0000 00000000"));
+  assertEquals(
+    codec.established({ local: { host: "192.0.2.1", port: 0xABCD } }),
+    octets("00 5a abcd c0000201"),
+  );
+  assertEquals(
+    codec.established({ local: { host: "2001:db8::1", port: 80 } }),
+    octets("00 5a 0000 00000000"),
+  );
+  assertEquals(codec.established({ local: { path: "/run/upstream.sock" } }), octets("00 5a 0000 00000000"));
 });
 
 Deno.test("socks4: every fault is told in the same way", () => {

@@ -380,7 +380,7 @@ Deno.test("socks5: the reply to a request names the bound address", () => {
     [{ host: "2001:db8::1", port: 80 }, "05 00 00 04 20010db8000000000000000000000001 0050"],
     [{ path: "/run/upstream.sock" }, "05 00 00 01 00000000 0000"],
   ] as const;
-  for (const [bound, bytes] of replies) assertEquals(codec.established(bound), octets(bytes));
+  for (const [bound, bytes] of replies) assertEquals(codec.established({ local: bound }), octets(bytes));
 });
 
 const SAMPLES = [...UNDERSTOOD, ...REFUSED].map(({ bytes }) => octets(bytes));

@@ -92,10 +92,10 @@ export interface Handshake<Name extends string = string> {
   /** The answer to accepted credentials, before the request is read. Empty if the protocol has none. */
   accepted(): Uint8Array;
   /**
-   * The answer that opens a tunnel. `bound` is the proxy's own address on the way to the target or, for an association,
-   * the address that takes its datagrams.
+   * The answer that opens a tunnel. `local` is the proxy's own address on the way to the target or, for an association,
+   * the address that takes its datagrams. To ask for it costs a system call, so only protocols that tell it do.
    */
-  established(bound: Address): Uint8Array;
+  established(ours: { readonly local: Address }): Uint8Array;
   /** The answer to a fault, at any point of the handshake or before the first byte of an answer. */
   refused(fault: Fault): Refusal;
 }

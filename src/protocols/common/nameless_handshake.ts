@@ -54,7 +54,7 @@ export abstract class NamelessHandshake<Name extends string> implements Handshak
   }
 
   /** See `Handshake`. */
-  abstract established(bound: Address): Uint8Array;
+  abstract established(ours: { readonly local: Address }): Uint8Array;
 
   /** See `Handshake`. */
   abstract refused(fault: Fault): Refusal;

@@ -65,7 +65,7 @@ export class Socks4Handshake extends NamelessHandshake<"socks4"> {
   }
 
   /** Request granted, with the bound address if it is IPv4. */
-  override established(bound: Address): Uint8Array {
+  override established({ local: bound }: { readonly local: Address }): Uint8Array {
     if (!("host" in bound)) return reply(CD_GRANTED);
     const ip = parseIpv4(bound.host);
     return ip ? reply(CD_GRANTED, ip, bound.port) : reply(CD_GRANTED);

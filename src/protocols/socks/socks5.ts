@@ -199,8 +199,8 @@ export class Socks5Handshake implements Handshake<"socks5"> {
   }
 
   /** RFC 1928 section 6: succeeded. */
-  established(bound: Address): Uint8Array {
-    return reply(REP.SUCCEEDED, bound);
+  established({ local }: { readonly local: Address }): Uint8Array {
+    return reply(REP.SUCCEEDED, local);
   }
 
   /** Each stage has its own refusal. There is none for half a greeting, or for bytes that are not a greeting. */
