@@ -12,6 +12,7 @@ import type { Recording } from "../observe/record.ts";
 import { judge, type JudgementServices, judgeUnresolved } from "../policy/judgement.ts";
 import { refuseOwnListeners } from "../policy/own_listeners.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
+import type { Rules } from "../policy/rules.ts";
 import { UpstreamFault } from "../protocols/common/connector.ts";
 import type { ExchangeRequest, TunnelRequest } from "../protocols/common/handshake.ts";
 import { viaOf } from "../protocols/http1/forwarding.ts";
@@ -72,6 +73,8 @@ export interface TargetConnection extends Pick<ChainConnection, "proxy" | "resol
   readonly route: string;
   /** Whether requests can take another chain if this one fails. */
   readonly replaceable: boolean;
+  /** What has judged the address of a direct connection. While both are in force, the next request need not ask again. */
+  readonly judgedBy?: { readonly rules: Rules; readonly settings: Settings };
 }
 
 /** What to dial for. */
@@ -152,13 +155,17 @@ export function takeKept(
 // Shared by all requests: a stack trace for each would cost more than the close.
 const OTHER_USER = new Fault("connection_terminated", "The connection was opened for another user");
 
-/** Judges for each request that takes a kept connection what was judged at dialing: rules differ by user. */
+/**
+ * Judges for each request that takes a kept connection what was judged at dialing. A direct connection leads the same
+ * client and user to the same target as before, so only a reload can change the verdict.
+ */
 function judgeKept(
   services: DialingServices,
   question: RuleRequest,
-  { chain, channel, resolved }: TargetConnection,
+  { chain, channel, resolved, judgedBy }: TargetConnection,
 ): void {
   if (chain.length === 0) {
+    if (judgedBy?.rules === services.rules() && judgedBy.settings === services.settings) return;
     return judge(services, question, { address: channel.remote as TcpAddress, ends: channel });
   }
   judgeNamed(chain, question, (address) => judge(services, question, { address }));
@@ -176,6 +183,7 @@ export function dial(
   if ("handle" in chosen) return Promise.resolve(handled(chosen.handle, services, user));
   const controller = new AbortController();
   caller.cuttable = { cut: (fault) => controller.abort(fault) };
+  const judgedBy = { rules: services.rules(), settings: services.settings };
   const dialing = services.failover.dial(chosen.alternatives, {
     kind: request.kind,
     target: request.target,
@@ -199,7 +207,7 @@ export function dial(
     recording.dialTime = dialTime;
     const replaceable = chosen.alternatives.length > 1;
     const key = routeKey(chain, request.target);
-    return { channel, proxy, resolved, route, chain, address, replaceable, user, key };
+    return { channel, proxy, resolved, route, chain, address, replaceable, user, key, judgedBy };
   });
 }
 
