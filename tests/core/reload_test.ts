@@ -45,6 +45,25 @@ Deno.test("reload() reaches connections that stand, with their next request", as
   assertMatch(await hear(client, /HTTP\/1.1 403 [^]*\r\n\r\n/), /403/);
 });
 
+Deno.test("reload() reaches connections that are kept to an origin: new rules about addresses judge them again", async () => {
+  const network = await VirtualNetwork.start({ rules: ["deny 198.51.100.0/24"] });
+  const { client } = network.connect();
+  const request = "GET http://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n";
+  await say(client, request);
+  const origin = await network.origin();
+  for (let i = 0; i < 2; i++) {
+    await hear(origin, "\r\n\r\n");
+    await say(origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assertMatch(await hear(client, "\r\n\r\n"), /^HTTP\/1.1 200 /);
+    if (i === 0) await say(client, request);
+  }
+  const [dialed] = network.dialed;
+  await network.proxy.reload({ rules: [`deny ${dialed.split(":")[0]}/32`] });
+  await say(client, request);
+  assertMatch(await hear(client, /HTTP\/1.1 403 [^]*\r\n\r\n/), /403/);
+  assertEquals(network.dialed, [dialed]);
+});
+
 Deno.test("reload() sends requests through other upstreams", async () => {
   const network = await VirtualNetwork.start({ proxy: "http://192.0.2.1:1" });
   const first = network.connect();
