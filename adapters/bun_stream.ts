@@ -32,7 +32,7 @@ export interface BunSocket {
   readonly fd: number;
   /** Undefined once the socket is closed. */
   readonly localAddress?: string;
-  readonly localPort: number;
+  readonly localPort?: number;
   /** Undefined if the peer left before the socket was accepted. */
   readonly remoteAddress?: string;
   readonly remotePort: number;
@@ -121,7 +121,7 @@ export class SocketStream extends PortStream {
 
   /** Asked for late, since each address costs two system calls, and few need our own. */
   get local(): Address {
-    return this.#local ??= tcpAddress(this.#socket.localAddress ?? "", this.#socket.localPort);
+    return this.#local ??= tcpAddress(this.#socket.localAddress ?? "0.0.0.0", this.#socket.localPort ?? 0);
   }
 
   get remote(): Address {

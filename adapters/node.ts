@@ -25,13 +25,8 @@ import type {
 import { Accepted } from "./accepted.ts";
 import { show, tcpAddress } from "./addresses.ts";
 import { NameLookup } from "./name_lookup.ts";
-import {
-  accepted as acceptedOn,
-  connect,
-  type Handle,
-  type HandleStream,
-  HAS_HANDLES,
-} from "./node_handle.ts";
+import { type Handle, HAS_HANDLES } from "./node_bindings.ts";
+import { acceptedOn, connect, type HandleStream } from "./node_handle.ts";
 import { SocketStream } from "./node_stream.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { querySystem } from "./system_names.ts";

@@ -8,12 +8,13 @@ import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import type { PortReceiver } from "../src/runtime/direct_port.ts";
 import type { SocketError } from "../src/runtime/contract.ts";
+import { show } from "./addresses.ts";
 import { PortStream } from "./port_stream.ts";
-import type { Codes } from "./socket_errors.ts";
+import { type Codes, socketError } from "./socket_errors.ts";
 import { Turns } from "./turns.ts";
 
 /** The meaning of the system's error codes on a connection. */
-export const CODES: Codes = {
+const CODES: Codes = {
   ECONNABORTED: "connection_terminated",
   ECONNRESET: "connection_terminated",
   EHOSTUNREACH: "destination_ip_unroutable",
@@ -44,6 +45,12 @@ export const SHARED = new Uint8Array(64 * 1024);
 /** Sockets that had bytes while nobody waited for them. */
 const RESTLESS: ReadingStream[] = [];
 
+/** Settles the current write or close. */
+export interface Pending {
+  resolve(): void;
+  reject(error: SocketError): void;
+}
+
 /** A socket that is read when somebody waits. */
 export abstract class ReadingStream extends PortStream {
   /** Whether the connection is gone. */
@@ -65,8 +72,8 @@ export abstract class ReadingStream extends PortStream {
   protected abstract stopReading(): void;
   /** Replaces the buffer of the next read, which Node has fixed when the last read ended. */
   protected abstract replaceBuffer(buffer: Uint8Array): void;
-  /** Why the connection is gone. */
-  protected abstract failure(): SocketError;
+  /** The error that ended the connection, or that ended its writing. Undefined: this side ended it. */
+  protected abstract get cause(): NodeJS.ErrnoException | undefined;
 
   pull(receiver: PortReceiver): void {
     const unread = this.#unread;
@@ -151,12 +158,22 @@ export abstract class ReadingStream extends PortStream {
     receiver?.end(borrowed);
   }
 
-  /** The connection is gone: whoever waits is told, and what nobody has read is lost. */
+  /** Tells whoever waits that the connection is gone, and forgets what nobody has read. */
   protected readingFailed(): void {
     this.#unread = undefined;
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.fail(this.failure());
+  }
+
+  /** Made only when somebody waits for it, because an error costs a stack trace. */
+  protected failure(): SocketError {
+    const { cause } = this;
+    if (cause === undefined) {
+      return socketError("The connection was destroyed on this side", { code: "connection_terminated" });
+    }
+    const problem = `The connection with ${show(this.remote)} failed`;
+    return socketError(problem, { code: CODES[cause.code ?? ""] ?? "proxy_internal_error", cause });
   }
 }
 

@@ -5,10 +5,9 @@
  */
 
 import { Socket } from "node:net";
-import type { Address, SocketError } from "../src/runtime/contract.ts";
-import { show, tcpAddress } from "./addresses.ts";
-import { CODES, KEEP_ALIVE_DELAY, ReadingStream, steady } from "./node_reading.ts";
-import { socketError } from "./socket_errors.ts";
+import type { Address } from "../src/runtime/contract.ts";
+import { tcpAddress } from "./addresses.ts";
+import { KEEP_ALIVE_DELAY, type Pending, ReadingStream, steady } from "./node_reading.ts";
 
 /** Undocumented options with which `new Socket()` takes over the handle of another. */
 interface AdoptionOptions {
@@ -24,12 +23,6 @@ interface BufferedSocket {
     /** How many bytes libuv holds for the kernel. */
     readonly writeQueueSize: number;
   } | null;
-}
-
-/** Settles the current write or close. */
-interface Pending {
-  resolve(): void;
-  reject(error: SocketError): void;
 }
 
 /** Told of what happens to a socket: one object, as functions of each socket's own cost memory while it idles. */
@@ -212,14 +205,7 @@ export class SocketStream extends ReadingStream {
     this.readingFailed();
   }
 
-  /** Made only when somebody waits for it, because an error costs a stack trace. */
-  protected failure(): SocketError {
-    const cause = this.#cause ?? this.#unwritable;
-    if (cause === undefined) {
-      return socketError("The connection was destroyed on this side", { code: "connection_terminated" });
-    }
-    const { code = "" } = cause as NodeJS.ErrnoException;
-    const problem = `The connection with ${show(this.remote)} failed`;
-    return socketError(problem, { code: CODES[code] ?? "proxy_internal_error", cause });
+  protected get cause(): NodeJS.ErrnoException | undefined {
+    return this.#cause ?? this.#unwritable;
   }
 }
