@@ -116,11 +116,13 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
    * moment ago, of an origin that can be trusted not to close it.
    */
   take(owner: Owner, key?: string, fresh = false): K | undefined {
+    if (fresh && this.#isDistrusted(key)) return undefined;
     const idles = this.#byOwner.get(owner);
-    const expiresFrom = fresh ? this.#freshFrom(key) : 0;
     for (let i = (idles?.length ?? 0) - 1; i >= 0; i--) {
       const idle = idles![i];
-      if (idle.kept.key !== key || idle.expiresAt < expiresFrom || !idle.kept.channel.reader.isOpen) continue;
+      if (idle.kept.key !== key || !idle.kept.channel.reader.isOpen || fresh && !this.#isFresh(idle)) {
+        continue;
+      }
       this.#remove(idle);
       return idle.kept;
     }
@@ -141,17 +143,19 @@ export class OriginPool<K extends Kept = Kept> implements Timed {
     kept.channel.reader.watch(idle);
   }
 
-  /** When a connection expires at the earliest that is fresh enough. */
-  #freshFrom(key: string | undefined): number {
-    const now = this.#clock.now();
-    const isDistrusted = this.#distrusted.size > 0 && key !== undefined &&
-      this.#distrusted.get(key)! > now;
-    return isDistrusted ? Infinity : now + IDLE_TIMEOUT - FRESH;
+  /** Whether an origin has lately closed a connection right behind an answer. */
+  #isDistrusted(key: string | undefined): boolean {
+    return key !== undefined && this.#distrusted.size > 0 && this.#distrusted.get(key)! > this.#clock.now();
+  }
+
+  /** Whether a connection was used a moment ago. */
+  #isFresh({ expiresAt }: Idle<K>): boolean {
+    return expiresAt >= this.#clock.now() + IDLE_TIMEOUT - FRESH;
   }
 
   /** The origin has left a connection that was kept. */
-  leftBy({ kept: { key }, expiresAt }: Idle<K>): void {
-    if (key !== undefined && expiresAt >= this.#clock.now() + IDLE_TIMEOUT - FRESH) this.distrust(key);
+  leftBy(idle: Idle<K>): void {
+    if (idle.kept.key !== undefined && this.#isFresh(idle)) this.distrust(idle.kept.key);
   }
 
   /** The origin has closed a connection right behind an answer, without a word. */

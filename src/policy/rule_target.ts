@@ -95,45 +95,40 @@ class Anything extends Word {
   }
 }
 
-/** `example.com`. */
-class Name extends Word {
+/** A word about the name of a host. */
+abstract class NameWord extends Word {
   readonly text: string;
-  readonly #name: string;
+  /** The name, without wildcards, as subjects have it. */
+  protected readonly name: string;
 
   constructor(text: string, name: string) {
     super();
     this.text = text;
-    this.#name = name;
+    this.name = name;
   }
+}
 
+/** `example.com`. */
+class Name extends NameWord {
   holds({ name }: Subject): Answer {
-    return name === this.#name;
+    return name === this.name;
   }
 
   override keys(): readonly Key[] {
-    return [{ of: "name", text: this.#name }];
+    return [{ of: "name", text: this.name }];
   }
 }
 
 /** `*.example.com`, which is the names under it, or `.example.com`, which is also the name itself. */
-class Ending extends Word {
-  readonly text: string;
-  readonly #name: string;
-
-  constructor(text: string, name: string) {
-    super();
-    this.text = text;
-    this.#name = name;
-  }
-
+class Ending extends NameWord {
   holds({ name }: Subject): Answer {
-    if (!name.endsWith(this.#name)) return false;
-    const before = name.length - this.#name.length;
+    if (!name.endsWith(this.name)) return false;
+    const before = name.length - this.name.length;
     return before === 0 ? this.text.startsWith(".") : name[before - 1] === ".";
   }
 
   override keys(): readonly Key[] {
-    return [{ of: "ending", text: this.#name }];
+    return [{ of: "ending", text: this.name }];
   }
 }
 

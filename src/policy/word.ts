@@ -36,7 +36,7 @@ export abstract class Word {
   }
 }
 
-/** The words of a rule, all of which must hold. */
+/** The words of a rule. All of them must hold. */
 export class AllWords extends Word {
   readonly #parts: readonly Word[];
 

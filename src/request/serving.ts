@@ -17,7 +17,7 @@ import {
 } from "../dialing/dialing.ts";
 import type { Held } from "../dialing/lifeline.ts";
 import type { ChosenRoute } from "../dialing/router.ts";
-import { LATER, type Resume, type Step } from "../driver.ts";
+import { LATER, type Moved, type Resume, type Step } from "../driver.ts";
 import { Fault, malformed, type Party, toFault } from "../faults.ts";
 import type { Recording } from "../observe/record.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
@@ -60,9 +60,10 @@ export const SERVING = {
     try {
       const chosen = chooseRoute(requester, here);
       if (!(chosen instanceof Promise)) return reach(requester, here, chosen, resume);
-      chosen.then((chosen) => reach(requester, here, chosen, resume))
-        .then((outcome) => outcome === LATER || resume.moved(outcome))
-        .catch((error) => tellUnreachable(resume, here, error));
+      chosen.then((chosen) => {
+        const outcome = reach(requester, here, chosen, resume);
+        if (outcome !== LATER) resume.moved(outcome);
+      }).catch((error) => tell(resume, () => unreachable(here, error)));
       return LATER;
     } catch (error) {
       return unreachable(here, error);
@@ -192,8 +193,8 @@ function reach(
   const kept = keptFor(requester, here, chosen);
   if (kept) return reached(here, kept, true);
   dial(requester, chosen, here).then(
-    (target) => resume.moved(reached(here, target, false)),
-    (error) => tellUnreachable(resume, here, error),
+    (target) => tell(resume, () => reached(here, target, false)),
+    (error) => tell(resume, () => unreachable(here, error)),
   );
   return LATER;
 }
@@ -237,12 +238,13 @@ function unreachable(
   return { event: "unreachable", payload: { handshake, recording, fault } };
 }
 
-function tellUnreachable(resume: Resume<Outcome<"dialing">>, here: Dialing, error: unknown): void {
+/** Goes on with an outcome that is still to be made, or with what is thrown meanwhile. */
+function tell<O extends Moved>(resume: Resume<O>, outcomeOf: () => O): void {
   let outcome;
   try {
-    outcome = unreachable(here, error);
-  } catch (fault) {
-    return resume.failed(fault);
+    outcome = outcomeOf();
+  } catch (error) {
+    return resume.failed(error);
   }
   resume.moved(outcome);
 }
@@ -308,13 +310,7 @@ class Exchanging extends Meter implements ExchangeObserver {
 
   /** See `ExchangeObserver`. */
   ended(end: ExchangeEnd): void {
-    let outcome;
-    try {
-      outcome = this.#concluded(end);
-    } catch (error) {
-      return this.#resume.failed(error);
-    }
-    this.#resume.moved(outcome);
+    tell(this.#resume, () => this.#concluded(end));
   }
 
   #concluded(end: ExchangeEnd): Outcome<"exchanging"> {
