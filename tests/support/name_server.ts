@@ -78,14 +78,27 @@ export class NameServer implements AsyncDisposable {
 
   /** Starts one on the given port, by default on a free one. */
   static async start(script: NameScript, { host = "127.0.0.1", port = 0 } = {}): Promise<NameServer> {
-    const server = new NameServer(script);
-    server.#tcp.listen(port, host);
-    await once(server.#tcp, "listening");
-    server.#port = (server.#tcp.address() as { port: number }).port;
-    server.#udp.bind(server.#port, host);
-    server.#stranger.bind(0, host);
-    await Promise.all([once(server.#udp, "listening"), once(server.#stranger, "listening")]);
-    return server;
+    while (true) {
+      const server = new NameServer(script);
+      try {
+        await server.#listen(host, port);
+        return server;
+      } catch (error) {
+        await server[Symbol.asyncDispose]();
+        // The system has chosen a port that is free for TCP. Somebody else may have it for UDP.
+        if (port !== 0 || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+      }
+    }
+  }
+
+  async #listen(host: string, port: number): Promise<void> {
+    this.#tcp.listen(port, host);
+    await once(this.#tcp, "listening");
+    this.#port = (this.#tcp.address() as { port: number }).port;
+    this.#udp.bind(this.#port, host);
+    await once(this.#udp, "listening");
+    this.#stranger.bind(0, host);
+    await once(this.#stranger, "listening");
   }
 
   /** Its port on 127.0.0.1. */
