@@ -115,12 +115,10 @@ async function halfOptions(
 
 /** A control for a process that was not started as a worker: it obeys signals, and prints the listeners to stderr. */
 function signalControl(shell: Shell): Control {
-  const { stop, stopNow, onHangUp } = watchSignals();
+  const { onReload, ...signals } = watchSignals();
   return {
-    stop,
-    stopNow,
-    onReload: (callback) => onHangUp(() => callback()),
-    onReopen: onHangUp,
+    ...signals,
+    onReload: (callback) => onReload(() => callback()),
     listening(addresses) {
       for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
       shell.tellNote();

@@ -26,8 +26,10 @@ export interface Signals {
   readonly stop: Promise<StopSignal>;
   /** Settles at the second one. The third ends the process. */
   readonly stopNow: Promise<StopSignal>;
-  /** Calls back at each SIGHUP that asks to reload files and to reopen logs. */
-  onHangUp(callback: () => void): void;
+  /** Calls back at each SIGHUP that asks to reload files. */
+  onReload(callback: () => void): void;
+  /** Calls back at each SIGHUP of that kind and at each SIGUSR1: both ask to reopen logs. */
+  onReopen(callback: () => void): void;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Signals {
  *
  * The system also sends SIGHUP when a terminal closes. A program that was started on that terminal then stops, as other
  * programs do. If the program was started without a terminal (a service, nohup), SIGHUP never asks it to stop. Windows
- * has no SIGHUP.
+ * has neither SIGHUP nor SIGUSR1.
  *
  * Call it before anything listens: Deno dies when it runs out of descriptors without a signal listener.
  */
@@ -43,7 +45,8 @@ export function watchSignals(): Signals {
   const asked: ((signal: StopSignal) => void)[] = [];
   const stop = new Promise<StopSignal>((resolve) => asked.push(resolve));
   const stopNow = new Promise<StopSignal>((resolve) => asked.push(resolve));
-  const callbacks: (() => void)[] = [];
+  const onReload: (() => void)[] = [];
+  const onReopen: (() => void)[] = [];
   const ask = (signal: StopSignal): void => {
     const next = asked.shift();
     if (!next) process.exit(STOP_SIGNALS[signal]);
@@ -63,14 +66,22 @@ export function watchSignals(): Signals {
   if (process.platform !== "win32") {
     process.on("SIGHUP", () => {
       // A command that has nothing to reload stops at SIGHUP, as programs do by default.
-      if (callbacks.length === 0 || hasLostTerminal()) return hangUp();
-      for (const callback of callbacks) callback();
+      if (onReload.length === 0 || hasLostTerminal()) return hangUp();
+      for (const callback of [...onReopen, ...onReload]) callback();
       // A terminal emulator such as xterm may send SIGHUP first and close the terminal later. The close itself sends no
       // signal to a background job.
       if (onTerminal) SYSTEM_CLOCK.schedule(CLOSING, () => hasLostTerminal() && hangUp());
     });
+    process.on("SIGUSR1", () => {
+      for (const callback of onReopen) callback();
+    });
   }
-  return { stop, stopNow, onHangUp: (callback) => void callbacks.push(callback) };
+  return {
+    stop,
+    stopNow,
+    onReload: (callback) => void onReload.push(callback),
+    onReopen: (callback) => void onReopen.push(callback),
+  };
 }
 
 /** Whether a standard descriptor is a terminal. False once the terminal has closed: tcgetattr(3) then fails. */

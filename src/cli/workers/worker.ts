@@ -83,8 +83,8 @@ function processLink(runtime: Runtime): WorkerLink | undefined {
   if (!process.connected) return undefined;
   const text = runtime.environment(ASSIGNMENT_VARIABLE);
   if (text === undefined) return undefined;
-  // A terminal sends its signals to all processes. A worker ignores them, and obeys the process that forked it.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  // A terminal, or a service manager, sends its signals to all processes. A worker ignores them, and obeys the process that forked it.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
   // JSON leaves out an undefined `admin`. It must override the flag, so it is put back.
   return new MessageLink({ admin: undefined, ...JSON.parse(text) }, {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),

@@ -23,6 +23,7 @@ export const page: Page = {
           "Stops accepting, and lets what is open finish for --drain-timeout. A second one ends it at " +
           "once; the records tell what was cut off",
         ],
+        ["SIGUSR1", "Opens the access log anew, and does nothing else"],
         [
           "SIGHUP",
           "Reads files anew, and opens the access log anew. It ends a proxy only where the terminal that it was " +
