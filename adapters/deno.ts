@@ -38,6 +38,8 @@ interface DenoGlobal {
   addSignalListener(signal: string, handler: () => void): void;
   networkInterfaces(): { readonly address: string }[];
   readTextFileSync(path: string): string;
+  /** Whether NO_COLOR is set. */
+  readonly noColor: boolean;
   readonly permissions: {
     querySync(descriptor: {
       name: string;
@@ -146,7 +148,9 @@ class DenoRuntime implements Runtime {
   }
 
   environment(name: string): string | undefined {
-    return this.#mayRead(name) ? this.#deno.env.get(name) : undefined;
+    if (this.#mayRead(name)) return this.#deno.env.get(name);
+    // Deno tells of this variable without a permission.
+    return name === "NO_COLOR" && this.#deno.noColor ? "1" : undefined;
   }
 
   environmentNames(): string[] {

@@ -6,7 +6,7 @@
 
 import { formatDuration } from "../text/duration.ts";
 import { formatAddress } from "../addresses/host.ts";
-import { formatRecord } from "../observe/access_log.ts";
+import { formatRecord, type RecordOptions } from "../observe/access_log.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Proxy, ProxyOptions } from "../proxy/options.ts";
 import { createProxy } from "../proxy/server.ts";
@@ -39,6 +39,11 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   if (!link && workers > 1) {
     return await serveByWorkers({ ...loaded, workers, drain, reread }, { control, shell, runtime });
   }
+  const lineOptions: RecordOptions = {
+    format: options["log-format"],
+    query: options["log-query"],
+    terminal: file === "-" ? shell.terminal(runtime) : undefined,
+  };
   // What a worker is assigned overrides the command line.
   const inForce = ({ options, files }: Loaded): ProxyOptions => ({
     ...options,
@@ -49,10 +54,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     ...inForce(loaded),
     others: () => link?.others,
     places: options["max-per-client"] === Infinity ? undefined : link?.places,
-    onRecord: file === "off"
-      ? undefined
-      : (record) =>
-        shell.print(formatRecord(record, { format: options["log-format"], query: options["log-query"] })),
+    onRecord: file === "off" ? undefined : (record) => shell.print(formatRecord(record, lineOptions)),
     log: shell.log,
     runtime,
   });

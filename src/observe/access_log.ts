@@ -4,14 +4,54 @@
  * @module
  */
 
-import { escapeQuoted, escapeWord, shorten } from "./escape.ts";
-import { type AccessRecord, RECORD_FIELDS, type RecordField } from "./record.ts";
+import { formatEcs, formatJson } from "./json_format.ts";
+import type { AccessRecord } from "./record.ts";
+import { formatCombined, formatSquid } from "./squid_format.ts";
+import { formatForTerminal } from "./terminal_format.ts";
+import { formatText } from "./text_format.ts";
 
-/** The formats of the access log. */
-export const LOG_FORMATS = ["text", "json"] as const;
+/** A terminal that shows the log. */
+export interface Terminal {
+  /** Whether colours are wanted. */
+  readonly color: boolean;
+}
 
-/** One of {@linkcode LOG_FORMATS}. */
-export type LogFormat = typeof LOG_FORMATS[number];
+/** A format of the access log. Its name is the key in {@linkcode LOG_FORMATS}. */
+export interface LogFormatRow {
+  /** What it is, for the help. */
+  readonly help: string;
+  /** A record as one line of less than 4,096 bytes, without the newline. */
+  readonly line: (record: AccessRecord) => string;
+  /** The same for a terminal, where it is different there. */
+  readonly terminalLine?: (record: AccessRecord, terminal: Terminal) => string;
+}
+
+const ROWS = {
+  text: {
+    help: "For people: a full line or, on a terminal, a short one with colours",
+    line: formatText,
+    terminalLine: formatForTerminal,
+  },
+  json: { help: "For programs: an object to a line", line: formatJson },
+  ecs: { help: "The same with the field names of the Elastic Common Schema", line: formatEcs },
+  squid: {
+    help: "Squid's native format, for sarg, calamaris, goaccess --log-format=SQUID",
+    line: formatSquid,
+  },
+  combined: {
+    help: "Apache's and nginx's format, for goaccess --log-format=COMBINED, awstats",
+    line: formatCombined,
+  },
+} as const satisfies Record<string, LogFormatRow>;
+
+/** The name of a format. */
+export type LogFormat = keyof typeof ROWS;
+
+/** Name → format, in the order of the help. */
+export const LOG_FORMATS: Readonly<Record<LogFormat, LogFormatRow>> = ROWS;
+
+/** The names of the formats. */
+export const LOG_FORMAT_NAMES = Object.keys(LOG_FORMATS) as LogFormat[];
 
 /** How a record becomes a line. */
 export interface RecordOptions {
@@ -19,93 +59,22 @@ export interface RecordOptions {
   readonly format?: LogFormat;
   /** Whether targets keep their query, which is often secret; false by default. The "?" stays either way. */
   readonly query?: boolean;
+  /** The terminal that shows the line; none by default. */
+  readonly terminal?: Terminal;
 }
-
-/** Text that needs no escape in JSON. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-
-const FIELDS: readonly RecordField[] = Object.values(RECORD_FIELDS);
-
-const IN_TEXT = FIELDS.toSorted((a, b) => a.place - b.place);
 
 /** Writes a record as one line of less than 4,096 bytes, without the newline. */
 export function formatRecord(
   record: AccessRecord,
-  { format = "text", query = false }: RecordOptions = {},
+  { format = "text", query = false, terminal }: RecordOptions = {},
 ): string {
   const { target } = record;
   const shown = query || target === undefined ? record : { ...record, target: withoutQuery(target) };
-  return format === "json" ? formatJson(shown) : formatText(shown);
+  const { line, terminalLine } = LOG_FORMATS[format];
+  return terminal && terminalLine ? terminalLine(shown, terminal) : line(shown);
 }
 
 function withoutQuery(target: string): string {
   const mark = target.indexOf("?");
   return mark < 0 ? target : target.slice(0, mark + 1);
-}
-
-/**
- * A line for people. It begins with nine words: time, id, client, user, protocol, method, target, status and ending. A
- * missing value is `-`. Then comes `key=value` for each other value of the record.
- *
- * @example
- * ```text
- * 2026-01-31T12:00:00.000Z 7 127.0.0.1:50312 - socks5 CONNECT example.com:443 0 completed sent=517
- * received=4120 duration=153.2ms dns=1.9ms dial=10.4ms first_byte=25ms route=direct dialed=192.0.2.7:443
- * ```
- */
-export function formatText(record: AccessRecord): string {
-  let line = "";
-  for (const field of IN_TEXT) {
-    const value = valueOf(field, record);
-    const { text, quoted, unit = "" } = field;
-    if (text === undefined) line += ` ${word(value)}`;
-    else if (value !== undefined) {
-      line += quoted ? ` ${text}="${escapeQuoted(String(value))}"` : ` ${text}=${word(value)}${unit}`;
-    }
-  }
-  return line.slice(1);
-}
-
-/**
- * A JSON object in ASCII with these keys, in this order. A key without a value is left out:
- *
- * - `time`: when the request arrived (RFC 3339, UTC).
- * - `id`: the connection; its requests share it.
- * - `client`, `user`, `tried_user`, `protocol`, `method`, `target`, `route`, `dialed`, `status`, `fault`, `reason`: as
- *   in {@link AccessRecord}.
- * - `bytes_sent`, `bytes_received`: body or tunnel bytes to and from the target.
- * - `targets`, `datagrams_sent`, `datagrams_received`, `datagrams_dropped`: only for an association, see
- *   {@link DatagramCounts}.
- * - `dns_ms`, `dial_ms`, `first_byte_ms`, `duration_ms`: milliseconds, at most three decimals.
- * - `ending`: `completed`, `refused`, `timed_out` or `aborted`.
- */
-export function formatJson(record: AccessRecord): string {
-  // An object with keys from a table would be a dictionary to V8, and writing it would take twice as long.
-  let json = "";
-  for (const field of FIELDS) {
-    const value = valueOf(field, record);
-    if (value !== undefined) json += `,"${field.json}":${jsonOf(value)}`;
-  }
-  return `{${json.slice(1)}}`;
-}
-
-function jsonOf(value: string | number): string {
-  if (typeof value === "number") return `${value}`;
-  // JSON.stringify leaves DEL, C1 controls and line separators as they are.
-  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value).replace(
-    /[\x7F-\uFFFF]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-/** The value of a field, cut to its limit. */
-function valueOf({ value, limit }: RecordField, record: AccessRecord): string | number | undefined {
-  const whole = value(record);
-  return limit === undefined || typeof whole !== "string" ? whole : shorten(whole, limit);
-}
-
-function word(value: string | number | undefined): string {
-  if (value === undefined || value === "") return "-";
-  // Escaped, because a "-" alone means that there is no value.
-  return typeof value === "number" ? String(value) : value === "-" ? "\\x2D" : escapeWord(value);
 }

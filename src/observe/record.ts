@@ -86,6 +86,8 @@ export interface RecordField {
   readonly help: string;
   /** Its key in JSON. JSON has the fields in the order of the rows. */
   readonly json: string;
+  /** Its name in the Elastic Common Schema; `sluice.*` where that has none. */
+  readonly ecs: string;
   /**
    * Its name in text, before an equals sign. A field with a name is left out if it has no value. A field without a name is
    * always there.
@@ -118,19 +120,28 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   time: {
     help: "When the request arrived (UTC)",
     json: "time",
+    ecs: "@timestamp",
     place: 1,
     value: ({ time }) => time.toISOString(),
   },
-  id: { help: "The connection; its requests share it", json: "id", place: 2, value: ({ id }) => id },
+  id: {
+    help: "The connection; its requests share it",
+    json: "id",
+    ecs: "sluice.connection",
+    place: 2,
+    value: ({ id }) => id,
+  },
   client: {
     help: "The client's address; unix: for a Unix socket",
     json: "client",
+    ecs: "client.address",
     place: 3,
     value: ({ client }) => client,
   },
   user: {
     help: "The user who was let in",
     json: "user",
+    ecs: "user.name",
     place: 4,
     limit: MAX_TEXT,
     value: ({ user }) => user,
@@ -138,14 +149,22 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   triedUser: {
     help: "The name of a failed login, cut to 64 characters",
     json: "tried_user",
+    ecs: "sluice.tried_user",
     text: "tried_user",
     place: 22,
     value: ({ triedUser }) => triedUser,
   },
-  protocol: { help: "What the client speaks", json: "protocol", place: 5, value: ({ protocol }) => protocol },
+  protocol: {
+    help: "What the client speaks",
+    json: "protocol",
+    ecs: "network.protocol",
+    place: 5,
+    value: ({ protocol }) => protocol,
+  },
   method: {
     help: "The HTTP method; CONNECT for every tunnel, UDP for an association",
     json: "method",
+    ecs: "http.request.method",
     place: 6,
     limit: MAX_TEXT,
     value: ({ method }) => method,
@@ -153,6 +172,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   target: {
     help: "The URI, or HOST:PORT of a tunnel or of the first datagram",
     json: "target",
+    ecs: "url.original",
     place: 7,
     limit: MAX_TARGET,
     value: ({ target }) => target,
@@ -160,6 +180,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   route: {
     help: "direct, or the upstream without its password",
     json: "route",
+    ecs: "sluice.route",
     text: "route",
     place: 20,
     limit: MAX_TEXT,
@@ -168,6 +189,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   dialed: {
     help: "The address that was dialed",
     json: "dialed",
+    ecs: "destination.address",
     text: "dialed",
     place: 21,
     value: ({ dialed }) => dialed,
@@ -175,12 +197,14 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   status: {
     help: "The HTTP status or the SOCKS reply",
     json: "status",
+    ecs: "sluice.status",
     place: 8,
     value: ({ status }) => status,
   },
   fault: {
     help: 'What went wrong: see "sluice help faults"',
     json: "fault",
+    ecs: "error.code",
     text: "fault",
     place: 23,
     value: ({ fault }) => fault,
@@ -188,6 +212,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   reason: {
     help: "The same in words",
     json: "reason",
+    ecs: "error.message",
     text: "reason",
     place: 24,
     quoted: true,
@@ -197,6 +222,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   sent: {
     help: "Bytes of bodies, tunnels and datagrams to the target",
     json: "bytes_sent",
+    ecs: "client.bytes",
     text: "sent",
     place: 10,
     value: ({ sent }) => sent,
@@ -204,6 +230,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   received: {
     help: "The same from the target",
     json: "bytes_received",
+    ecs: "destination.bytes",
     text: "received",
     place: 11,
     value: ({ received }) => received,
@@ -211,6 +238,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   "datagrams.targets": {
     help: "Of an association: how many targets it had",
     json: "targets",
+    ecs: "sluice.targets",
     text: "targets",
     place: 12,
     value: ({ datagrams }) => datagrams?.targets,
@@ -218,6 +246,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   "datagrams.sent": {
     help: "Of an association: datagrams to targets",
     json: "datagrams_sent",
+    ecs: "client.packets",
     text: "datagrams_sent",
     place: 13,
     value: ({ datagrams }) => datagrams?.sent,
@@ -225,6 +254,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   "datagrams.received": {
     help: "Of an association: datagrams to the client",
     json: "datagrams_received",
+    ecs: "destination.packets",
     text: "datagrams_received",
     place: 14,
     value: ({ datagrams }) => datagrams?.received,
@@ -232,6 +262,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   "datagrams.dropped": {
     help: "Of an association: datagrams that were passed on to nobody",
     json: "datagrams_dropped",
+    ecs: "sluice.datagrams_dropped",
     text: "datagrams_dropped",
     place: 15,
     value: ({ datagrams }) => datagrams?.dropped,
@@ -239,6 +270,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   dnsTime: {
     help: "Until the name was resolved",
     json: "dns_ms",
+    ecs: "sluice.dns_ms",
     text: "dns",
     place: 17,
     unit: "ms",
@@ -247,6 +279,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   dialTime: {
     help: "Until the target was connected",
     json: "dial_ms",
+    ecs: "sluice.dial_ms",
     text: "dial",
     place: 18,
     unit: "ms",
@@ -255,6 +288,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   firstByteTime: {
     help: "Until the first byte of the answer",
     json: "first_byte_ms",
+    ecs: "sluice.first_byte_ms",
     text: "first_byte",
     place: 19,
     unit: "ms",
@@ -263,6 +297,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   duration: {
     help: "Until the end",
     json: "duration_ms",
+    ecs: "sluice.duration_ms",
     text: "duration",
     place: 16,
     unit: "ms",
@@ -271,6 +306,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
   ending: {
     help: "completed, refused, timed_out or aborted",
     json: "ending",
+    ecs: "event.action",
     place: 9,
     value: ({ ending }) => ending.replace(" ", "_"),
   },

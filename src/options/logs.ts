@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LOG_FORMATS } from "../observe/access_log.ts";
+import { LOG_FORMAT_NAMES } from "../observe/access_log.ts";
 import { LEVELS } from "../observe/log.ts";
 import { anyOf } from "../text/word_list.ts";
 import { FILE, oneOf, SWITCH } from "../settings/kinds.ts";
@@ -26,10 +26,10 @@ export const LOG_OPTIONS = {
     reload: false,
   },
   "log-format": {
-    ...oneOf(LOG_FORMATS),
+    ...oneOf(LOG_FORMAT_NAMES),
     group: "Logs",
     value: "FORMAT",
-    help: `How the access log is written: ${anyOf(LOG_FORMATS)}`,
+    help: `How the access log is written: ${anyOf(LOG_FORMAT_NAMES)}`,
     default: "text",
     reload: false,
   },

@@ -5,6 +5,9 @@
  */
 
 import process from "node:process";
+import { isatty } from "node:tty";
+import type { Terminal } from "../../observe/access_log.ts";
+import type { Runtime } from "../../runtime/contract.ts";
 import { SYSTEM_CLOCK } from "../../runtime/clock.ts";
 import { escapeMessage } from "../../observe/escape.ts";
 import { LineWriter } from "../../observe/line_writer.ts";
@@ -58,6 +61,12 @@ export class Shell {
     this.#stderr.write(line);
   }
 
+  /** The terminal that standard output is; undefined if it is none. NO_COLOR: see https://no-color.org. */
+  terminal(runtime: Pick<Runtime, "environment">): Terminal | undefined {
+    if (!isatty(STDOUT)) return undefined;
+    return { color: !runtime.environment("NO_COLOR") && runtime.environment("TERM") !== "dumb" };
+  }
+
   /** Prints the note once, at any level of the log: it says that variables the user may have set are not read. */
   tellNote(): void {
     const { note } = this;
@@ -73,7 +82,8 @@ export class Shell {
 
   /**
    * Opens the output for records: a file, or `-` for standard output. If the file cannot be opened, it rejects with a
-   * `UsageError`. If the file is not `required`, it only logs the error; SIGHUP tries again.
+   * `UsageError`. If the file is not `required`, it only logs the error; SIGUSR1 or SIGHUP
+   * tries again.
    */
   async openAccessLog(file: string, { required }: { readonly required: boolean }): Promise<void> {
     const options: OutputOptions = {

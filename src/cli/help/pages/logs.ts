@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LOG_FORMATS } from "../../../observe/access_log.ts";
 import { RECORD_FIELDS, type RecordField } from "../../../observe/record.ts";
 import type { Page, Terms } from "./page.ts";
 
@@ -26,16 +27,25 @@ export const page: Page = {
 200 completed sent=0 received=1256 duration=11.67ms dns=0.4ms dial=3.3ms
 first_byte=8.7ms route=direct dialed=192.0.2.7:80`,
     },
-    "--log-format json writes one object to a line, --access-log FILE writes to a file, and --access-log off writes " +
-    'nothing. What is unknown is "-" in text and left out in JSON.',
+    "--access-log FILE writes to a file, and --access-log off writes nothing. On a terminal the line is shorter, and has " +
+    "colours unless NO_COLOR is set. --log-format has these formats:",
+    { terms: Object.entries(LOG_FORMATS).map(([name, { help }]) => [name, help] as const) },
+    "The last two have no place for most of the fields. There a failed login shows the name that was tried, with the " +
+    "status 407; a reply of SOCKS is the HTTP status of the same meaning; and a Unix socket is 127.0.0.1.",
+    { heading: "Fields" },
+    'What is unknown is "-" in text and left out in JSON. Each line of text begins with these words:',
     { terms: WORDS },
     "Then, by name, where there is anything to tell (in brackets: the key in JSON where it is another):",
     { terms: FIELDS },
     "A line has less than 4,096 bytes, so lines of several workers never mix: 2,000 bytes of the target, and what is cut " +
     'ends in "...". The query of a target is left out behind its ?, since it often holds secrets; --log-query keeps ' +
     "it. The proxy's own pages have lines only with --log-pages.",
-    "SIGHUP opens the file anew, as logrotate needs it. Records that nobody takes, such as those for a named pipe " +
-    "without a reader, are counted, and standard error tells how many.",
+    { heading: "Rotation" },
+    "SIGUSR1 opens the file anew, and so does SIGHUP, which also reads other files. No line is lost: what is being " +
+    "written ends in the old file. So logrotate needs delaycompress, and one of the signals in postrotate.",
+    "Records that nobody takes, such as those for a named pipe without a reader, are counted, and standard error tells " +
+    "how many.",
+    { heading: "Diagnostics" },
     "Standard error has one line for what the proxy as a whole does: --log-level says how much. At debug it has stack " +
     "traces.",
   ],
