@@ -11,7 +11,7 @@
 import { isLoopback, parseIp } from "../addresses/host.ts";
 import { splitHostPort } from "../addresses/host_port.ts";
 import type { Role } from "../listeners/listener_settings.ts";
-import type { Page } from "../protocols/http1/answer.ts";
+import type { Page } from "../protocols/http/own_answer.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { PageFacts } from "./facts.ts";
 import { metricsPage } from "./metrics_page.ts";

@@ -6,7 +6,7 @@
 
 import { formatAddress } from "../addresses/host.ts";
 import { metricsOf, type MetricUnit, type MetricValue } from "../observe/metrics.ts";
-import { escapeHtml } from "../protocols/http1/answer.ts";
+import { escapeHtml } from "../text/html.ts";
 import type { PageFacts } from "./facts.ts";
 
 /** The status page in HTML. It reloads itself every five seconds. */

@@ -23,8 +23,9 @@ import type { Recording } from "../observe/record.ts";
 import { PROTOCOLS } from "../protocols/client_protocols.ts";
 import type { OwnRequest } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
-import type { OriginSide } from "../protocols/http/sides.ts";
-import { ownAnswer, pageAnswer } from "../protocols/http1/answer.ts";
+import type { ClientSide, OriginSide } from "../protocols/http/sides.ts";
+import { Fields } from "../protocols/http/fields.ts";
+import { type Making, OPTIONS_ANSWER, pageAnswer } from "../protocols/http/own_answer.ts";
 import { Http1Origin } from "../protocols/http1/sides.ts";
 import type { Channel } from "../streams/channel.ts";
 import { Exchange, type ExchangeEnd, type ExchangeObserver } from "../traffic/exchange.ts";
@@ -257,14 +258,39 @@ async function answer(
 ): Promise<Outcome<"exchanging">> {
   const { services } = requester;
   const persistent = http.persistent && http.framing.kind === "none" && requester.keepAlive;
-  const dress = { date: services.clock.date(), persistent, bodyless: http.head.method === "HEAD" };
-  const shown = page === undefined
-    ? undefined
-    : pageAt(page, http.head.fields.get("host") ?? "", services.facts());
-  recording.status = shown?.status ?? 200;
-  await requester.reply(shown ? pageAnswer(shown, dress) : ownAnswer(dress));
+  const own = page === undefined
+    ? OPTIONS_ANSWER
+    : pageAnswer(pageAt(page, http.head.fields.get("host") ?? "", services.facts()));
+  recording.status = own.status;
+  const client = requester.clientSide(http);
+  client.answerOwn(own, persistent);
+  if (own.body instanceof Uint8Array || http.head.method === "HEAD") await client.flush();
+  else await send(requester, client, own.body);
   return persistent ? AGAIN : FINISHED;
 }
+
+/** Sends a body while it is made, until it ends or the client is gone. */
+async function send(requester: Requester, client: ClientSide, making: Making<Uint8Array>): Promise<void> {
+  const gone = new AbortController();
+  requester.cuttable = {
+    cut(fault) {
+      gone.abort(fault);
+      requester.client.cut(fault);
+    },
+  };
+  client.watch({ stirred: (fault) => fault && gone.abort(fault) });
+  await client.flush();
+  for await (const piece of making(gone.signal)) {
+    client.data(piece);
+    requester.setDeadline("idle");
+    await client.flush();
+  }
+  gone.signal.throwIfAborted();
+  client.end(NO_TRAILERS);
+  await client.flush();
+}
+
+const NO_TRAILERS = new Fields();
 
 const AGAIN: Outcome<"exchanging"> = { event: "reusable", payload: HTTP_AGAIN };
 const FINISHED: Outcome<"exchanging"> = { event: "finished", payload: GRACEFUL };

@@ -2,18 +2,20 @@ import { assert, assertEquals } from "@std/assert";
 import { HTTP_OPTIONS } from "../../src/settings/http.ts";
 import { Fault, type FaultCode } from "../../src/faults.ts";
 import { FAULTS } from "../../src/fault_table.ts";
+import { faultAnswer, type FaultAnswerOptions, OPTIONS_ANSWER } from "../../src/protocols/http/own_answer.ts";
 import {
   type AnswerOptions,
   CONNECTION_ESTABLISHED,
-  faultAnswer,
-  ownAnswer,
+  encodeAnswer,
 } from "../../src/protocols/http1/answer.ts";
 import { responseFraming } from "../../src/protocols/http1/framing.ts";
 import { fromLatin1, latin1, response } from "../support/http1.ts";
 import { readResponses } from "../support/llhttp.ts";
 
 const DATE = new Date(Date.UTC(1994, 10, 6, 8, 49, 37));
-const PLAIN: AnswerOptions = {
+type Options = AnswerOptions & FaultAnswerOptions;
+
+const PLAIN: Options = {
   name: "proxy",
   date: DATE,
   bodyless: false,
@@ -49,9 +51,13 @@ function parse(bytes: Uint8Array, { bodyless }: Pick<AnswerOptions, "bodyless">)
   return { status, reason, fields: named, body };
 }
 
-function answer(fault: Fault, options: Partial<AnswerOptions> = {}): Answer {
+function encode(fault: Fault, options: Options): Uint8Array {
+  return encodeAnswer(faultAnswer(fault, options), options);
+}
+
+function answer(fault: Fault, options: Partial<Options> = {}): Answer {
   const all = { ...PLAIN, ...options };
-  return parse(faultAnswer(fault, all), all);
+  return parse(encode(fault, all), all);
 }
 
 /** One member of a Proxy-Status field. */
@@ -209,7 +215,7 @@ for (const code of Object.keys(FAULTS) as FaultCode[]) {
     for (const sentence of [happened, advice, `${status} ${plain.reason}`]) {
       assert(page.body.includes(sentence), sentence);
     }
-    for (const bytes of [faultAnswer(fault, PLAIN), faultAnswer(fault, { ...PLAIN, html: true })]) {
+    for (const bytes of [encode(fault, PLAIN), encode(fault, { ...PLAIN, html: true })]) {
       assert(!fromLatin1(bytes).includes("SECRET"), "What is for the log is told to the client");
     }
     assert(
@@ -253,8 +259,8 @@ Deno.test("what is wrong with credentials looks the same each time; whom to ask 
 Deno.test("an answer to HEAD is the head of the answer to GET", () => {
   for (const code of Object.keys(FAULTS) as FaultCode[]) {
     for (const html of [false, true]) {
-      const whole = fromLatin1(faultAnswer(new Fault(code), { ...PLAIN, html }));
-      const bytes = faultAnswer(new Fault(code), { ...PLAIN, html, bodyless: true });
+      const whole = fromLatin1(encode(new Fault(code), { ...PLAIN, html }));
+      const bytes = encode(new Fault(code), { ...PLAIN, html, bodyless: true });
       assertEquals(fromLatin1(bytes), whole.slice(0, whole.indexOf("\r\n\r\n") + 4));
       assertEquals(answer(new Fault(code), { html, bodyless: true }).body, "");
     }
@@ -301,9 +307,10 @@ Deno.test("the answer to CONNECT is a head without a length", () => {
 
 Deno.test("the proxy's own answer to OPTIONS tells what it does, and has no body", () => {
   for (const persistent of [true, false]) {
-    const { status, reason, fields, body } = parse(ownAnswer({ date: DATE, persistent }), {
-      bodyless: false,
-    });
+    const { status, reason, fields, body } = parse(
+      encodeAnswer(OPTIONS_ANSWER, { ...PLAIN, persistent }),
+      PLAIN,
+    );
     assertEquals([status, reason, body, fields.get("content-length")], [200, "OK", "", "0"]);
     assertEquals(fields.get("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
     assertEquals(fields.get("connection"), persistent ? undefined : "close");

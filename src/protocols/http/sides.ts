@@ -12,6 +12,7 @@ import type { Address } from "../../runtime/contract.ts";
 import type { Waiter, Watcher } from "../../streams/byte_reader.ts";
 import type { Fields } from "./fields.ts";
 import type { Framing, HttpRequest, ResponseHead } from "./message.ts";
+import type { OwnAnswer } from "./own_answer.ts";
 
 /** A part of a body. Data is a view, valid until the next wait. */
 export type BodyEvent =
@@ -63,6 +64,8 @@ export interface ClientSide extends BodySource, BodySink {
   inform(head: ResponseHead): void;
   /** Puts the head of the final answer. Its body follows. */
   answer(head: ResponseHead, options: AnswerHeadOptions): void;
+  /** Puts an answer of the proxy itself. A body that is not whole follows, as that of an origin would. */
+  answerOwn(answer: OwnAnswer, persistent: boolean): void;
   /** Forgets what was put and not sent. */
   withdraw(): void;
   /** Ends the answers: none follows this one. The client may still send. */

@@ -12,7 +12,7 @@ import type { Credentials } from "../common/handshake.ts";
 import type { HopOptions, UpstreamProtocol } from "../common/upstream_protocol.ts";
 import { foreignScheme } from "../http/authentication.ts";
 import { formatAuthority } from "../../addresses/host.ts";
-import { isStrangerAnswer } from "./answer.ts";
+import { isStrangerAnswer } from "../http/own_answer.ts";
 import type { Fields } from "../http/fields.ts";
 import { ResponseHeadReader } from "./head.ts";
 import type { ResponseHead } from "../http/message.ts";

@@ -17,7 +17,8 @@ import type {
   ProxyRequest,
   Refusal,
 } from "../common/handshake.ts";
-import { CONNECTION_ESTABLISHED, faultAnswer, strangerAnswer } from "./answer.ts";
+import { faultAnswer, strangerAnswer } from "../http/own_answer.ts";
+import { CONNECTION_ESTABLISHED, encodeAnswer } from "./answer.ts";
 import { checkLoop, viaOf } from "./forwarding.ts";
 import { RequestHeadReader } from "./head.ts";
 import type { HttpRequest, RequestHead } from "../http/message.ts";
@@ -88,14 +89,13 @@ export class HttpHandshake implements Handshake<"http"> {
       persistent: retryable,
     };
     if (this.#options.settings.disguised && !this.#accepted) return this.#strangerRefusal(fault, dress);
-    const bytes = faultAnswer(fault, {
-      ...dress,
+    const answer = faultAnswer(fault, {
       name: this.#options.settings.name,
       contact: this.#options.settings.contact,
       reference: this.#options.reference,
       html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
     });
-    return { bytes, retryable };
+    return { bytes: encodeAnswer(answer, dress), retryable };
   }
 
   /**
@@ -109,7 +109,11 @@ export class HttpHandshake implements Handshake<"http"> {
     const isReadable = fault.code !== "http_request_error" && (form === "origin" || form === "absolute");
     const persistent = isReadable && dress.persistent;
     const status = isReadable ? 404 : 400;
-    return { bytes: strangerAnswer(status, { ...dress, persistent }), status, retryable: persistent };
+    return {
+      bytes: encodeAnswer(strangerAnswer(status), { ...dress, persistent }),
+      status,
+      retryable: persistent,
+    };
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Waiter, Watcher } from "../../streams/byte_reader.ts";
 import type { Channel } from "../../streams/channel.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Framing, HttpRequest, ResponseHead } from "../http/message.ts";
+import type { OwnAnswer } from "../http/own_answer.ts";
 import type {
   AnswerHeadOptions,
   BodyEvent,
@@ -19,6 +20,7 @@ import type {
   ClientSide,
   OriginSide,
 } from "../http/sides.ts";
+import { encodeAnswer, encodeHead } from "./answer.ts";
 import { type BodyReader, bodyReader, type BodyWriter, bodyWriter } from "./body.ts";
 import { type KnownProxy, refusesUs, unknownToProxy } from "./connector.ts";
 import { forwardedRequest, forwardedResponse } from "./forwarding.ts";
@@ -136,6 +138,17 @@ export class Http1Client extends Side implements ClientSide {
   #framed(framing: Framing): Framing {
     if (framing.kind === "none" || framing.kind === "length") return framing;
     return { kind: this.delimits(framing) ? "chunked" : "close" };
+  }
+
+  answerOwn(answer: OwnAnswer, persistent: boolean): void {
+    const { channel, request: { head } } = this;
+    const { body } = answer;
+    const options = { date: this.#date(), persistent, bodyless: head.method === "HEAD" };
+    if (body instanceof Uint8Array) return channel.writer.put(encodeAnswer({ ...answer, body }, options));
+    const down = this.#framed({ kind: "close" });
+    const framing = down.kind === "chunked" ? [["Transfer-Encoding", "chunked"] as const] : [];
+    channel.writer.put(encodeHead(answer, options, framing));
+    this.writer = bodyWriter(down, { head: head.fields, forwarded: "keep" });
   }
 
   withdraw(): void {

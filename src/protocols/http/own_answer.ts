@@ -1,0 +1,198 @@
+/**
+ * The proxy's own HTTP answers, the same for every version of HTTP. They repeat nothing of the request (CVE-2025-62168 of
+ * another proxy).
+ *
+ * @module
+ */
+
+import type { Fault } from "../../faults.ts";
+import { FAULTS } from "../../fault_table.ts";
+import { escapeHtml } from "../../text/html.ts";
+import type { ResponseHead } from "./message.ts";
+
+/** An answer that the proxy makes itself. Each version of HTTP writes it in its own way, with a Date. */
+export interface OwnAnswer {
+  readonly status: number;
+  /** Name and value of each field. A body that is whole brings its Content-Length. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array | Making<Uint8Array>;
+}
+
+/** Makes a body piece by piece, until the signal says that the client is gone. */
+export type Making<Piece> = (gone: AbortSignal) => AsyncIterable<Piece>;
+
+/** An answer whose body is whole. */
+export type WholeAnswer = OwnAnswer & { readonly body: Uint8Array };
+
+/** Status code → reason phrase (RFC 9110 section 15, RFC 6585). */
+export const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** How to tell a client of a fault. */
+export interface FaultAnswerOptions {
+  /** The token that names this deployment. */
+  readonly name: string;
+  /** Whether the client prefers HTML, as browsers do. */
+  readonly html: boolean;
+  /** The operator's text that tells a refused client whom to ask. */
+  readonly contact: string | undefined;
+  /** A reference that the operator finds in the log: the connection's id. */
+  readonly reference: string;
+}
+
+const METHODS = "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+
+/** The proxy's own answer to an OPTIONS that has reached its last hop. */
+export const OPTIONS_ANSWER: WholeAnswer = {
+  status: 200,
+  fields: [["Allow", METHODS], ["Content-Length", "0"]],
+  body: new Uint8Array(0),
+};
+
+/**
+ * The answer of a disguised proxy to a stranger. Web servers send 404 if they have no such page, and 400 if they cannot
+ * read the request. Nothing in the answer shows that it is a proxy's.
+ */
+export function strangerAnswer(status: 400 | 404): WholeAnswer {
+  return whole(status, { type: "text/html", body: strangerPage(status) });
+}
+
+function strangerPage(status: 400 | 404): string {
+  const title = `${status} ${REASONS[status]}`;
+  return `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<h1>${title}</h1>\r\n</body>\r\n</html>\r\n`;
+}
+
+/**
+ * Whether a disguised proxy has taken us for a stranger. The answer of a target comes with the proxy's Via, and this
+ * one comes without.
+ */
+export function isStrangerAnswer({ status, fields }: Pick<ResponseHead, "status" | "fields">): boolean {
+  return (status === 404 || status === 400) && !fields.has("via") && !fields.has("proxy-status") &&
+    fields.get("content-type") === "text/html" &&
+    fields.get("content-length") === String(strangerPage(status).length);
+}
+
+/** A page of the proxy itself. */
+export interface Page {
+  readonly status: number;
+  /** Its media type; the character set is UTF-8. */
+  readonly type: string;
+  /** The text. */
+  readonly body: string | Making<string>;
+}
+
+/**
+ * Fields that protect the proxy's own pages in browsers. A page runs no scripts, loads nothing, submits nothing and
+ * cannot be framed. Other sites' pages can neither embed it (Fetch, Cross-Origin-Resource-Policy) nor control its
+ * window.
+ */
+const ISOLATION = [
+  [
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  ],
+  ["Cross-Origin-Opener-Policy", "same-origin"],
+  ["Cross-Origin-Resource-Policy", "same-origin"],
+  ["Referrer-Policy", "no-referrer"],
+  ["X-Content-Type-Options", "nosniff"],
+] as const;
+
+/** The answer that shows a page. */
+export function pageAnswer({ status, type, body }: Page): OwnAnswer {
+  const more = [["Cache-Control", "no-store"], ...ISOLATION] as const;
+  const mime = `${type}; charset=utf-8`;
+  if (typeof body === "string") return whole(status, { type: mime, body, more });
+  return { status, fields: [["Content-Type", mime], ...more], body: encoded(body) };
+}
+
+function encoded(making: Making<string>): Making<Uint8Array> {
+  return async function* (gone) {
+    const encoder = new TextEncoder();
+    for await (const piece of making(gone)) yield encoder.encode(piece);
+  };
+}
+
+/** The answer to a fault: what happened and what to do. It never tells more than the client may know. */
+export function faultAnswer(fault: Fault, options: FaultAnswerOptions): WholeAnswer {
+  const { registered } = FAULTS[fault.code];
+  const { happened, advice, party } = fault;
+  const help = helpLines(fault, options);
+  const body = options.html
+    ? page(fault.status, [happened, advice, ...help.map(escapeHtml)])
+    : [`${happened} ${advice}`, ...help, ""].join("\n");
+  const more: [string, string][] = [["Cache-Control", "no-store"]];
+  // A browser shows an error page as a page of the site that was asked for.
+  if (options.html) { for (const [name, value] of ISOLATION) more.push([name, value]); }
+  if (registered) {
+    // The codes of RFC 9209 are about the next hop: the target or another proxy. Which proxy it is stands in the log
+    // only.
+    const details = party === "next proxy" ? '; details="next proxy"' : "";
+    more.push(["Proxy-Status", `${options.name}; error=${fault.code}${details}`]);
+  }
+  if (fault.status === 405) more.push(["Allow", METHODS]);
+  if (fault.status === 407) more.push(["Proxy-Authenticate", `Basic realm="proxy", charset="UTF-8"`]);
+  if (fault.status === 503) more.push(["Retry-After", "10"]);
+  return whole(fault.status, { type: `text/${options.html ? "html" : "plain"}; charset=utf-8`, body, more });
+}
+
+function whole(
+  status: number,
+  { type, body, more = [] }: {
+    readonly type: string;
+    readonly body: string;
+    readonly more?: OwnAnswer["fields"];
+  },
+): WholeAnswer {
+  const octets = new TextEncoder().encode(body);
+  return {
+    status,
+    fields: [["Content-Type", type], ["Content-Length", String(octets.length)], ...more],
+    body: octets,
+  };
+}
+
+/** Whom to ask, and what to tell them, if neither the client nor the target can mend the fault. */
+function helpLines({ blame, code, party }: Fault, { contact, reference }: FaultAnswerOptions): string[] {
+  const lines = contact === undefined ? [] : [`Contact: ${contact}`];
+  // All refusals of credentials look the same.
+  if (code === "proxy_authentication_required") return lines;
+  return blame === "policy" || blame === "proxy" || party === "next proxy"
+    ? [...lines, `Reference: ${reference}`]
+    : [];
+}
+
+function page(status: number, paragraphs: readonly string[]): string {
+  const title = `${status} ${REASONS[status] ?? "Error"}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}</title>
+<style>body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1rem }</style>
+</head>
+<body>
+<h1>${title}</h1>
+${paragraphs.map((paragraph) => `<p>${paragraph}</p>`).join("\n")}
+<p><small>This page comes from the proxy, not from the site.</small></p>
+</body>
+</html>
+`;
+}
