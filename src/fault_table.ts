@@ -309,6 +309,13 @@ const ROWS = {
     advice: TRY_LATER,
     late: true,
   },
+  connection_closed: {
+    status: 503,
+    socks5: 1,
+    blame: "policy",
+    happened: "Whoever runs the proxy has closed this connection.",
+    advice: "Ask whoever runs the proxy.",
+  },
   proxy_shutdown: {
     status: 503,
     socks5: 1,

@@ -33,6 +33,7 @@ export type { CloseOptions, Proxy, ProxyOptions } from "./proxy/options.ts";
 export { Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
 export { type Blame } from "./fault_table.ts";
 export { UsageError } from "./text/usage_error.ts";
+export type { LiveConnection, Others, Selection } from "./observe/live.ts";
 export type { Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";

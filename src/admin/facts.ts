@@ -5,7 +5,9 @@
  */
 
 import type { ListenerScheme } from "../listeners/endpoint.ts";
+import type { LiveConnection } from "../observe/live.ts";
 import type { Totals } from "../observe/metrics.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Address } from "../runtime/contract.ts";
 
 /** What the pages tell. */
@@ -15,6 +17,11 @@ export interface PageFacts {
   readonly name: string;
   readonly totals: Totals;
   readonly draining: boolean;
+  /** The connections that are open now, over all workers. */
+  readonly live: () => Promise<readonly LiveConnection[]>;
+  /** The facts as they are now, for pages that go on. */
+  readonly again: () => PageFacts;
+  readonly clock: Clock;
   /** Where clients of the proxy connect. */
   readonly listeners: readonly Listening[];
 }

@@ -8,7 +8,7 @@ import { metricsOf } from "../observe/metrics.ts";
 import type { PageFacts } from "./facts.ts";
 
 /** The text format of Prometheus, version 0.0.4. */
-export function metricsPage({ totals }: PageFacts): string {
+export function metricsPage({ totals }: Pick<PageFacts, "totals">): string {
   return metricsOf(totals).map(({ metric: { family }, value }) => {
     if (!family) return "";
     const { name, type, help, label } = family;

@@ -14,6 +14,7 @@ import type { Role } from "../listeners/listener_settings.ts";
 import type { Page } from "../protocols/http/own_answer.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { PageFacts } from "./facts.ts";
+import { connectionsPage, eventsPage } from "./live_pages.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { proxyAutoConfig } from "./proxy_auto_config.ts";
 import { statusPage } from "./status_page.ts";
@@ -25,6 +26,10 @@ export function pageAt(path: string, host: string, facts: PageFacts): Page {
       return { status: 200, type: "text/html", body: statusPage(facts) };
     case "/healthz":
       return facts.draining ? text(503, "draining\n") : text(200, "ok\n");
+    case "/connections":
+      return connectionsPage(facts);
+    case "/events":
+      return eventsPage(facts);
     case "/metrics":
       return text(200, metricsPage(facts));
     case "/proxy.pac":

@@ -52,7 +52,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   });
   const proxy = await listen({
     ...inForce(loaded),
-    others: () => link?.others,
+    others: link?.others,
     places: options["max-per-client"] === Infinity ? undefined : link?.places,
     onRecord: file === "off" ? undefined : (record) => shell.print(formatRecord(record, lineOptions)),
     log: shell.log,
@@ -60,6 +60,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   });
   control.listening(proxy.addresses);
   link?.tell(() => proxy.totals);
+  link?.onQuestion((question) => question === "live" ? proxy.live() : proxy.cut(question.cut));
   control.onReopen(async () => {
     if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
   });

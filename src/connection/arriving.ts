@@ -128,5 +128,5 @@ function mayIntroduce(sender: Address, trusts: readonly IpBlock[]): boolean {
 function turnedAway(connection: Connection, fault: Fault): void {
   const recording = beginRecord(connection, undefined, {});
   recording.fault = fault;
-  finishRecord(connection.services, recording, fault.code === "client_timeout" ? "timed out" : "refused");
+  finishRecord(connection, recording, fault.code === "client_timeout" ? "timed out" : "refused");
 }

@@ -7,8 +7,10 @@
 import { formatAuthority } from "../addresses/host.ts";
 import type { Fault } from "../faults.ts";
 import type { ListenerSettings, Role } from "../listeners/listener_settings.ts";
+import type { Recording } from "../observe/record.ts";
 import type { Entry } from "../policy/admission.ts";
 import type { Proof } from "../policy/proof.ts";
+import type { RuleRequest } from "../policy/rule_request.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
 import type { ClientSide } from "../protocols/http/sides.ts";
@@ -46,6 +48,12 @@ export class Connection extends Watch implements Requester {
   /** See `Requester`. */
   user: string | undefined;
   /** See `Requester`. */
+  recording: Recording | undefined;
+  /** See `Requester`. */
+  question: RuleRequest | undefined;
+  /** When the client connected, by the clock. */
+  readonly since: number;
+  /** See `Requester`. */
   proof: Proof | undefined;
   /** See `Requester`. */
   known = false;
@@ -61,6 +69,7 @@ export class Connection extends Watch implements Requester {
     this.id = id;
     this.client = new Channel(stream, "client");
     this.services = services;
+    this.since = services.clock.now();
     this.listener = listener;
     this.handshakeOptions = new RequesterHandshakeOptions(this);
     this.#entry = entry;

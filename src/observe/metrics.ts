@@ -82,8 +82,8 @@ export class Metrics {
     this.#received += received;
   }
 
-  /** The counts now. */
-  totals(): Totals {
+  /** The counts now. `running` are the bytes so far of requests that have not ended. */
+  totals(running: Pick<Totals, "sent" | "received"> = { sent: 0, received: 0 }): Totals {
     return {
       started: this.#started,
       uptime: (this.#clock.now() - this.#began) / 1_000,
@@ -92,8 +92,8 @@ export class Metrics {
       requests: { ...this.#requests },
       endings: { ...this.#endings },
       faults: { ...this.#faults },
-      sent: this.#sent,
-      received: this.#received,
+      sent: this.#sent + running.sent,
+      received: this.#received + running.received,
     };
   }
 }

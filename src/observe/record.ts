@@ -350,7 +350,8 @@ export class Recording {
   readonly protocol: Protocol | undefined;
   readonly #client: RecordedClient;
   readonly #time: Date;
-  readonly #began: number;
+  /** When the request came, by the clock. */
+  readonly began: number;
   #firstByteTime: number | undefined;
 
   /** Begins now. */
@@ -359,12 +360,12 @@ export class Recording {
     this.#client = client;
     this.protocol = protocol;
     this.#time = clock.date();
-    this.#began = clock.now();
+    this.began = clock.now();
   }
 
   /** The first byte of the answer is here; later ones are not the first. */
   firstByte(): void {
-    this.#firstByteTime ??= this.#client.services.clock.now() - this.#began;
+    this.#firstByteTime ??= this.#client.services.clock.now() - this.began;
   }
 
   /** The whole record. */
@@ -405,7 +406,7 @@ export class Recording {
       dnsTime,
       dialTime,
       firstByteTime: this.#firstByteTime,
-      duration: clock.now() - this.#began,
+      duration: clock.now() - this.began,
       ending,
     };
   }

@@ -16,7 +16,10 @@ export interface AccessOptions {
    * from `parseUsersFile`. With an empty list nobody may.
    */
   readonly users?: readonly (string | UserEntry)[];
-  /** At a reload, keeps the connections of users who were removed or have another password. Off by default. */
+  /**
+   * At a reload, keeps the connections of users who were removed or have another password, and what the rules no longer
+   * allow. Off by default.
+   */
   readonly keepTunnels?: boolean;
   /** Blocks of IP addresses whose clients are served; all by default. Clients on Unix sockets are always served. */
   readonly allowClients?: readonly string[];
@@ -51,7 +54,9 @@ export const ACCESS_OPTIONS = {
   "keep-tunnels": {
     ...SWITCH,
     group: "Access",
-    help: "At a reload, leave what is under way for users who were removed or have another password",
+    help:
+      "At a reload, leave what is under way: for users who were removed or have another password, and what the " +
+      "rules no longer allow",
     default: false,
     setting: "keepTunnels",
     reload: true,

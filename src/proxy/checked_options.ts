@@ -34,7 +34,7 @@ const OBJECT = { takes: "an object", accepts: isObject, reload: false };
 /** Options that have no row of their own in the table. */
 const PROGRAM_OPTIONS = {
   workers: { takes: "a number", accepts: (value) => Number.isInteger(value), reload: false },
-  others: FUNCTION,
+  others: OBJECT,
   readText: { ...FUNCTION, reload: true },
   places: OBJECT,
   route: FUNCTION,

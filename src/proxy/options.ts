@@ -9,6 +9,7 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../observe/log.ts";
+import type { LiveConnection, Others, Selection } from "../observe/live.ts";
 import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { AccessOptions } from "../options/access.ts";
@@ -43,8 +44,8 @@ export interface ProxyOptions
    * `limits.perClient`.
    */
   readonly workers?: number;
-  /** Returns the totals of the other workers; the proxy's own pages show the sum. None by default. */
-  readonly others?: () => Totals | undefined;
+  /** The other workers on the same addresses. The proxy's own pages show all together. None by default. */
+  readonly others?: Others;
   /** Reads the files that endpoints name: certificates, keys, tokens of upstreams. From the file system by default. */
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
@@ -95,8 +96,21 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number | undefined;
   /** How many client connections are open. */
   readonly connections: number;
-  /** Its counts since it started. */
+  /** Its counts since it started. Bytes of what is under way are in them. */
   readonly totals: Totals;
+  /**
+   * The connections that are open, with the request on each: its bytes so far, and how fast they move.
+   *
+   * @example
+   * ```ts
+   * import { createProxy } from "sluice";
+   *
+   * const proxy = await createProxy({ listen: "127.0.0.1:0" });
+   * for (const { user, target, receiveSpeed } of proxy.live()) console.log(user, target, receiveSpeed);
+   * await proxy.close();
+   * ```
+   */
+  live(): LiveConnection[];
   /**
    * Serves a client on a stream that no listener accepted, such as one end of a pair in memory. Settles at the end of the
    * connection. Rejects only after a bug, or if `onTransition` throws.
@@ -128,7 +142,8 @@ export interface Proxy extends AsyncDisposable {
    * that are left out stay. All changes take effect together, for every request from now on. If one is invalid, or needs
    * a restart (such as a new value of `listen`), none takes effect and the promise rejects with a `UsageError`.
    *
-   * The proxy then cuts the connections of users who were removed or have another password, unless `keepTunnels` is set.
+   * The proxy then cuts the connections of users who were removed or have another password, and those whose request the
+   * rules no longer allow, unless `keepTunnels` is set.
    *
    * @example
    * ```ts
@@ -145,6 +160,12 @@ export interface Proxy extends AsyncDisposable {
    * how many it cut. Their records say why. It does not refuse new requests: `authenticate` does.
    */
   cutUsers(isGone: (user: string) => boolean): number;
+  /**
+   * Cuts the connections that fit everything that the selection names: `{ user: "ann" }`, `{ client: "192.0.2.1" }`,
+   * `{ target: "example.com:443" }`, `{ id }`. Returns how many. Their records say why (`connection_closed`). New
+   * requests are not refused.
+   */
+  cut(selection: Selection): number;
   /**
    * Stops accepting, gives open requests and tunnels time to finish, then cuts the rest. Settles when nothing is left. A
    * second call with `drain: 0` cuts the rest at once.

@@ -6,15 +6,18 @@
 
 import type { PageFacts } from "../admin/facts.ts";
 import { formatAddress } from "../addresses/host.ts";
+import { splitHostPort } from "../addresses/host_port.ts";
 import { Connection } from "../connection/connection.ts";
 import { type ConnectionEnd, runConnection } from "../connection/run.ts";
 import { detectRuntime } from "../detect_runtime.ts";
-import { Fault } from "../faults.ts";
+import { Fault, toFault } from "../faults.ts";
 import { type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
 import { protocolFor } from "../protocols/client_protocols.ts";
 import { ListenerSettings, PLAIN_LISTENER, type Role } from "../listeners/listener_settings.ts";
 import { listenUnix } from "../listeners/unix_socket.ts";
+import { type LiveConnection, LiveView, type Selection, selects } from "../observe/live.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
+import { askRules, judge } from "../policy/judgement.ts";
 import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract.ts";
 import { VERSION } from "../version.ts";
 import { assemble, type Assembly, SURPLUS } from "./assembly.ts";
@@ -65,6 +68,7 @@ class Server implements Proxy {
   readonly #addresses: Address[] = [];
   readonly #connections = new Set<Connection>();
   readonly #prefix = crypto.randomUUID().slice(0, 6);
+  readonly #view: LiveView;
   #accepted = 0;
   #closed: Promise<void> | undefined;
   #onEmpty: () => void = () => {};
@@ -75,6 +79,7 @@ class Server implements Proxy {
       listening: () => this.addresses,
       pages: () => this.#facts(),
     });
+    this.#view = new LiveView(this.#assembly.services.clock);
   }
 
   get addresses(): readonly Address[] {
@@ -108,9 +113,29 @@ class Server implements Proxy {
     for (const use of loaded) use();
     this.#assembly.configuration = after;
     this.#assembly.services.secrets.forget();
-    if (!after.options.keepTunnels && before.users) {
-      this.cutUsers((user) => !after.users!.keeps(user, before.users!));
+    if (after.options.keepTunnels) return;
+    if (before.users) this.cutUsers((user) => !after.users!.keeps(user, before.users!));
+    for (const connection of this.#connections) {
+      const fault = denied(connection);
+      if (fault) connection.cut(fault);
     }
+  }
+
+  live(): LiveConnection[] {
+    return [...this.#proxied()].map((connection) => this.#view.of(connection));
+  }
+
+  /** The connections but those that the proxy's own pages are shown on. */
+  *#proxied(): Iterable<Connection> {
+    for (const connection of this.#connections) {
+      if (connection.role === "proxy" && !connection.recording?.ownPage) yield connection;
+    }
+  }
+
+  cut(selection: Selection): number {
+    const meant = [...this.#proxied()].filter((connection) => selects(selection, connection));
+    for (const connection of meant) connection.cut(new Fault("connection_closed"));
+    return meant.length;
   }
 
   cutUsers(isGone: (user: string) => boolean): number {
@@ -124,17 +149,25 @@ class Server implements Proxy {
   }
 
   get totals(): Totals {
-    return this.#assembly.metrics.totals();
+    const running = { sent: 0, received: 0 };
+    for (const { recording } of this.#proxied()) {
+      running.sent += recording?.sent ?? 0;
+      running.received += recording?.received ?? 0;
+    }
+    return this.#assembly.metrics.totals(running);
   }
 
   #facts(): PageFacts {
     const { options, settings } = this.#assembly.configuration;
-    const others = options.others?.();
+    const others = options.others?.totals;
     return {
       version: VERSION,
       name: settings.name,
       totals: others ? sumTotals(this.totals, others) : this.totals,
       draining: this.#closed !== undefined,
+      live: async () => [...this.live(), ...await options.others?.live() ?? []],
+      again: () => this.#facts(),
+      clock: this.#assembly.services.clock,
       listeners: this.#listeners
         .filter(({ settings }) => settings.role === "proxy")
         .map(({ listener: { address }, endpoint: { scheme, tls } }) => ({
@@ -226,6 +259,18 @@ class Server implements Proxy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** Why a request that is under way would not be allowed any more; undefined if it would, or if there is none. */
+function denied({ services, question, recording }: Connection): Fault | undefined {
+  if (!question) return undefined;
+  try {
+    const asked = askRules(services, question);
+    const dialed = recording?.route === "direct" ? splitHostPort(recording.dialed ?? "") : undefined;
+    if (dialed) judge(services, asked, { address: { host: dialed.host, port: Number(dialed.port) } });
+  } catch (error) {
+    return toFault(error);
   }
 }
 

@@ -266,6 +266,7 @@ function authorize(
     // Each datagram names its own target, and is judged by itself.
     const question = request.kind === "association" ? asked : askRules(requester.services, asked);
     requester.known = true;
+    requester.question = question;
     return { event: "allowed", payload: { handshake, recording, request, question, attempt: "first" } };
   } catch (error) {
     return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };

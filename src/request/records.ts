@@ -30,11 +30,12 @@ export interface RecordStart {
 
 /** Begins the record of a request, or of an attempt that did not become one. */
 export function beginRecord(
-  requester: Pick<Requester, "id" | "clientName" | "services" | "user">,
+  requester: Pick<Requester, "id" | "clientName" | "services" | "user" | "recording">,
   protocol: Protocol | undefined,
   { user, triedUser, asked, request }: RecordStart,
 ): Recording {
   const recording = new Recording(requester, protocol);
+  requester.recording = recording;
   requester.user = recording.user = user;
   if (triedUser) recording.triedUser = triedUser.slice(0, MAX_TRIED_NAME);
   if (request?.kind === "tunnel" || request?.kind === "association") {
@@ -50,12 +51,16 @@ export function beginRecord(
   return recording;
 }
 
+type RecordServices = Pick<RequestServices, "metrics" | "onRecord" | "onPage" | "log">;
+
 /** Counts a finished request, and hands its record to the callbacks. If one throws, that is logged, and the request goes on. */
 export function finishRecord(
-  { metrics, onRecord, onPage, log }: Pick<RequestServices, "metrics" | "onRecord" | "onPage" | "log">,
+  requester: { readonly services: RecordServices } & Pick<Requester, "recording" | "question">,
   recording: Recording,
   ending: Ending,
 ): void {
+  const { metrics, onRecord, onPage, log } = requester.services;
+  requester.recording = requester.question = undefined;
   if (!recording.ownPage) metrics.add(recording, ending);
   const tell = recording.ownPage ? onPage : onRecord;
   if (!tell) return;

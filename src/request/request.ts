@@ -63,14 +63,14 @@ const REQUESTS: Machine<Requester, RequestState> = {
     return moved;
   },
 
-  next({ subject: { services, id }, state, payload: before }, { event, payload }) {
+  next({ subject: requester, state, payload: before }, { event, payload }) {
     const to = nextOfRequest(state, event);
     const recording = recordingOf(before);
     // If the next state has another record or none, this one is finished.
     if (recording && recording !== recordingOf(payload)) {
-      finishRecord(services, recording, ENDINGS[event as RequestEvent] ?? "aborted");
+      finishRecord(requester, recording, ENDINGS[event as RequestEvent] ?? "aborted");
     }
-    services.onTransition?.({ id, from: state, event, to });
+    requester.services.onTransition?.({ id: requester.id, from: state, event, to });
     return to;
   },
 };

@@ -8,10 +8,12 @@
  */
 
 import type { Fault } from "../faults.ts";
+import type { Recording } from "../observe/record.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
 import type { ClientSide } from "../protocols/http/sides.ts";
 import type { Proof } from "../policy/proof.ts";
+import type { RuleRequest } from "../policy/rule_request.ts";
 import type { Role } from "../listeners/listener_settings.ts";
 import type { Channel } from "../streams/channel.ts";
 import type { Watch } from "../traffic/watch.ts";
@@ -36,6 +38,10 @@ export interface Requester extends Watch {
   readonly handshakeOptions: HandshakeOptions;
   /** The user. Undefined: nobody was asked for a password. */
   user: string | undefined;
+  /** The record of the request under way. */
+  recording: Recording | undefined;
+  /** What the rules were asked about that request. Undefined until they have allowed it. */
+  question: RuleRequest | undefined;
   /** The last login on its connection, if another need not be judged as long as the users are the same. */
   proof: Proof | undefined;
   /** Whether one of its requests was allowed by users, rules and limits. Other clients get less time to idle. */

@@ -100,7 +100,9 @@ export function interruption(
 
 function eventOf({ code }: Fault): Interruption {
   if (FAULTS[code].late) return "timedOut";
-  return code === "client_disconnected" || code === "proxy_shutdown" ? "aborted" : "failed";
+  return code === "client_disconnected" || code === "proxy_shutdown" || code === "connection_closed"
+    ? "aborted"
+    : "failed";
 }
 
 /**

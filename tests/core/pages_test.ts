@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { maySeePages, pageAt } from "../../src/admin/pages.ts";
 import type { Listening, PageFacts } from "../../src/admin/facts.ts";
+import type { Page } from "../../src/protocols/http/own_answer.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 
 function facts(options: Partial<PageFacts> = {}): PageFacts {
   return {
@@ -19,8 +21,18 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
     },
     draining: false,
     listeners: [listener("auto", 8899)],
+    live: () => Promise.resolve([]),
+    clock: new VirtualClock(),
+    again: () => facts(options),
     ...options,
   };
+}
+
+/** A page whose body is whole. */
+function page(path: string, host: string, facts: PageFacts): Page & { readonly body: string } {
+  const { body, ...page } = pageAt(path, host, facts);
+  assert(typeof body === "string");
+  return { ...page, body };
 }
 
 function listener(scheme: Listening["scheme"], port: number, host = "127.0.0.1", tls = false): Listening {
@@ -29,7 +41,7 @@ function listener(scheme: Listening["scheme"], port: number, host = "127.0.0.1",
 
 /** What the PAC file says of an ordinary site. */
 function roads(listeners: readonly Listening[], host = ""): string | undefined {
-  return /return "(.*)";\n\}/.exec(pageAt("/proxy.pac", host, facts({ listeners })).body)?.[1];
+  return /return "(.*)";\n\}/.exec(page("/proxy.pac", host, facts({ listeners })).body)?.[1];
 }
 
 Deno.test("pageAt(): paths are exact, and a query does not matter", () => {
@@ -50,15 +62,15 @@ Deno.test("pageAt(): paths are exact, and a query does not matter", () => {
 });
 
 Deno.test("pageAt(): a proxy that drains is not healthy any more", () => {
-  assertEquals(pageAt("/healthz", "", facts()), { status: 200, type: "text/plain", body: "ok\n" });
+  assertEquals(page("/healthz", "", facts()), { status: 200, type: "text/plain", body: "ok\n" });
   const draining = facts({ draining: true });
-  assertEquals(pageAt("/healthz", "", draining).status, 503);
-  assertMatch(pageAt("/", "", draining).body, /<h1>sluice is shutting down<\/h1>/);
+  assertEquals(page("/healthz", "", draining).status, 503);
+  assertMatch(page("/", "", draining).body, /<h1>sluice is shutting down<\/h1>/);
 });
 
 Deno.test("pageAt(): the status page shows what there is, and no markup of others", () => {
   const name = `<b>&"'`;
-  const { body } = pageAt("/", "", facts({ name, listeners: [listener("http", 1, "::1", true)] }));
+  const { body } = page("/", "", facts({ name, listeners: [listener("http", 1, "::1", true)] }));
   assert(!body.includes(name));
   const cells = Array.from(
     body.matchAll(/<th scope="row">(.*?)<\/th><td>(.*?)<\/td>/g),
@@ -76,14 +88,14 @@ Deno.test("pageAt(): the status page shows what there is, and no markup of other
 
 Deno.test("pageAt(): amounts of bytes have the unit that fits", () => {
   const shown = [0, 1, 1023, 1024, 1024 ** 5].map((sent) => {
-    const { body } = pageAt("/", "", facts({ totals: { ...facts().totals, sent } }));
+    const { body } = page("/", "", facts({ totals: { ...facts().totals, sent } }));
     return /targets<\/th><td>(.*?)<\/td>/.exec(body)?.[1];
   });
   assertEquals(shown, ["0 bytes", "1 bytes", "1023 bytes", "1.0 KiB", "1024.0 TiB"]);
 });
 
 Deno.test("pageAt(): metrics have a line for each count, each family once with its help and type", () => {
-  const { type, body } = pageAt("/metrics", "", facts());
+  const { type, body } = page("/metrics", "", facts());
   assertEquals(type, "text/plain");
   assert(body.endsWith("\n") && !body.includes("\n\n"));
   const samples = body.trimEnd().split("\n").filter((line) => !line.startsWith("#"));

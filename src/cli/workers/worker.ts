@@ -10,6 +10,7 @@ import { ASSIGNMENT_VARIABLE } from "../flags/variables.ts";
 import process from "node:process";
 import { setInterval } from "node:timers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { LiveConnection, Others, Selection } from "../../observe/live.ts";
 import type { Totals } from "../../observe/metrics.ts";
 import type { Address, Runtime } from "../../runtime/contract.ts";
 import type { Places } from "../../policy/places.ts";
@@ -40,7 +41,11 @@ export type Order =
   /** The answer to the question with this number: whether the worker may keep a client's connection. */
   | { readonly place: number; readonly taken: boolean }
   /** The totals of the other workers. */
-  | { readonly others: Totals };
+  | { readonly others: Totals }
+  /** A question of another worker; `call` is its number. */
+  | { readonly question: Question; readonly call: number }
+  /** What the other workers have answered to the worker's own question. */
+  | { readonly answers: readonly Answer[]; readonly call: number };
 
 /** A message from a worker. */
 export type Report =
@@ -53,7 +58,17 @@ export type Report =
   /** The worker accepts connections at these addresses. */
   | { readonly listening: readonly Address[] }
   /** The totals of the worker, sent once a second. */
-  | { readonly totals: Totals };
+  | { readonly totals: Totals }
+  /** A question for all other workers; `call` is its number. */
+  | { readonly question: Question; readonly call: number }
+  /** The answer to another worker's question. */
+  | { readonly answer: Answer; readonly call: number };
+
+/** What a worker asks the others: for their open connections, or to cut some. */
+export type Question = "live" | { readonly cut: Selection };
+
+/** Open connections, or how many were cut. */
+export type Answer = readonly LiveConnection[] | number;
 
 /** How often a worker sends its totals, in milliseconds. */
 const TELLING = 1_000;
@@ -65,8 +80,9 @@ export interface WorkerLink extends Control {
   texts(): Promise<Texts>;
   /** The places of clients. The process that started the workers counts them. */
   readonly places: Places;
-  /** The totals of the other workers; undefined until they are known. */
-  readonly others: Totals | undefined;
+  readonly others: Others;
+  /** Answers what other workers ask from now on. */
+  onQuestion(answer: (question: Question) => Answer): void;
   /** Begins to send the totals of this worker, every second. */
   tell(totals: () => Totals): void;
 }
@@ -135,12 +151,46 @@ class DistantPlaces implements Places {
   }
 }
 
+/** Asks the other workers, through the process that started them all. */
+class DistantOthers implements Others {
+  totals: Totals | undefined;
+  readonly #send: (report: Report) => void;
+  /** The functions that wait for answers, by the number of the question. */
+  readonly #waiting = new Map<number, (answers: readonly Answer[]) => void>();
+  #asked = 0;
+
+  constructor(send: (report: Report) => void) {
+    this.#send = send;
+  }
+
+  async live(): Promise<readonly LiveConnection[]> {
+    return (await this.#ask("live")).flatMap((answer) => typeof answer === "number" ? [] : answer);
+  }
+
+  async cut(selection: Selection): Promise<number> {
+    const counts = await this.#ask({ cut: selection });
+    return counts.reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
+  }
+
+  #ask(question: Question): Promise<readonly Answer[]> {
+    const call = ++this.#asked;
+    this.#send({ question, call });
+    return new Promise((resolve) => this.#waiting.set(call, resolve));
+  }
+
+  answered({ call, answers }: { readonly call: number; readonly answers: readonly Answer[] }): void {
+    this.#waiting.get(call)?.(answers);
+    this.#waiting.delete(call);
+  }
+}
+
 class MessageLink implements WorkerLink {
   readonly assignment: Assignment;
   readonly stop: Promise<StopSignal>;
   readonly stopNow: Promise<StopSignal>;
   readonly places: DistantPlaces;
-  others: Totals | undefined;
+  readonly others: DistantOthers;
+  #answer: (question: Question) => Answer = () => [];
   readonly #wire: Wire;
   readonly #texts: Promise<Texts>;
   #stop: (signal: StopSignal) => void = () => {};
@@ -156,6 +206,7 @@ class MessageLink implements WorkerLink {
     this.assignment = assignment;
     this.#wire = wire;
     this.places = new DistantPlaces((report) => wire.send(report));
+    this.others = new DistantOthers((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);
     this.stopNow = new Promise((resolve) => this.#stopNow = resolve);
     this.#texts = new Promise((resolve) => this.#begin = resolve);
@@ -167,8 +218,11 @@ class MessageLink implements WorkerLink {
     else if ("stopNow" in order) this.#stopNow(order.stopNow);
     else if ("reopen" in order) this.#reopen();
     else if ("place" in order) this.places.answered(order);
-    else if ("others" in order) this.others = order.others;
-    else if (!this.#begin) this.#reload(order.texts);
+    else if ("others" in order) this.others.totals = order.others;
+    else if ("answers" in order) this.others.answered(order);
+    else if ("question" in order) {
+      this.#wire.send({ answer: this.#answer(order.question), call: order.call });
+    } else if (!this.#begin) this.#reload(order.texts);
     else {
       this.#begin(order.texts);
       this.#begin = undefined;
@@ -183,6 +237,10 @@ class MessageLink implements WorkerLink {
   onReload(callback: (texts: Texts) => void): void {
     this.#reload = callback;
     if (this.#newest) callback(this.#newest);
+  }
+
+  onQuestion(answer: (question: Question) => Answer): void {
+    this.#answer = answer;
   }
 
   onReopen(callback: () => void): void {

@@ -10,7 +10,7 @@ import { sumTotals, type Totals } from "../../observe/metrics.ts";
 import type { Address } from "../../runtime/contract.ts";
 import { CountedPlaces } from "../../policy/places.ts";
 import type { Texts } from "../../text/text_file.ts";
-import type { Assignment, Order, Report } from "./worker.ts";
+import type { Answer, Assignment, Order, Question, Report } from "./worker.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
@@ -54,6 +54,9 @@ const GRACE = 5_000;
 /** How long a worker may take for its last records after the second signal, in milliseconds. */
 const LAST_WORDS = 3_000;
 
+/** How long to wait for workers that are too busy to answer the others, in milliseconds. */
+const PATIENCE = 1_000;
+
 interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
@@ -78,6 +81,9 @@ export class WorkerPool {
   readonly #places: CountedPlaces;
   /** The totals of the workers that have ended. */
   #past: Totals | undefined;
+  /** The questions of workers that are not answered yet, by their number here. */
+  readonly #calls = new Map<number, Answers>();
+  #asked = 0;
   #stopping = false;
   #failed = false;
   #onEmpty = (): void => {};
@@ -168,12 +174,15 @@ export class WorkerPool {
           if ("asks" in report) return this.#equip(member);
           if ("take" in report) return this.#take(member, report);
           if ("give" in report) return this.#give(member, report.give);
+          if ("question" in report) return this.#ask(member, report);
+          if ("answer" in report) return this.#calls.get(report.call)?.answered(member, report.answer);
           member.listening = true;
           onListening?.(report.listening);
         },
         onExit: (ending) => {
           this.#members.delete(number);
           member.places.moveTo(this.#places);
+          for (const call of this.#calls.values()) call.left(member);
           if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
           if (this.#stopping) this.#left(member, ending);
           else if (onFailure && !member.listening) onFailure(new StartError(member.handle.label, ending));
@@ -210,6 +219,21 @@ export class WorkerPool {
     if (others) member.handle.send({ others });
   }
 
+  /** Passes a question on to all other workers, and their answers back. */
+  #ask(asker: Member, { question, call: own }: { readonly question: Question; readonly call: number }): void {
+    const call = ++this.#asked;
+    const asked = [...this.#members.values()].filter((member) => member !== asker && member.listening);
+    const cancel = this.#clock.schedule(PATIENCE, () => answers.giveUp());
+    const answers = new Answers(asked, (answers) => {
+      cancel();
+      this.#calls.delete(call);
+      asker.handle.send({ answers, call: own });
+    });
+    this.#calls.set(call, answers);
+    for (const { handle } of asked) handle.send({ question, call });
+    answers.check();
+  }
+
   #left({ listening }: Member, ending: number | string): void {
     if (listening && ending !== 0) this.#failed = true;
     if (this.#members.size === 0) this.#onEmpty();
@@ -225,6 +249,37 @@ export class WorkerPool {
     this.#clock.schedule(delay, () => {
       if (!this.#stopping) this.#start(number);
     });
+  }
+}
+
+/** Collects the answers of workers to one question. Those who end, or take too long, are left out. */
+class Answers {
+  readonly #waiting: Set<Member>;
+  readonly #told: (answers: readonly Answer[]) => void;
+  readonly #answers: Answer[] = [];
+
+  constructor(asked: readonly Member[], told: (answers: readonly Answer[]) => void) {
+    this.#waiting = new Set(asked);
+    this.#told = told;
+  }
+
+  answered(member: Member, answer: Answer): void {
+    if (this.#waiting.has(member)) this.#answers.push(answer);
+    this.left(member);
+  }
+
+  left(member: Member): void {
+    if (this.#waiting.delete(member)) this.check();
+  }
+
+  giveUp(): void {
+    this.#waiting.clear();
+    this.check();
+  }
+
+  /** Tells the answers if none is missing. */
+  check(): void {
+    if (this.#waiting.size === 0) this.#told(this.#answers);
   }
 }
 

@@ -25,11 +25,16 @@ export const page: Page = {
         ["/proxy.pac", "Proxy auto-configuration for browsers"],
         ["/healthz", "For load balancers: 200, or 503 while it shuts down"],
         ["/metrics", "For Prometheus, in its text format"],
+        [
+          "/connections",
+          "What is open now, in JSON: client, user, target, route, bytes so far, bytes a second",
+        ],
+        ["/events", "The same as server-sent events, every second"],
       ],
     },
     { lines: `sluice --admin 127.0.0.1:9100` },
     { heading: "Metrics" },
     { terms: FAMILIES },
-    "Several workers are counted together. The proxy's own pages are never counted.",
+    "Several workers are counted together, and the bytes of transfers while they run. The proxy's own pages are never counted.",
   ],
 };

@@ -1,0 +1,63 @@
+/**
+ * The live view as pages: the open connections in JSON, once or every second.
+ *
+ * @module
+ */
+
+import { type LiveConnection, liveJson } from "../observe/live.ts";
+import type { Page } from "../protocols/http/own_answer.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { PageFacts } from "./facts.ts";
+
+/** How often the events page tells something, in milliseconds. */
+const INTERVAL = 1_000;
+
+/** The open connections in JSON. */
+export function connectionsPage({ live }: PageFacts): Page {
+  return {
+    status: 200,
+    type: "application/json",
+    async *body() {
+      yield `{"connections":[${(await live()).map(rowOf).join(",\n")}]}\n`;
+    },
+  };
+}
+
+/**
+ * Server-sent events (HTML section 9.2), every second: `totals`, then `connections` with what `/connections` shows. They
+ * end when the proxy drains.
+ */
+export function eventsPage({ again, clock }: PageFacts): Page {
+  return {
+    status: 200,
+    type: "text/event-stream",
+    async *body(gone) {
+      while (!gone.aborted) {
+        const { draining, live, totals } = again();
+        const rows = (await live()).map(rowOf).join(",");
+        yield `event: totals\ndata: ${JSON.stringify(totals)}\n\n` +
+          `event: connections\ndata: {"connections":[${rows}]}\n\n`;
+        if (draining) return;
+        await pause(clock, gone);
+      }
+    },
+  };
+}
+
+function rowOf(live: LiveConnection): string {
+  return JSON.stringify(liveJson(live));
+}
+
+/** Waits until it is time for the next event, or until the client is gone. */
+function pause(clock: Clock, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      cancel();
+      gone.removeEventListener("abort", over);
+      resolve();
+    };
+    const cancel = clock.schedule(INTERVAL, over);
+    gone.addEventListener("abort", over);
+    if (gone.aborted) over();
+  });
+}
