@@ -19,8 +19,19 @@ import { metricsPage } from "./metrics_page.ts";
 import { proxyAutoConfig } from "./proxy_auto_config.ts";
 import { statusPage } from "./status_page.ts";
 
-/** The page at a path. `host` is the Host field of the request. */
-export function pageAt(path: string, host: string, facts: PageFacts): Page {
+/** A request for one of the pages. */
+export interface PageRequest {
+  readonly method: string;
+  /** The path and the query. */
+  readonly path: string;
+  /** The Host field; empty if there is none. */
+  readonly host: string;
+  /** The media types that the client accepts, in lower case and with their parameters. */
+  readonly accept: readonly string[];
+}
+
+/** The page that answers a request. */
+export function pageAt({ path, host }: PageRequest, facts: PageFacts): Page {
   switch (path.split("?")[0]) {
     case "/":
       return { status: 200, type: "text/html", body: statusPage(facts) };

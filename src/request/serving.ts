@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pageAt } from "../admin/pages.ts";
+import { pageAt, type PageRequest } from "../admin/pages.ts";
 import {
   chooseRoute,
   dial,
@@ -260,13 +260,17 @@ async function answer(
   const persistent = http.persistent && http.framing.kind === "none" && requester.keepAlive;
   const own = page === undefined
     ? OPTIONS_ANSWER
-    : pageAnswer(pageAt(page, http.head.fields.get("host") ?? "", services.facts()));
+    : pageAnswer(pageAt(pageRequest(http, page), services.facts()));
   recording.status = own.status;
   const client = requester.clientSide(http);
   client.answerOwn(own, persistent);
   if (own.body instanceof Uint8Array || http.head.method === "HEAD") await client.flush();
   else await send(requester, client, own.body);
   return persistent ? AGAIN : FINISHED;
+}
+
+function pageRequest({ head: { method, fields } }: HttpRequest, path: string): PageRequest {
+  return { method, path, host: fields.get("host") ?? "", accept: fields.tokens("accept") };
 }
 
 /** Sends a body while it is made, until it ends or the client is gone. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { maySeePages, pageAt } from "../../src/admin/pages.ts";
+import { maySeePages, pageAt, type PageRequest } from "../../src/admin/pages.ts";
 import type { Listening, PageFacts } from "../../src/admin/facts.ts";
 import type { Page } from "../../src/protocols/http/own_answer.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -28,9 +28,13 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
   };
 }
 
+function get(path: string, host = ""): PageRequest {
+  return { method: "GET", path, host, accept: [] };
+}
+
 /** A page whose body is whole. */
 function page(path: string, host: string, facts: PageFacts): Page & { readonly body: string } {
-  const { body, ...page } = pageAt(path, host, facts);
+  const { body, ...page } = pageAt(get(path, host), facts);
   assert(typeof body === "string");
   return { ...page, body };
 }
@@ -57,7 +61,7 @@ Deno.test("pageAt(): paths are exact, and a query does not matter", () => {
     "/x",
     "",
   ]
-    .map((path) => pageAt(path, "", facts()).status);
+    .map((path) => pageAt(get(path), facts()).status);
   assertEquals(statuses, [200, 200, 200, 200, 200, 404, 404, 404, 404, 404]);
 });
 
