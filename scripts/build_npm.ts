@@ -17,8 +17,15 @@ const COMPILER = { "typescript": "6.0.3", "@types/node": "20.19.43" };
 /** The pinned version of dnt, and the file with the checksums of dnt and its dependencies. */
 const DNT = { specifier: config.imports["@deno/dnt"], lock: `${ROOT}/scripts/dnt.lock` };
 
-/** The npm package that has `@std/cli/parse-args`, pinned to one version. */
-const PARSE_ARGS = { name: "deno-std", version: "1.4.0", subPath: "cli/parse_args.js" };
+/** The npm package that has the modules of `@std`, pinned to one version. */
+const STD = { name: "deno-std", version: "1.4.0" };
+
+/** The modules of `@std` that the program imports, and their paths in that package. */
+const STD_MODULES = {
+  "@std/cli/parse-args": "cli/parse_args.js",
+  "@std/jsonc/parse": "jsonc/parse.js",
+  "@std/toml/parse": "toml/parse.js",
+};
 
 /** Texts that go into the package, and their names there. */
 const TEXTS = { "README.md": "README.md", "LICENSE": "LICENSE", "src/std_cli/LICENSE": "LICENSE.std" };
@@ -37,7 +44,7 @@ export function packageJson(): Record<string, unknown> {
     bin: { sluice: "./esm/src/main.js" },
     files: ["esm", "LICENSE.std"],
     engines: { node: ">=20" },
-    dependencies: { [PARSE_ARGS.name]: PARSE_ARGS.version },
+    dependencies: { [STD.name]: STD.version },
   };
 }
 
@@ -76,8 +83,9 @@ async function fetchDnt(): Promise<Dnt | undefined> {
 
 async function buildWithDnt({ build }: Dnt): Promise<void> {
   // With an import map of its own dnt does not read deno.json, and need not understand the links there.
-  const { name, version, subPath } = PARSE_ARGS;
-  const imports = { "@std/cli/parse-args": `npm:${name}@${version}/${subPath}` };
+  const imports = Object.fromEntries(
+    Object.entries(STD_MODULES).map(([name, path]) => [name, `npm:${STD.name}@${STD.version}/${path}`]),
+  );
   const importMap = `${TOOLCHAIN}/npm_imports.json`;
   await Deno.mkdir(TOOLCHAIN, { recursive: true });
   await Deno.writeTextFile(importMap, JSON.stringify({ imports }));
@@ -111,19 +119,22 @@ async function buildWithTsc(): Promise<void> {
     stderr: "inherit",
   }).spawn().status;
   if (!success) throw new Error("Cannot build the npm package: tsc found the errors above");
-  await mapParseArgs(`${PACKAGE}/esm`);
+  await mapStd(`${PACKAGE}/esm`);
 }
 
-/** Replaces `@std/cli/parse-args` with its name on npm, in every file of a folder. */
-async function mapParseArgs(folder: string): Promise<void> {
+/** Replaces the modules of `@std` with their names on npm, in every file of a folder. */
+async function mapStd(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (isDirectory) {
-      await mapParseArgs(path);
+      await mapStd(path);
       continue;
     }
     const text = await Deno.readTextFile(path);
-    const mapped = text.replaceAll('"@std/cli/parse-args"', `"${PARSE_ARGS.name}/${PARSE_ARGS.subPath}"`);
+    let mapped = text;
+    for (const [module, path] of Object.entries(STD_MODULES)) {
+      mapped = mapped.replaceAll(`"${module}"`, `"${STD.name}/${path}"`);
+    }
     if (mapped !== text) await Deno.writeTextFile(path, mapped);
   }
 }
@@ -133,7 +144,7 @@ async function mapParseArgs(folder: string): Promise<void> {
  * start of the program took 0.27 s of CPU time with 170 modules, and takes 0.13 s with one.
  */
 async function bundleProgram(path: string): Promise<void> {
-  const external = ["--external", `${PARSE_ARGS.name}/*`];
+  const external = ["--external", `${STD.name}/*`];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "bundle",
