@@ -15,10 +15,11 @@ import { parseAuthority } from "../protocols/http/target.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { Resolver } from "../dialing/resolver.ts";
 import { formatRoute, parseChain } from "../dialing/upstream.ts";
-import { readTextFile } from "../text/text_file.ts";
+import { readTextFile, TextFiles } from "../text/text_file.ts";
 import { UsageError } from "../text/usage_error.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { privateDestinations, readHosts, readRules } from "./config/proxy_options.ts";
+import { withConfig } from "./config/read_config.ts";
 import { EXIT_CODES, FailedError, type Shell } from "./program/shell.ts";
 
 /** The default port of each scheme that a target's URL may have. */
@@ -26,10 +27,11 @@ const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, ws: 80, 
 
 /** Runs the command. */
 export async function explain(
-  { words, options }: CommandLine,
+  line: CommandLine,
   shell: Shell,
   runtime: Runtime,
 ): Promise<number> {
+  const { words, options } = await withConfig(line, new TextFiles());
   const rules = new Rules(await readRules(options, readTextFile), { connectPorts: options["connect-port"] });
   const request = readRequest(words[0], options);
   const guarded = privateDestinations(options) === "deny";

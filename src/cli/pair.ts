@@ -8,12 +8,12 @@
  */
 
 import { TOKEN_VARIABLE } from "./flags/variables.ts";
-import { stat } from "node:fs/promises";
 import { DEFAULT_ENDPOINT } from "../listeners/endpoint.ts";
 import { parseTokens, Tokens } from "../policy/tokens.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { ProxyOptions } from "../proxy/options.ts";
 import { DEFAULT_LIMITS } from "../settings/limits.ts";
+import { refuseShared } from "../text/secret_files.ts";
 import type { TextFiles } from "../text/text_file.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { KEY_FILES } from "./flags/key_files.ts";
@@ -102,11 +102,4 @@ async function findTokens(options: Options, { files, runtime }: SecretSources): 
   const file = options["token-file"];
   if (!files.has(file)) await refuseShared(file, "the token file");
   return parseTokens(await files.read(file, "the token file"));
-}
-
-/** Refuses a file of secrets that other users can read, as ssh does. Windows has no such modes. */
-async function refuseShared(path: string, what: string): Promise<void> {
-  const file = await stat(path).catch(() => undefined);
-  if (!file || (file.mode & 0o077) === 0) return;
-  throw new UsageError(`Others can read ${what} "${path}": run "chmod 600 ${path}"`);
 }

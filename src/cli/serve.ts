@@ -15,6 +15,7 @@ import type { CommandName } from "../settings/option.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
 import { proxyOptions } from "./config/proxy_options.ts";
+import { withConfig } from "./config/read_config.ts";
 import { onReload } from "./config/reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./program/shell.ts";
 import { STOP_SIGNALS, watchSignals } from "./program/signals.ts";
@@ -24,12 +25,13 @@ import { countWorkers, serveByWorkers } from "./workers/workers.ts";
 
 /** Runs the command: as the only proxy, as one of several workers, or as the process that starts the workers. */
 export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {
-  const { options } = line;
   const link = findWorkerLink(runtime);
   // The process that started the workers prints the note.
   if (link) shell.note = undefined;
   const control = link ?? signalControl(shell);
   const loaded = await load(line, new TextFiles(await link?.texts()), runtime);
+  const { flags: options } = loaded;
+  shell.log.level = options["log-level"];
   const reread = (texts = textsForever(options, loaded.files)) => load(line, new TextFiles(texts), runtime);
   const file = options["access-log"];
   // A worker also serves if it cannot open the file: one that replaces another starts long after the check.
@@ -87,18 +89,17 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
 /** The options of the proxy, and the files that they were read from. */
 interface Loaded {
   readonly options: ProxyOptions;
+  /** The options of the program. */
+  readonly flags: Options;
   readonly files: TextFiles;
 }
 
 /** Reads the files, at the start and at each reload. Rejects with a `UsageError` if one cannot be used. */
-async function load(
-  { command, options }: CommandLine,
-  files: TextFiles,
-  runtime: Runtime,
-): Promise<Loaded> {
+async function load(line: CommandLine, files: TextFiles, runtime: Runtime): Promise<Loaded> {
+  const { command, options } = await withConfig(line, files);
   const { limits, ...half } = await halfOptions(command, options, { files, runtime });
   const common = await proxyOptions(options, files.read);
-  return { options: { ...common, ...half, limits: { ...common.limits, ...limits } }, files };
+  return { options: { ...common, ...half, limits: { ...common.limits, ...limits } }, flags: options, files };
 }
 
 /** The text of the one file that a reload does not read again: the hosts file. */

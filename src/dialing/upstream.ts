@@ -7,7 +7,8 @@
 import { lowerScheme } from "../text/scheme.ts";
 import { formatAddress, isLoopback, parseHost, parseIpv6 } from "../addresses/host.ts";
 import { splitHostPort } from "../addresses/host_port.ts";
-import { Parameters } from "../text/parameters.ts";
+import { Parameters, placePaths } from "../text/parameters.ts";
+import { type FileContext, MASK } from "../settings/option.ts";
 import type { Credentials } from "../protocols/common/handshake.ts";
 import type { UpstreamProtocol } from "../protocols/common/upstream_protocol.ts";
 import type { Address, TlsClientOptions } from "../runtime/contract.ts";
@@ -51,6 +52,9 @@ export type Chain = readonly Upstream[];
 
 const TLS_PARAMETERS = ["pin", "ca", "cert", "key", "name", "min-tls"] as const;
 const PARAMETERS = ["proxy-protocol", "token", ...TLS_PARAMETERS] as const;
+
+/** The parameters that name files. */
+const FILES = ["token", "ca", "cert", "key"] as const satisfies readonly (typeof PARAMETERS[number])[];
 
 /** RFC 7469 section 2.4, as in `TlsClientOptions`. */
 const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
@@ -247,6 +251,16 @@ function redact(text: string): string {
     /(\[[^\]]*\]|unix:[^,?]*|:\/\/|:[0-9]{1,5}(?=[/?,]|$))|:[^/?,]*/g,
     (_, kept) => kept ?? ":...",
   );
+}
+
+/** The chain of a text in a config file: its names are those of the file, and its paths are relative to it. */
+export function placeChain(text: string, { chain, path }: FileContext): string {
+  return chain(text).split(",").map((hop) => placePaths(hop, { names: FILES, end: "&,", path })).join(",");
+}
+
+/** The text of a chain without users and passwords. */
+export function maskChain(text: string): string {
+  return text.replace(/(^|,)([^:/?@,]*:\/\/)?(?!unix:)[^,]*@/g, `$1$2${MASK}@`);
 }
 
 /** An upstream without user, password and parameters, for logs and records. */

@@ -5,7 +5,8 @@
  */
 
 import { lowerScheme } from "../text/scheme.ts";
-import { Parameters } from "../text/parameters.ts";
+import type { FileContext, TableForm } from "../settings/option.ts";
+import { Parameters, placePaths } from "../text/parameters.ts";
 import { parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { formatIpv6, parseIpv4, parseIpv6 } from "../addresses/host.ts";
 import { parsePort } from "../addresses/host_port.ts";
@@ -42,6 +43,54 @@ export const DEFAULT_ENDPOINT = "127.0.0.1:8899";
 export const LISTENER_SCHEMES: readonly string[] = ["auto", ...CLIENT_PROTOCOLS.map(({ name }) => name)];
 
 const PARAMETERS = ["cert", "key", "client-ca", "min-tls", "proxy-protocol", "mode"] as const;
+
+/** The parameters that name files. */
+const FILES = ["cert", "key", "client-ca"] as const satisfies readonly (typeof PARAMETERS[number])[];
+
+/** A listener as a table: the address, the scheme, and the parameters. A certificate makes it speak TLS. */
+export const LISTENER_TABLE: TableForm = {
+  keys: {
+    "address": {
+      help: "HOST:PORT, unix:PATH, or a port of 127.0.0.1",
+      schema: { type: ["string", "integer"] },
+    },
+    "scheme": { help: "What is spoken there", schema: { type: "string", enum: LISTENER_SCHEMES } },
+    "cert": {
+      help: "The file of a certificate in PEM: the listener speaks TLS",
+      schema: { type: "string" },
+      repeatable: true,
+    },
+    "key": { help: "The file of its private key in PEM", schema: { type: "string" }, repeatable: true },
+    "client-ca": {
+      help: "Clients must have a certificate that was signed by one of these",
+      schema: { type: "string" },
+    },
+    "min-tls": { help: "The oldest version of TLS", schema: { type: "string", enum: ["1.2", "1.3"] } },
+    "proxy-protocol": {
+      help: "Blocks of addresses of load balancers, which must send a PROXY protocol header",
+      schema: { type: "string" },
+      repeatable: true,
+    },
+    "mode": {
+      help: "The octal permission of a Unix socket",
+      schema: { type: "string", pattern: "^0?[0-7]{3}$" },
+    },
+  } satisfies Record<typeof PARAMETERS[number] | "address" | "scheme", TableForm["keys"][string]>,
+  required: "address",
+  write: ({ address: [address], scheme: [scheme] = ["auto"], ...parameters }) => {
+    const query = Object.entries(parameters).flatMap(([name, values]) => {
+      const texts = name === "proxy-protocol" ? [values.join()] : values;
+      return texts.map((text) => `${name}=${text.replace(/[%&]/g, encodeURIComponent)}`);
+    });
+    const tls = parameters.cert ? "+tls" : "";
+    return `${scheme}${tls}://${address}${query.length > 0 ? `?${query.join("&")}` : ""}`;
+  },
+};
+
+/** The endpoint of a text in a config file: its paths are relative to the file. */
+export function placeEndpoint(text: string, { path }: FileContext): string {
+  return placePaths(text, { names: FILES, end: "&", path });
+}
 
 const LOOPBACK = "127.0.0.1";
 

@@ -6,8 +6,9 @@
 
 import { needIpBlock } from "../addresses/ip_block.ts";
 import { parseUser, type UserEntry } from "../policy/users.ts";
+import { parseEntry } from "../policy/users_file.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
-import type { OptionsFor } from "../settings/option.ts";
+import { MASK, type OptionsFor } from "../settings/option.ts";
 
 /** Who may use a proxy, apart from the callback `authenticate` and bearer tokens. */
 export interface AccessOptions {
@@ -43,6 +44,8 @@ export const ACCESS_OPTIONS = {
     read: readUser,
     takes: 'a text such as "NAME:PASSWORD", or an entry of a users file',
     accepts: isTextOrObject,
+    entry: (name, password) => `${name}:${password}`,
+    masked: (text) => text.replace(/:.*/s, isHashed(text) ? ":$scrypt$..." : `:${MASK}`),
   },
   "users-file": {
     ...FILE,
@@ -74,10 +77,15 @@ export const ACCESS_OPTIONS = {
   },
 } as const satisfies OptionsFor<keyof AccessOptions>;
 
-/** Checks a name and a password, and returns the text unchanged. */
-function readUser(text: string): string {
+/** Reads a name with a hash, or checks a name and a password in clear text, which it returns unchanged. */
+function readUser(text: string): string | UserEntry {
+  if (isHashed(text)) return parseEntry(text);
   parseUser(text);
   return text;
+}
+
+function isHashed(text: string): boolean {
+  return /^[^:]*:\$scrypt\$/.test(text);
 }
 
 /** Checks a block of addresses, and returns the text unchanged. */

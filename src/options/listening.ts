@@ -4,14 +4,27 @@
  * @module
  */
 
-import { DEFAULT_ENDPOINT, LISTENER_SCHEMES, parseEndpoint } from "../listeners/endpoint.ts";
+import {
+  DEFAULT_ENDPOINT,
+  LISTENER_SCHEMES,
+  LISTENER_TABLE,
+  parseEndpoint,
+  placeEndpoint,
+} from "../listeners/endpoint.ts";
 import { SWITCH, TEXT } from "../settings/kinds.ts";
 import type { OptionsFor } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { anyOf } from "../text/word_list.ts";
 
 /** An endpoint of a listener: checked here, and parsed by the library. */
-const ENDPOINT = { ...TEXT, value: "ENDPOINT", read: readEndpoint };
+const ENDPOINT = {
+  ...TEXT,
+  value: "ENDPOINT",
+  read: readEndpoint,
+  schema: { type: ["string", "integer"] },
+  table: LISTENER_TABLE,
+  inFile: placeEndpoint,
+} as const;
 
 /** Where a proxy listens. */
 export interface ListeningOptions {
@@ -65,6 +78,7 @@ export const LISTENING_OPTIONS = {
     default: 1,
     reload: false,
     read: readWorkers,
+    schema: { type: ["integer", "string"], pattern: "^(auto|[0-9]+)$", minimum: 1 },
   },
   "allow-open": {
     ...SWITCH,

@@ -5,20 +5,24 @@
  */
 
 import { parseNameServer } from "../addresses/host.ts";
+import { maskChain, placeChain } from "../dialing/upstream.ts";
 import type { Rule } from "../policy/rule.ts";
 import { parsePorts } from "../policy/rule_target.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
-import { KNOWS_RULES, type OptionsFor, RESOLVES } from "../settings/option.ts";
+import { type FileContext, KNOWS_RULES, type OptionsFor, RESOLVES } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 /** A line as in a rules file. */
 const RULE = {
   value: "RULE",
   read: parseRuleLine,
+  schema: { type: "string" },
+  inFile: (text: string, file: FileContext) => withVia(text, (via) => placeChain(via, file)),
+  masked: (text: string) => withVia(text, maskChain),
   takes: "a line as in a rules file, or a rule",
   accepts: isTextOrObject,
-};
+} as const;
 
 /** Where clients may go, and which route they take. */
 export interface RuleOptions {
@@ -91,6 +95,7 @@ export const RULE_OPTIONS = {
     setting: "connectPorts",
     reload: true,
     read: readPorts,
+    schema: { type: ["integer", "string"], pattern: "^[0-9]+(-[0-9]+)?$" },
     takes: 'a port, or a range such as "8000-8999"',
     accepts: (value: unknown) => typeof value === "string" || typeof value === "number",
   },
@@ -133,6 +138,11 @@ export const RULE_OPTIONS = {
     reload: false,
   },
 } as const satisfies OptionsFor<keyof RuleOptions>;
+
+/** Replaces the endpoint of a route. */
+function withVia(rule: string, replace: (via: string) => string): string {
+  return rule.replace(/(\svia\s+)(\S+)\s*$/, (_, word: string, via: string) => word + replace(via));
+}
 
 /** Checks a port or a range of ports, and returns the text unchanged. */
 function readPorts(text: string): string {

@@ -5,7 +5,7 @@
  */
 
 import { UPSTREAM_PROTOCOLS } from "../dialing/upstream_schemes.ts";
-import { parseChain } from "../dialing/upstream.ts";
+import { maskChain, parseChain, placeChain } from "../dialing/upstream.ts";
 import { anyOf } from "../text/word_list.ts";
 import { TEXT } from "../settings/kinds.ts";
 import { type OptionsFor, RUNS_PROXY } from "../settings/option.ts";
@@ -44,6 +44,8 @@ export const UPSTREAM_OPTIONS = {
     setting: "proxy",
     reload: true,
     read: readUpstream,
+    inFile: placeChain,
+    masked: maskChain,
   },
   "no-proxy": {
     ...TEXT,
@@ -53,6 +55,7 @@ export const UPSTREAM_OPTIONS = {
       "Targets that are reached directly, as in the environment variable NO_PROXY: example.com and .example.com " +
       "are that name and what is under it, *.example.com is what is under it alone",
     unset: "none",
+    listed: true,
     setting: "noProxy",
     reload: true,
   },

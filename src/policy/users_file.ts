@@ -49,7 +49,12 @@ export function parseUsersFile(text: string, name: string): UserEntry[] {
   return [...entries.values()];
 }
 
-function parseEntry(entry: string): UserEntry {
+/**
+ * Reads an entry, `NAME:HASH`.
+ *
+ * @throws {UsageError} If it cannot be used.
+ */
+export function parseEntry(entry: string): UserEntry {
   const colon = entry.indexOf(":");
   if (colon < 0) throw new UsageError('Invalid user: write NAME:HASH, as "sluice passwd NAME" prints it');
   return { user: parseName(entry.slice(0, colon)), hash: parseHash(entry.slice(colon + 1)) };

@@ -8,6 +8,7 @@
 
 import { formatDuration, parseDuration } from "../text/duration.ts";
 import { UsageError } from "../text/usage_error.ts";
+import type { FileContext, Schema } from "./option.ts";
 
 const isText = (value: unknown): boolean => typeof value === "string";
 /** For options that take a text, or the object that a parser has made of one. */
@@ -20,24 +21,32 @@ const isAmount = (value: unknown): boolean => typeof value === "number" && value
 /** A switch: true or false. */
 export const SWITCH = {
   read: readSwitch,
+  schema: { type: "boolean" },
   takes: "true or false",
   accepts: (value: unknown) => typeof value === "boolean",
-};
+} as const;
 
 /** Any text. */
-export const TEXT = { value: "TEXT", read: (text: string) => text, takes: "a text", accepts: isText };
+export const TEXT = {
+  value: "TEXT",
+  read: (text: string) => text,
+  schema: { type: "string" },
+  takes: "a text",
+  accepts: isText,
+} as const;
 
 /** A path, or a word such as "-" that stands for one. */
-export const FILE = { ...TEXT, value: "FILE", read: readFile };
+export const FILE = { ...TEXT, value: "FILE", read: readFile, inFile: placeFile };
 
 /** A duration, in milliseconds. */
 export const DURATION = {
   value: "TIME",
   read: parseDuration,
   format: formatDuration,
+  schema: { type: ["string", "number"], pattern: "^[0-9]+([.][0-9]+)?(ms|s|m|h|d)?$", minimum: 0 },
   takes: "a number of milliseconds",
   accepts: isAmount,
-};
+} as const;
 
 /** A duration that is not 0, in milliseconds. */
 export const TIME = { ...DURATION, read: readTimeout };
@@ -47,22 +56,25 @@ export const COUNT = {
   value: "N",
   read: readCount,
   format: formatCount,
+  schema: { type: "integer", minimum: 1 },
   takes: "a number",
   accepts: isAmount,
-};
+} as const;
 
 /** A number of bytes. */
 export const SIZE = {
   value: "SIZE",
   read: readSize,
   format: formatSize,
+  schema: { type: ["string", "integer"], pattern: "^[0-9]+[kKmMgG]?$", minimum: 0 },
   takes: "a number of bytes",
   accepts: isAmount,
-};
+} as const;
 
 /** One of a few words. */
 export function oneOf<Choice extends string>(choices: readonly Choice[]): {
   readonly read: (text: string) => Choice;
+  readonly schema: Schema;
   readonly takes: string;
   readonly accepts: (value: unknown) => boolean;
 } {
@@ -72,6 +84,7 @@ export function oneOf<Choice extends string>(choices: readonly Choice[]): {
       if (choice !== undefined) return choice;
       throw new UsageError(`Invalid value "${text}": use one of ${choices.join(", ")}`);
     },
+    schema: { type: "string", enum: choices },
     takes: `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`,
     accepts: (value) => choices.some((choice) => choice === value),
   };
@@ -86,6 +99,11 @@ function readSwitch(text: string): boolean {
 function readFile(text: string): string {
   if (text === "") throw new UsageError('Invalid file "": give a path, "-" or "off"');
   return text;
+}
+
+/** Standard output is no file, and neither is "off". */
+function placeFile(text: string, { path }: FileContext): string {
+  return text === "-" || text === "off" ? text : path(text);
 }
 
 function readTimeout(text: string): number {

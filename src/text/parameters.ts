@@ -54,3 +54,28 @@ export class Parameters<Name extends string> {
     throw this.#invalid(`${name} is 1.2 or 1.3`);
   }
 }
+
+/**
+ * Replaces the paths in an endpoint: those in the parameters of these names, and that of a Unix socket. `end` are the
+ * characters that end a value.
+ */
+export function placePaths(
+  text: string,
+  { names, end, path }: {
+    readonly names: readonly string[];
+    readonly end: "&" | "&,";
+    readonly path: (path: string) => string;
+  },
+): string {
+  const parameter = new RegExp(`([?&](?:${names.join("|")})=)(?!env:)([^${end}]+)`, "g");
+  const socket = /^((?:[^:/?@]*:\/\/)?(?:[^/?@]*@)?unix:)([^?,]+)/i;
+  return text
+    .replace(parameter, (whole, start: string, value: string) => {
+      try {
+        return start + path(decodeURIComponent(value)).replace(/[%&,]/g, encodeURIComponent);
+      } catch {
+        return whole;
+      }
+    })
+    .replace(socket, (_, start: string, value: string) => start + path(value));
+}

@@ -1,9 +1,10 @@
 /**
- * The files that the endpoints of upstreams name: certificates, keys and tokens.
+ * Files of secrets: those that the endpoints of upstreams name, and whether others can read a file.
  *
  * @module
  */
 
+import { stat } from "node:fs/promises";
 import type { Runtime } from "../runtime/contract.ts";
 import type { ReadText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
@@ -47,4 +48,11 @@ export class SecretFiles {
   forget(): void {
     this.#texts.clear();
   }
+}
+
+/** Refuses a file of secrets that other users can read, as ssh does. Windows has no such modes. */
+export async function refuseShared(path: string, what: string): Promise<void> {
+  const file = await stat(path).catch(() => undefined);
+  if (!file || (file.mode & 0o077) === 0) return;
+  throw new UsageError(`Others can read ${what} "${path}": run "chmod 600 ${path}"`);
 }

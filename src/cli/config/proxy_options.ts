@@ -10,6 +10,8 @@ import { parseUsersFile } from "../../policy/users_file.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import { checkRoutes } from "../../dialing/router.ts";
 import { parseHosts } from "../../dialing/hosts_file.ts";
+import { parseEndpoint } from "../../listeners/endpoint.ts";
+import { ListenerSettings } from "../../listeners/listener_settings.ts";
 import type { Option } from "../../settings/option.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import type { ReadText } from "../../text/text_file.ts";
@@ -18,13 +20,36 @@ import type { Options } from "../flags/options.ts";
 
 /** The options of the proxy that come from flags and their files. Records and logs are added in serve.ts. */
 export async function proxyOptions(options: Options, readText: ReadText): Promise<ProxyOptions> {
+  const [users, rules, hosts] = await together(
+    readUsers(options, readText),
+    readRules(options, readText),
+    readHosts(options, readText),
+  );
   return {
     ...namedOptions(options),
     privateDestinations: privateDestinations(options),
-    users: await readUsers(options, readText),
-    rules: await readRules(options, readText),
-    hosts: await readHosts(options, readText),
+    users,
+    rules,
+    hosts,
   };
+}
+
+/** Waits for all promises. Rejects with one `UsageError` for all that reject with one. */
+async function together<Values extends readonly unknown[]>(
+  ...promises: { readonly [I in keyof Values]: Promise<Values[I]> }
+): Promise<Values> {
+  const settled = await Promise.allSettled(promises);
+  const reasons = settled.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+  const bug = reasons.find((reason) => !(reason instanceof UsageError));
+  if (bug !== undefined) throw bug;
+  if (reasons.length > 0) throw new UsageError(reasons.map(({ message }) => message).join("\n"));
+  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as unknown as Values;
+}
+
+/** Reads the certificates of all listeners. Throws a `UsageError` if one cannot be used. */
+export async function readCertificates(options: ProxyOptions, readText: ReadText): Promise<void> {
+  const endpoints = [options.listen ?? [], options.admin ?? []].flat();
+  await together(...endpoints.map((text) => new ListenerSettings(parseEndpoint(text)).load(readText)));
 }
 
 /** The values of all flags that set an option of the library, under the names of those options. */

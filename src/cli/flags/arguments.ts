@@ -32,6 +32,12 @@ export function flagOf(name: FlagName): Option {
   return FLAGS[name];
 }
 
+/** Whether a flag has several values: it may be repeated, or is short for one that may. */
+export function isList(name: FlagName): boolean {
+  const { shorthand, value } = flagOf(name);
+  return value !== undefined && (flagOf(shorthand ? shorthand[0] as FlagName : name).repeatable ?? false);
+}
+
 /** The flag that the user may have meant: it has the word as a synonym, or its name is similar. */
 export function suggestFlag(word: string): FlagName | undefined {
   return FLAG_NAMES.find((name) => flagOf(name).synonyms?.includes(word)) ??

@@ -10,7 +10,7 @@ import type { FieldLine } from "../../protocols/http/fields.ts";
 import { isToken } from "../../protocols/http/syntax.ts";
 import { parseAuthority } from "../../protocols/http/target.ts";
 import { FILE, oneOf, SWITCH, TEXT, TIME } from "../../settings/kinds.ts";
-import type { Option } from "../../settings/option.ts";
+import { KNOWS_RULES, type Option } from "../../settings/option.ts";
 import { DEFAULT_TIMEOUTS } from "../../settings/timeouts.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { anyOf } from "../../text/word_list.ts";
@@ -18,6 +18,16 @@ import { KEY_FILES } from "./key_files.ts";
 
 /** Name → flag, in the order of the help. */
 export const COMMAND_FLAGS = {
+  "config": {
+    ...FILE,
+    group: "Configuration",
+    short: "c",
+    synonyms: ["conf", "config-file", "f"],
+    help: 'Options in a file, TOML or JSON. Flags and variables go before it. See "sluice help config"',
+    unset: "none",
+    commands: KNOWS_RULES,
+    reload: true,
+  },
   "remote": {
     ...TEXT,
     group: "Pair",

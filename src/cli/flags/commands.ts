@@ -12,6 +12,8 @@ export interface Command {
   readonly summary: string;
   /** The words that the command needs, as the help shows them. */
   readonly words: readonly string[];
+  /** The words that may follow. */
+  readonly optional?: readonly string[];
   /** The text of its own help, without the flags. */
   readonly details: string;
 }
@@ -98,6 +100,22 @@ terminal, and prints the line that lets this user in.
 
 Examples:
   sluice passwd ann >> users`,
+  },
+  "config": {
+    summary: "Check a config file, or show what is in force",
+    words: ["check|show|schema"],
+    optional: ["FILE"],
+    details: `FILE is the config file, the same as -c FILE.
+  check   tells everything that is wrong in it, each with its place. Exits with
+          0 if a proxy could start with it, and with 1 otherwise
+  show    prints all options of "sluice serve" with these flags, these variables
+          and this file, and where each comes from
+  schema  prints the JSON Schema of config files, for editors
+
+Examples:
+  sluice config check sluice.toml
+  sluice config show -c sluice.toml --idle-timeout 1h
+  sluice config schema > sluice.schema.json`,
   },
 } as const satisfies Record<CommandName, Command>;
 

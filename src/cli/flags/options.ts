@@ -34,6 +34,8 @@ export interface CommandLine {
   readonly command: CommandName;
   /** The words after the command. */
   readonly words: readonly string[];
+  /** The values in force of flags, variables and, after {@linkcode addLayer}, the config file. */
+  readonly given: readonly Given[];
   readonly options: Options;
 }
 
@@ -46,9 +48,9 @@ const ABOUT = FLAG_NAMES.filter((name) => flagOf(name).group === "About");
  * Reads the command line. The command may be left out. A flag beats its variable, and a variable beats the default.
  * `--quiet` also beats `SLUICE_LOG_LEVEL`, since both set the level of the log. The flags `--rule`, `--deny`, `--allow`
  * and `--route` make one list together, and each beats only its own variable. The list has the values of the flags in
- * their order, then those of the other variables in the order of the table.
+ * their order, then those of the other variables in the order of the table. {@linkcode addLayer} adds a config file.
  *
- * @throws {UsageError} At the first argument or variable that cannot be used.
+ * @throws {UsageError} At the first unknown argument, or with a line for each value that cannot be used.
  */
 export function parseCommandLine(
   args: readonly string[],
@@ -59,21 +61,61 @@ export function parseCommandLine(
   const names = flagsOf(command);
   const foreign = given.find(({ name }) => !names.includes(name));
   if (foreign) throw new UsageError(`The command "${command}" has no flag "${foreign.label}": see --help`);
-  const texts = joinGiven(given);
-  if (!ABOUT.some((name) => texts.get(name)?.some(readGiven))) {
-    const isBeaten = (one: Given): boolean => {
-      const { name } = spellOut(one);
-      const isList = flagOf(name).repeatable ?? false;
-      return isList ? given.some(({ name }) => name === one.name) : texts.has(name);
-    };
-    const variables = readVariables(environment, names).filter((one) => !isBeaten(one));
-    for (const [name, more] of joinGiven(variables)) texts.set(name, [...texts.get(name) ?? [], ...more]);
-  }
-  const options: Partial<Record<FlagName, unknown>> = {};
-  for (const name of FLAG_NAMES) options[name] = readFlag(name, texts.get(name));
+  const isAbout = given.some((one) => ABOUT.includes(one.name) && readGiven(one));
+  const variables = isAbout ? [] : readVariables(environment, names);
+  const all = joinLayers(given, variables);
+  const options = readOptions(all);
   const rest = words.slice(1);
   if (!options.help) checkWords(command, rest);
-  return { command, words: rest, options: options as Options };
+  return { command, words: rest, given: all, options };
+}
+
+/** The values of a layer behind the flags and variables: a config file. */
+export interface Layer {
+  readonly given: readonly Given[];
+  /** What is known to be wrong in it. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Adds a layer behind the flags and the variables. Options that the command does not take are left out.
+ *
+ * @throws {UsageError} With a line for each value of the layer that cannot be used.
+ */
+export function addLayer(line: CommandLine, { given, faults }: Layer): CommandLine {
+  const names = flagsOf(line.command);
+  const all = joinLayers(line.given, given.filter(({ name }) => names.includes(name)));
+  return { ...line, given: all, options: readOptions(all, faults) };
+}
+
+/**
+ * The values in force: each value of the first layer, and those of the second that no value of the first one beats. The
+ * flags that make one list together, such as --deny and --allow, each beat only themselves.
+ */
+function joinLayers(first: readonly Given[], second: readonly Given[]): readonly Given[] {
+  const isBeaten = (one: Given): boolean => {
+    const { name } = spellOut(one);
+    const isList = flagOf(name).repeatable ?? false;
+    return isList
+      ? first.some(({ name }) => name === one.name)
+      : first.some((other) => spellOut(other).name === name);
+  };
+  return [...first, ...second.filter((one) => !isBeaten(one))];
+}
+
+/** Parses all values. Throws a `UsageError` with a line for each that cannot be used, behind `faults`. */
+function readOptions(given: readonly Given[], faults: readonly string[] = []): Options {
+  const texts = joinGiven(given);
+  const wrong = [...faults];
+  const options: Partial<Record<FlagName, unknown>> = {};
+  for (const name of FLAG_NAMES) options[name] = readFlag(name, texts.get(name), wrong);
+  if (wrong.length > 0) throw new UsageError(wrong.sort(byPlace).join("\n"));
+  return options as Options;
+}
+
+/** Compares the numbers in texts as numbers: line 3 comes before line 12. */
+function byPlace(one: string, other: string): number {
+  return one.localeCompare(other, "en", { numeric: true });
 }
 
 /** The flags that a command takes, in the order of the table. */
@@ -96,9 +138,10 @@ function joinGiven(given: readonly Given[]): Map<FlagName, Given[]> {
     const spelt = spellOut(one);
     // A switch may be given several times; the last one counts.
     if (flagOf(one.name).value === undefined && (readGiven(one), last.get(one.name) !== one)) continue;
-    const others = joined.get(spelt.name) ?? [];
-    if (others.length > 0 && !flagOf(spelt.name).repeatable) refuseBoth(others[0].label, one.label);
-    joined.set(spelt.name, [...others, spelt]);
+    const others = joined.get(spelt.name);
+    if (others && !flagOf(spelt.name).repeatable) refuseBoth(others[0].label, one.label);
+    if (others) others.push(spelt);
+    else joined.set(spelt.name, [spelt]);
   }
   return joined;
 }
@@ -112,10 +155,18 @@ function refuseBoth(label: string, other: string): never {
   );
 }
 
-function readFlag(name: FlagName, given: readonly Given[] | undefined): unknown {
+/** Parses the values of a flag, and adds to `faults` what is wrong. */
+function readFlag(name: FlagName, given: readonly Given[] | undefined, faults: string[]): unknown {
   const { repeatable, default: otherwise = repeatable && [] } = flagOf(name);
   if (!given) return otherwise;
-  const values = given.map(readGiven);
+  const values = given.map((one) => {
+    try {
+      return readGiven(one);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      faults.push(error.message);
+    }
+  });
   return repeatable ? values : values[0];
 }
 
@@ -128,13 +179,14 @@ function readCommand(word: string | undefined): CommandName {
 }
 
 function checkWords(command: CommandName, words: readonly string[]): void {
-  const wanted: Command["words"] = COMMANDS[command].words;
+  const { words: wanted, optional = [] }: Command = COMMANDS[command];
   if (words.length < wanted.length) {
     throw new UsageError(
       `The command "${command}" needs ${wanted[words.length]}: see "sluice ${command} --help"`,
     );
   }
-  if (words.length > wanted.length) {
-    throw new UsageError(`Unexpected argument "${words[wanted.length]}": see "sluice ${command} --help"`);
+  const most = wanted.length + optional.length;
+  if (words.length > most) {
+    throw new UsageError(`Unexpected argument "${words[most]}": see "sluice ${command} --help"`);
   }
 }

@@ -6,7 +6,7 @@
 
 import type { Runtime } from "../../runtime/contract.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import { FLAG_NAMES, flagOf, type Given, suggestFlag } from "./arguments.ts";
+import { FLAG_NAMES, flagOf, type Given, isList, suggestFlag } from "./arguments.ts";
 import { environmentName, type FlagName, VARIABLE_PREFIX } from "./flags.ts";
 
 /** Returns the value of an environment variable; undefined if it is not set, or may not be read. */
@@ -36,14 +36,13 @@ const PACKAGING = ["BIN", "CMD", "DIR", "HOME", "SHA256", "URL", "VERSION"].map(
 /** The values of the variables of these flags, in the order of the table. An empty variable counts as not set. */
 export function readVariables(environment: Environment, names: readonly FlagName[]): Given[] {
   return names.filter(hasVariable).flatMap((name) => {
-    const { value, separator, shorthand } = flagOf(name);
+    const { separator, shorthand } = flagOf(name);
     const target = flagOf(shorthand ? shorthand[0] as FlagName : name);
     const label = environmentName(name);
     const text = environment(label);
     // Curl and git also ignore empty variables.
     if (text === undefined || text === "") return [];
-    const isList = value !== undefined && target.repeatable;
-    const texts = isList
+    const texts = isList(name)
       ? text.split(separator ?? target.separator ?? ",").map((part) => part.trim())
       : [text];
     return texts.map((text) => ({ name, text, label }));

@@ -15,18 +15,25 @@ const INTRODUCTION = "sluice - a proxy for HTTP, HTTPS and SOCKS on one port";
 const ENDING = `TIME is a number with ms, s, m, h or d, or a number of seconds. SIZE is a number
 of bytes, or one with k or m.
 
-Every flag can be set by an environment variable: SLUICE_IDLE_TIMEOUT=1h is
---idle-timeout 1h. A flag on the command line goes before it. Deno reads them
-with -E alone.
+Every flag can be set by an environment variable, SLUICE_IDLE_TIMEOUT=1h, and in
+a config file, idle-timeout = "1h". A flag goes before its variable, and that
+before the file. Deno reads variables with -E alone.
 
 SIGINT or SIGTERM stops accepting and lets transfers finish; a second one exits
 at once. Exit codes: 0 stopped when told, 1 failed, 2 wrong usage.`;
 
 /** The help of a command, made from the tables of commands and flags, without the last newline. */
 export function formatHelp(command: CommandName): string {
-  const { words, details, summary } = COMMANDS[command];
+  const { words, optional = [], details, summary }: Command = COMMANDS[command];
   const isDefault = command === DEFAULT_COMMAND;
-  const usage = ["sluice", isDefault ? `[${command}]` : command, "[flags]", ...words].join(" ");
+  const usage = [
+    "sluice",
+    isDefault ? `[${command}]` : command,
+    "[flags]",
+    ...words,
+    ...optional.map((word) => `[${word}]`),
+  ]
+    .join(" ");
   const groups = new Map<string, string[]>();
   for (const [name, flag] of Object.entries<Option>(FLAGS)) {
     if (!(commandsOf(flag)?.includes(command) ?? true)) continue;

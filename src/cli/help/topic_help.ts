@@ -21,10 +21,9 @@ import { TOPICS } from "./topics.ts";
  */
 export function readTopic(args: readonly string[]): string | undefined {
   const [help, word, ...rest] = args;
-  if (help !== "help" || word === undefined || word.startsWith("-") || Object.hasOwn(COMMANDS, word)) {
-    return undefined;
-  }
+  if (help !== "help" || word === undefined || word.startsWith("-")) return undefined;
   if (!Object.hasOwn(TOPICS, word)) {
+    if (Object.hasOwn(COMMANDS, word)) return undefined;
     const meant = suggest(word, [...Object.keys(TOPICS), ...Object.keys(COMMANDS)]);
     throw new UsageError(
       `Unknown topic "${word}": ${meant ? `did you mean "${meant}"?` : 'see "sluice help"'}`,

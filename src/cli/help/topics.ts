@@ -15,6 +15,10 @@ export interface Topic {
 
 /** Name → topic, in the order of the list. */
 export const TOPICS: Readonly<Record<string, Topic>> = {
+  config: {
+    summary: "Options in a file, checked and shown",
+    load: () => import("./pages/config.ts"),
+  },
   listeners: {
     summary: "Where it listens, and when that is safe",
     load: () => import("./pages/listeners.ts"),

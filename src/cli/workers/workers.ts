@@ -9,12 +9,12 @@ import process from "node:process";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
 import { configure } from "../../proxy/configuration.ts";
 import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
-import { ListenerSettings } from "../../listeners/listener_settings.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { StartError, WorkerPool } from "./worker_pool.ts";
 import type { Options } from "../flags/options.ts";
+import { readCertificates } from "../config/proxy_options.ts";
 import { onReload } from "../config/reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "../program/shell.ts";
 import { STOP_SIGNALS } from "../program/signals.ts";
@@ -51,7 +51,7 @@ export async function serveByWorkers(
   const sharing = checkSharing({ options, workers }, runtime);
   const { settings: { name, privateDestinations } } = configure(options);
   await checkPorts(endpointsOf(options), runtime);
-  await readCertificates(options, files);
+  await readCertificates(options, files.read);
   const pool = new WorkerPool({
     workers,
     start: workerStarter(sharing),
@@ -74,7 +74,7 @@ export async function serveByWorkers(
   onReload(control, async () => {
     const next = await reread();
     configure(next.options);
-    await readCertificates(next.options, next.files);
+    await readCertificates(next.options, next.files.read);
     pool.reload(next.files.texts);
   }, shell.log);
   try {
@@ -96,11 +96,6 @@ export async function serveByWorkers(
   });
   const well = await pool.stop(signal, drain);
   return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
-}
-
-/** Reads the certificates of the listeners into `files`, for the workers. Throws a `UsageError` if one is invalid. */
-async function readCertificates(options: ProxyOptions, { read }: TextFiles): Promise<void> {
-  for (const text of endpointsOf(options)) await new ListenerSettings(parseEndpoint(text)).load(read);
 }
 
 function checkSharing({ options, workers }: Pick<Work, "options" | "workers">, runtime: Runtime): Sharing {
