@@ -107,7 +107,13 @@ export class Exchange implements Waiter, Watcher, BodyObserver, UploadObserver {
   /** Runs it. Returns its end if nothing had to be waited for; otherwise tells the observer. Never throws. */
   run(): ExchangeEnd | undefined {
     this.#upload.start();
-    return this.#advance();
+    return this.#leave(this.#advance());
+  }
+
+  /** Lets go of the client: with an exchange as its watcher, it would hold 2 KiB while it idles. */
+  #leave(end: ExchangeEnd | undefined): ExchangeEnd | undefined {
+    if (end) this.#options.client.unwatch();
+    return end;
   }
 
   /** Goes on with what the origin has sent. */
@@ -136,7 +142,7 @@ export class Exchange implements Waiter, Watcher, BodyObserver, UploadObserver {
   }
 
   #tell(end: ExchangeEnd | undefined): void {
-    if (end) this.#options.observer.ended(end);
+    if (this.#leave(end)) this.#options.observer.ended(end!);
   }
 
   #broken(error: unknown): ExchangeEnd {

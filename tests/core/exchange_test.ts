@@ -24,6 +24,7 @@ class TestPort implements DirectPort {
   /** What a write waits for. */
   writing: Promise<void> | undefined;
   onWrite: () => void = () => {};
+  destroyed = false;
 
   pull(receiver: PortReceiver): void {
     this.receiver = receiver;
@@ -36,7 +37,10 @@ class TestPort implements DirectPort {
   }
 
   close(): undefined {}
-  destroy(): void {}
+
+  destroy(): void {
+    this.destroyed = true;
+  }
 }
 
 function channelOf(port: DirectPort, side: "client" | "target"): Channel {
@@ -93,4 +97,14 @@ Deno.test("an origin that answers within the write of the request is ready for t
   assertEquals(await next.end, { how: "reusable" });
   assertEquals(next.exchange.originReusable, true);
   assertEquals(second.written.includes("Connection: close"), false);
+});
+
+Deno.test("an exchange that has ended hears no more of the client", async () => {
+  const [client, origin] = [new TestPort(), new TestPort()];
+  const { exchange, end } = exchangeBetween(client, origin);
+  origin.receiver!.receive(octets(OK.replace("Date", "Connection: close\r\nDate")));
+  assertEquals(await end, { how: "reusable" });
+  assertEquals(exchange.originReusable, false);
+  client.receiver!.fail(new Error("Gone"));
+  assertEquals(origin.destroyed, false);
 });

@@ -72,6 +72,8 @@ export interface ClientSide extends BodySource, BodySink {
   finish(): Promise<void> | undefined;
   /** Calls the watcher once, when the client leaves or sends bytes behind its request. */
   watch(watcher: Watcher): void;
+  /** Removes the watcher. */
+  unwatch(): void;
   /** Ends the wait for the client's bytes. The client keeps what it was sent. */
   interrupt(fault: Fault): void;
   /** Breaks the connection or stream off. */

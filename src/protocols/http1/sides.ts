@@ -164,6 +164,10 @@ export class Http1Client extends Side implements ClientSide {
     if (reader.buffer.length === 0 && !reader.ended) reader.watch(watcher);
   }
 
+  unwatch(): void {
+    this.channel.reader.unwatch();
+  }
+
   interrupt(fault: Fault): void {
     this.channel.reader.interrupt(fault);
   }
