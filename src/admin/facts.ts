@@ -17,6 +17,8 @@ export interface PageFacts {
   readonly name: string;
   readonly totals: Totals;
   readonly draining: boolean;
+  /** Whether there are as many connections as the limit allows, so that further ones are refused. */
+  readonly full: boolean;
   /** The connections that are open now, over all workers. */
   readonly live: () => Promise<readonly LiveConnection[]>;
   /** The facts as they are now, for pages that go on. */

@@ -31,28 +31,34 @@ export interface PageRequest {
 }
 
 /** The page that answers a request. */
-export function pageAt({ path, host }: PageRequest, facts: PageFacts): Page {
-  switch (path.split("?")[0]) {
-    case "/":
-      return { status: 200, type: "text/html", body: statusPage(facts) };
-    case "/healthz":
-      return facts.draining ? text(503, "draining\n") : text(200, "ok\n");
-    case "/connections":
-      return connectionsPage(facts);
-    case "/events":
-      return eventsPage(facts);
-    case "/metrics":
-      return text(200, metricsPage(facts));
-    case "/proxy.pac":
-      return {
-        status: 200,
-        type: "application/x-ns-proxy-autoconfig",
-        body: proxyAutoConfig(hostName(host) ?? "", facts),
-      };
-    default:
-      return text(404, "There is no such page. See / for what there is.\n");
-  }
+export function pageAt(request: PageRequest, facts: PageFacts): Page {
+  const name = nameOfPage(request.path);
+  return name in PAGES
+    ? PAGES[name](facts, request)
+    : text(404, "There is no such page. See / for what there is.\n");
 }
+
+/** The name of a page: its path, or `other` if there is none. */
+export function nameOfPage(path: string): string {
+  const [name] = path.split("?");
+  return Object.hasOwn(PAGES, name) ? name : "other";
+}
+
+/** Path → page. */
+const PAGES: Readonly<Record<string, (facts: PageFacts, request: PageRequest) => Page>> = {
+  "/": (facts) => ({ status: 200, type: "text/html", body: statusPage(facts) }),
+  "/healthz": ({ draining }) => draining ? text(503, "draining\n") : text(200, "ok\n"),
+  "/readyz": ({ draining, full }) =>
+    draining ? text(503, "draining\n") : full ? text(503, "full\n") : text(200, "ready\n"),
+  "/connections": connectionsPage,
+  "/events": eventsPage,
+  "/metrics": (facts, { accept }) => metricsPage(facts, accept),
+  "/proxy.pac": (facts, { host }) => ({
+    status: 200,
+    type: "application/x-ns-proxy-autoconfig",
+    body: proxyAutoConfig(hostName(host) ?? "", facts),
+  }),
+};
 
 /** The default port of `http` (RFC 9110 section 4.2.1). */
 const HTTP_PORT = 80;

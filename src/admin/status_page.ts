@@ -64,13 +64,15 @@ const SHOWN: Readonly<Record<MetricUnit, (value: number) => string>> = {
 };
 
 function sum(value: MetricValue): number {
-  return typeof value === "number" ? value : Object.values(value).reduce((sum, n) => sum + n, 0);
+  return typeof value === "number"
+    ? value
+    : Object.values(value).reduce<number>((sum, n) => sum + (typeof n === "number" ? n : 0), 0);
 }
 
 /** A table of counts, the highest first. An empty line if there are no counts. */
 function section(title: string | undefined, value: MetricValue): string[] {
   if (title === undefined || typeof value === "number") return [];
-  const rows = Object.entries(value).sort(([, a], [, b]) => b - a);
+  const rows = Object.entries(value).sort(([, a], [, b]) => Number(b) - Number(a));
   return [rows.length === 0 ? "" : `<h2>${title}</h2>\n${table(rows.map(([key, n]) => [key, String(n)]))}`];
 }
 

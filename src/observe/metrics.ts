@@ -8,8 +8,10 @@
  */
 
 import type { Clock } from "../runtime/clock.ts";
+import type { Blame } from "../fault_table.ts";
 import type { FaultCode } from "../faults.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
+import { addHistograms, Histogram, type HistogramCounts } from "./histogram.ts";
 import type { Ending } from "./record.ts";
 
 /** Totals since the start, as JSON can carry them. Bytes are those of bodies and tunnels. */
@@ -32,17 +34,70 @@ export interface Totals {
   readonly sent: number;
   /** Bytes from targets to clients. */
   readonly received: number;
+  /** Requests and tunnels ended, by user. */
+  readonly userRequests: Readonly<Record<string, number>>;
+  /** Bytes from clients to targets, by user. */
+  readonly userSent: Readonly<Record<string, number>>;
+  /** Bytes from targets to clients, by user. */
+  readonly userReceived: Readonly<Record<string, number>>;
+  /** Requests and tunnels ended, by the route that they took. */
+  readonly routeRequests: Readonly<Record<string, number>>;
+  /** Those of them that failed on the way or at the target. */
+  readonly routeFailures: Readonly<Record<string, number>>;
+  /** How long requests and tunnels lasted. */
+  readonly durations: Readonly<Partial<Record<RequestKind, HistogramCounts>>>;
+  /** How long dials took. */
+  readonly dials: Readonly<Partial<Record<RequestKind, HistogramCounts>>>;
+  /** How long the first byte of an answer took. */
+  readonly firstBytes: Readonly<Partial<Record<RequestKind, HistogramCounts>>>;
+  /** Answers with pages of the proxy's own, by page. They are in no other count. */
+  readonly pages: Readonly<Record<string, number>>;
 }
 
-/** What is counted of a request or tunnel. */
-export interface CountedRequest {
-  readonly protocol: Protocol | undefined;
-  readonly fault: { readonly code: FaultCode } | undefined;
+/** What was asked for. */
+export type RequestKind = "exchange" | "tunnel" | "association";
+
+/** Bytes of a request that has not ended. */
+export interface RunningRequest {
+  readonly user: string | undefined;
   readonly sent: number;
   readonly received: number;
 }
 
-/** Counts what happens. Clients cannot make it grow: a key is never a text that they choose, such as a target. */
+/** What is counted of a request or tunnel. */
+export interface CountedRequest extends RunningRequest {
+  readonly id: string;
+  readonly protocol: Protocol | undefined;
+  readonly method: string | undefined;
+  readonly route: string | undefined;
+  readonly fault: { readonly code: FaultCode; readonly blame?: Blame } | undefined;
+  readonly began: number;
+  readonly dialTime: number | undefined;
+  readonly firstByteTime: number | undefined;
+}
+
+/** The most users and routes that are counted by name: a callback or a rule may name any number. */
+const MAX_USERS = 1_000;
+const MAX_ROUTES = 200;
+
+/** The name under which further ones are counted together. */
+const FURTHER = "(others)";
+
+interface UserCounts {
+  requests: number;
+  sent: number;
+  received: number;
+}
+
+interface RouteCounts {
+  requests: number;
+  failures: number;
+}
+
+/**
+ * Counts what happens. Clients cannot make it grow: a key is never a text that they choose, such as a target, and those
+ * that operators and callbacks choose are bounded.
+ */
 export class Metrics {
   readonly #clock: Clock;
   readonly #started: number;
@@ -50,6 +105,12 @@ export class Metrics {
   readonly #requests: Partial<Record<Protocol, number>> = {};
   readonly #endings: Partial<Record<Ending, number>> = {};
   readonly #faults: Partial<Record<FaultCode, number>> = {};
+  readonly #users = new Map<string, UserCounts>();
+  readonly #routes = new Map<string, RouteCounts>();
+  readonly #durations: Partial<Record<RequestKind, Histogram>> = {};
+  readonly #dials: Partial<Record<RequestKind, Histogram>> = {};
+  readonly #firstBytes: Partial<Record<RequestKind, Histogram>> = {};
+  readonly #pages: Record<string, number> = {};
   #connections = 0;
   #open = 0;
   #sent = 0;
@@ -74,16 +135,59 @@ export class Metrics {
   }
 
   /** A request or tunnel has ended. */
-  add({ protocol, fault, sent, received }: CountedRequest, ending: Ending): void {
+  add(request: CountedRequest, ending: Ending): void {
+    const { id, protocol, method, fault, user, route, sent, received, dialTime, firstByteTime } = request;
     if (protocol) count(this.#requests, protocol);
     count(this.#endings, ending);
     if (fault) count(this.#faults, fault.code);
     this.#sent += sent;
     this.#received += received;
+    if (user !== undefined) {
+      const counts = this.#users.get(user) ?? this.#newUser(user);
+      counts.requests++;
+      counts.sent += sent;
+      counts.received += received;
+    }
+    if (route !== undefined) {
+      const counts = this.#routes.get(route) ?? this.#newRoute(route);
+      counts.requests++;
+      if (fault?.blame === "upstream") counts.failures++;
+    }
+    if (method === undefined) return;
+    const kind = kindOf(method);
+    const at = this.#clock.date().getTime();
+    (this.#durations[kind] ??= new Histogram()).add(this.#clock.now() - request.began, id, at);
+    if (dialTime !== undefined) (this.#dials[kind] ??= new Histogram()).add(dialTime, id, at);
+    if (firstByteTime !== undefined) (this.#firstBytes[kind] ??= new Histogram()).add(firstByteTime, id, at);
   }
 
-  /** The counts now. `running` are the bytes so far of requests that have not ended. */
-  totals(running: Pick<Totals, "sent" | "received"> = { sent: 0, received: 0 }): Totals {
+  #newUser(user: string): UserCounts {
+    return newCounts(this.#users, user, { most: MAX_USERS, zero: { requests: 0, sent: 0, received: 0 } });
+  }
+
+  #newRoute(route: string): RouteCounts {
+    return newCounts(this.#routes, route, { most: MAX_ROUTES, zero: { requests: 0, failures: 0 } });
+  }
+
+  /** A page of the proxy's own was shown. */
+  shown(page: string): void {
+    count(this.#pages, page);
+  }
+
+  /** The counts now, with the bytes so far of requests that have not ended. */
+  totals(running: Iterable<RunningRequest> = []): Totals {
+    const now = { sent: this.#sent, received: this.#received };
+    const userRequests = valuesOf(this.#users, ({ requests }) => requests);
+    const userSent = valuesOf(this.#users, ({ sent }) => sent);
+    const userReceived = valuesOf(this.#users, ({ received }) => received);
+    for (const { user, sent, received } of running) {
+      now.sent += sent;
+      now.received += received;
+      if (user === undefined) continue;
+      const name = this.#users.has(user) || this.#users.size < MAX_USERS ? user : FURTHER;
+      userSent[name] = (userSent[name] ?? 0) + sent;
+      userReceived[name] = (userReceived[name] ?? 0) + received;
+    }
     return {
       started: this.#started,
       uptime: (this.#clock.now() - this.#began) / 1_000,
@@ -92,10 +196,49 @@ export class Metrics {
       requests: { ...this.#requests },
       endings: { ...this.#endings },
       faults: { ...this.#faults },
-      sent: this.#sent + running.sent,
-      received: this.#received + running.received,
+      ...now,
+      userRequests,
+      userSent,
+      userReceived,
+      routeRequests: valuesOf(this.#routes, ({ requests }) => requests),
+      routeFailures: valuesOf(this.#routes, ({ failures }) => failures),
+      durations: countsOf(this.#durations),
+      dials: countsOf(this.#dials),
+      firstBytes: countsOf(this.#firstBytes),
+      pages: { ...this.#pages },
     };
   }
+}
+
+function kindOf(method: string): RequestKind {
+  return method === "CONNECT" ? "tunnel" : method === "UDP" ? "association" : "exchange";
+}
+
+/** New counts under a name, or, beyond `most` names, those of all further ones. */
+function newCounts<Counts>(
+  counts: Map<string, Counts>,
+  name: string,
+  { most, zero }: { readonly most: number; readonly zero: Counts },
+): Counts {
+  const key = counts.size < most ? name : FURTHER;
+  const known = counts.get(key);
+  if (!known) counts.set(key, zero);
+  return known ?? zero;
+}
+
+function valuesOf<Counts>(
+  counts: ReadonlyMap<string, Counts>,
+  value: (counts: Counts) => number,
+): Record<string, number> {
+  return Object.fromEntries([...counts].map(([name, counts]) => [name, value(counts)]));
+}
+
+function countsOf(
+  histograms: Readonly<Partial<Record<RequestKind, Histogram>>>,
+): Partial<Record<RequestKind, HistogramCounts>> {
+  return Object.fromEntries(
+    Object.entries(histograms).map(([kind, histogram]) => [kind, histogram.counts()]),
+  );
 }
 
 /** The unit of a number. It decides how the status page shows the number. */
@@ -106,10 +249,12 @@ export interface Metric {
   /** How Prometheus gets it; undefined if Prometheus does not. */
   readonly family?: {
     readonly name: string;
-    readonly type: "counter" | "gauge";
+    readonly type: "counter" | "gauge" | "histogram";
     readonly help: string;
     /** If the value is counts by key: the label that has the key. */
     readonly label?: string;
+    /** The value of the label for a key; the key itself by default. */
+    readonly labelValue?: (key: string) => string;
   };
   /** The status page's name for the number, or for the sum of the counts; undefined if the page does not show it. */
   readonly title?: string;
@@ -163,6 +308,7 @@ export const METRICS: { readonly [Key in keyof Totals]: SummedMetric<Totals[Key]
       type: "counter",
       help: "Requests and tunnels ended, by how.",
       label: "ending",
+      labelValue: (key) => key.replace(" ", "_"),
     },
     section: "How they ended",
     unit: "times",
@@ -191,10 +337,100 @@ export const METRICS: { readonly [Key in keyof Totals]: SummedMetric<Totals[Key]
     unit: "bytes",
     together: add,
   },
+  userRequests: {
+    family: {
+      name: "sluice_user_requests_total",
+      type: "counter",
+      help: "Requests and tunnels ended, by user: the first 1,000 users, and (others).",
+      label: "user",
+    },
+    unit: "times",
+    together: addNamed,
+  },
+  userSent: {
+    family: {
+      name: "sluice_user_sent_bytes_total",
+      type: "counter",
+      help: "Bytes from clients to targets, by user.",
+      label: "user",
+    },
+    unit: "bytes",
+    together: addNamed,
+  },
+  userReceived: {
+    family: {
+      name: "sluice_user_received_bytes_total",
+      type: "counter",
+      help: "Bytes from targets to clients, by user.",
+      label: "user",
+    },
+    unit: "bytes",
+    together: addNamed,
+  },
+  routeRequests: {
+    family: {
+      name: "sluice_route_requests_total",
+      type: "counter",
+      help: "Requests and tunnels ended, by route: direct, or the upstream; the first 200, and (others).",
+      label: "route",
+    },
+    unit: "times",
+    together: addNamed,
+  },
+  routeFailures: {
+    family: {
+      name: "sluice_route_failures_total",
+      type: "counter",
+      help: "Those of them that failed at the upstream or the target.",
+      label: "route",
+    },
+    unit: "times",
+    together: addNamed,
+  },
+  durations: {
+    family: {
+      name: "sluice_request_duration_seconds",
+      type: "histogram",
+      help: "From the request to its end, by what was asked for.",
+      label: "kind",
+    },
+    unit: "seconds",
+    together: addHistogramsByKey,
+  },
+  dials: {
+    family: {
+      name: "sluice_dial_duration_seconds",
+      type: "histogram",
+      help: "Until the target or the upstream was connected.",
+      label: "kind",
+    },
+    unit: "seconds",
+    together: addHistogramsByKey,
+  },
+  firstBytes: {
+    family: {
+      name: "sluice_first_byte_seconds",
+      type: "histogram",
+      help: "From the request to the first byte of the answer.",
+      label: "kind",
+    },
+    unit: "seconds",
+    together: addHistogramsByKey,
+  },
+  pages: {
+    family: {
+      name: "sluice_pages_total",
+      type: "counter",
+      help: "Answers with pages of the proxy's own, by page. No other metric counts them.",
+      label: "page",
+    },
+    unit: "times",
+    together: addNamed,
+  },
 };
 
-/** A number, or numbers by a key. */
-export type MetricValue = number | Readonly<Record<string, number>>;
+/** A number, or numbers or histograms by a key. */
+export type MetricValue = number | Readonly<Record<string, number | HistogramCounts>>;
 
 /** Every total with its row. */
 export function metricsOf(
@@ -214,15 +450,31 @@ function together<Key extends keyof Totals>(key: Key, a: Totals, b: Totals): Tot
   return METRICS[key].together(a[key], b[key]);
 }
 
+type Named = Readonly<Record<string, number>>;
 type Counts<K extends string> = Readonly<Partial<Record<K, number>>>;
 
 function add(a: number, b: number): number {
   return a + b;
 }
 
+function addNamed(a: Named, b: Named): Named {
+  return addCounts<string>(a, b) as Named;
+}
+
 function addCounts<K extends string>(a: Counts<K>, b: Counts<K>): Counts<K> {
   const sum: Partial<Record<K, number>> = { ...a };
   for (const [key, n] of Object.entries(b) as [K, number][]) sum[key] = (sum[key] ?? 0) + n;
+  return sum;
+}
+
+type Histograms = Readonly<Partial<Record<RequestKind, HistogramCounts>>>;
+
+function addHistogramsByKey(a: Histograms, b: Histograms): Histograms {
+  const sum: Partial<Record<RequestKind, HistogramCounts>> = { ...a };
+  for (const [kind, other] of Object.entries(b) as [RequestKind, HistogramCounts][]) {
+    const one = sum[kind];
+    sum[kind] = one ? addHistograms(one, other) : other;
+  }
   return sum;
 }
 

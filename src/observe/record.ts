@@ -339,8 +339,8 @@ export class Recording {
   dialed: string | undefined;
   status: number | undefined;
   fault: Fault | undefined;
-  /** Whether a page of the proxy's own is the answer. */
-  ownPage = false;
+  /** The page of the proxy's own that is the answer, if it is one. */
+  page: string | undefined;
   /** The counts of an association so far. */
   datagrams: DatagramsSoFar | undefined;
   sent = 0;
@@ -352,7 +352,8 @@ export class Recording {
   readonly #time: Date;
   /** When the request came, by the clock. */
   readonly began: number;
-  #firstByteTime: number | undefined;
+  /** From the request to the first byte of the answer; undefined while there is none. */
+  firstByteTime: number | undefined;
 
   /** Begins now. */
   constructor(client: RecordedClient, protocol: Protocol | undefined) {
@@ -363,9 +364,14 @@ export class Recording {
     this.began = clock.now();
   }
 
+  /** The connection's id. */
+  get id(): string {
+    return this.#client.id;
+  }
+
   /** The first byte of the answer is here; later ones are not the first. */
   firstByte(): void {
-    this.#firstByteTime ??= this.#client.services.clock.now() - this.began;
+    this.firstByteTime ??= this.#client.services.clock.now() - this.began;
   }
 
   /** The whole record. */
@@ -405,7 +411,7 @@ export class Recording {
       datagrams: datagrams && { ...datagrams, dropped: datagrams.dropped() },
       dnsTime,
       dialTime,
-      firstByteTime: this.#firstByteTime,
+      firstByteTime: this.firstByteTime,
       duration: clock.now() - this.began,
       ending,
     };

@@ -128,7 +128,7 @@ class Server implements Proxy {
   /** The connections but those that the proxy's own pages are shown on. */
   *#proxied(): Iterable<Connection> {
     for (const connection of this.#connections) {
-      if (connection.role === "proxy" && !connection.recording?.ownPage) yield connection;
+      if (connection.role === "proxy" && connection.recording?.page === undefined) yield connection;
     }
   }
 
@@ -149,12 +149,7 @@ class Server implements Proxy {
   }
 
   get totals(): Totals {
-    const running = { sent: 0, received: 0 };
-    for (const { recording } of this.#proxied()) {
-      running.sent += recording?.sent ?? 0;
-      running.received += recording?.received ?? 0;
-    }
-    return this.#assembly.metrics.totals(running);
+    return this.#assembly.metrics.totals([...this.#proxied()].flatMap(({ recording }) => recording ?? []));
   }
 
   #facts(): PageFacts {
@@ -165,6 +160,7 @@ class Server implements Proxy {
       name: settings.name,
       totals: others ? sumTotals(this.totals, others) : this.totals,
       draining: this.#closed !== undefined,
+      full: this.#assembly.admission.surplus > 0,
       live: async () => [...this.live(), ...await options.others?.live() ?? []],
       again: () => this.#facts(),
       clock: this.#assembly.services.clock,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { maySeePages } from "../admin/pages.ts";
+import { maySeePages, nameOfPage } from "../admin/pages.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
@@ -255,7 +255,7 @@ function authorize(
       }
       if (request.page !== undefined && !maySeePages(requester.client, host, role)) throw noProxyRequest();
       requester.known = true;
-      recording.ownPage = request.page !== undefined;
+      if (request.page !== undefined) recording.page = nameOfPage(request.page);
       return { event: "answered", payload: { handshake, recording, origin: { kind: "self", request } } };
     }
     const asked = questionOf(requester.client, {

@@ -61,8 +61,10 @@ export function finishRecord(
 ): void {
   const { metrics, onRecord, onPage, log } = requester.services;
   requester.recording = requester.question = undefined;
-  if (!recording.ownPage) metrics.add(recording, ending);
-  const tell = recording.ownPage ? onPage : onRecord;
+  const { page } = recording;
+  if (page === undefined) metrics.add(recording, ending);
+  else metrics.shown(page);
+  const tell = page === undefined ? onRecord : onPage;
   if (!tell) return;
   const record: AccessRecord = recording.end(ending);
   try {

@@ -30,7 +30,7 @@ export interface RequestServices extends DialingServices, WatchServices {
   readonly scheme: "Basic" | "Bearer";
   /** The data of the proxy's own pages. */
   readonly facts: () => PageFacts;
-  readonly metrics: Pick<Metrics, "add">;
+  readonly metrics: Pick<Metrics, "add" | "shown">;
   /** Told of each record. Undefined: nobody wants it, and none is made. */
   readonly onRecord: ((record: AccessRecord) => void) | undefined;
   /** Told when a page of the proxy itself was shown. Such a request is not logged as traffic. */

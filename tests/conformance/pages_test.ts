@@ -67,7 +67,7 @@ suite.test("pages: status, health and metrics are shown to this machine, under a
   for (const line of metrics.text.trimEnd().split("\n")) {
     assertMatch(
       line,
-      /^(?:# (?:HELP \w+ .+|TYPE \w+ (?:gauge|counter))|sluice_\w+(?:\{\w+="\w+"\})? [0-9.]+)$/,
+      /^(?:# (?:HELP \w+ .+|TYPE \w+ (?:gauge|counter|histogram))|sluice_\w+(?:\{\w+="[\w/.]+"(?:,le="[\w.+]+")?\})? [0-9.]+)$/,
     );
   }
   assertEquals((await page(proxy, "/etc/passwd", `localhost:${proxy.port}`)).status, 404);

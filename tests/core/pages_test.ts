@@ -2,7 +2,14 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { maySeePages, pageAt, type PageRequest } from "../../src/admin/pages.ts";
 import type { Listening, PageFacts } from "../../src/admin/facts.ts";
 import type { Page } from "../../src/protocols/http/own_answer.ts";
+import { BUCKETS, Histogram } from "../../src/observe/histogram.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
+
+const BUCKET = 'sluice_request_duration_seconds_bucket{kind="exchange",';
+const buckets = [...BUCKETS, "+Inf"];
+const histogram = new Histogram();
+histogram.add(70, "a-1", 1_500);
+histogram.add(2_000_000, "a-2", 2_500);
 
 function facts(options: Partial<PageFacts> = {}): PageFacts {
   return {
@@ -18,8 +25,18 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
       faults: { dns_error: 1 },
       sent: 1_536,
       received: 3 * 1024 ** 3,
+      userRequests: { 'a "b"\\': 1 },
+      userSent: {},
+      userReceived: {},
+      routeRequests: { direct: 1 },
+      routeFailures: {},
+      durations: { exchange: histogram.counts() },
+      dials: {},
+      firstBytes: {},
+      pages: { "/": 2 },
     },
     draining: false,
+    full: false,
     listeners: [listener("auto", 8899)],
     live: () => Promise.resolve([]),
     clock: new VirtualClock(),
@@ -114,10 +131,31 @@ Deno.test("pageAt(): metrics have a line for each count, each family once with i
     'sluice_faults_total{fault="dns_error"} 1',
     "sluice_sent_bytes_total 1536",
     "sluice_received_bytes_total 3221225472",
+    'sluice_user_requests_total{user="a \\"b\\"\\\\"} 1',
+    'sluice_route_requests_total{route="direct"} 1',
+    ...buckets.map((limit, i) => `${BUCKET}le="${limit}"} ${i < 6 ? 0 : i < buckets.length - 1 ? 1 : 2}`),
+    'sluice_request_duration_seconds_sum{kind="exchange"} 2000.07',
+    'sluice_request_duration_seconds_count{kind="exchange"} 2',
+    'sluice_pages_total{page="/"} 2',
   ]);
-  const families = [...body.matchAll(/^# TYPE (\w+) (?:counter|gauge)$/gm)].map(([, name]) => name);
+  const families = [...body.matchAll(/^# TYPE (\w+) (?:counter|gauge|histogram)$/gm)].map(([, name]) => name);
   assertEquals(new Set(families).size, families.length);
-  for (const sample of samples) assert(families.includes(/^\w+/.exec(sample)![0]), sample);
+  for (const sample of samples) {
+    assert(families.includes(/^\w+?(?=(?:_bucket|_sum|_count)?[{ ])/.exec(sample)![0]), sample);
+  }
+});
+
+Deno.test("pageAt(): who asks for OpenMetrics gets it, with the last request of each bucket", () => {
+  const accept = ["application/openmetrics-text;version=1.0.0", "text/plain;q=0.5"];
+  const { type, body } = pageAt({ ...get("/metrics"), accept }, facts());
+  assertEquals(type, "application/openmetrics-text; version=1.0.0");
+  const lines = String(body).split("\n");
+  assertEquals(lines.slice(-2), ["# EOF", ""]);
+  assert(lines.includes("# TYPE sluice_requests counter"));
+  assert(lines.includes('sluice_requests_total{protocol="http"} 2'));
+  assert(lines.includes(`${BUCKET}le="0.1"} 1 # {id="a-1"} 0.07 1.5`));
+  assert(lines.includes(`${BUCKET}le="1.0"} 1`));
+  assert(lines.includes(`${BUCKET}le="+Inf"} 2 # {id="a-2"} 2000 2.5`));
 });
 
 Deno.test("pageAt(): the PAC file names listeners in their order, by what they speak", () => {

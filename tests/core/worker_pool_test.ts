@@ -4,7 +4,7 @@ import type { Assignment, Order } from "../../src/cli/workers/worker.ts";
 import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
 import { formatAddress } from "../../src/addresses/host.ts";
 import { LineLog } from "../../src/observe/log.ts";
-import type { Totals } from "../../src/observe/metrics.ts";
+import { Metrics, type Totals } from "../../src/observe/metrics.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 8899 };
@@ -191,8 +191,8 @@ Deno.test("nobody is replaced once the pool stops, and one that does not end in 
 
 /** What a worker has done that has had so many connections, of which one is open. */
 function totals(connections: number): Totals {
-  const nothing = { requests: {}, endings: {}, faults: {}, sent: 0, received: 0 };
-  return { started: 0, uptime: connections, open: 1, connections, ...nothing };
+  const nothing = new Metrics(new VirtualClock()).totals();
+  return { ...nothing, started: 0, uptime: connections, open: 1, connections };
 }
 
 Deno.test("a worker that tells what it has done is told what the others have, also those that are gone", async () => {

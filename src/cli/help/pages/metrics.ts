@@ -24,7 +24,8 @@ export const page: Page = {
         ["/", "The proxy's status"],
         ["/proxy.pac", "Proxy auto-configuration for browsers"],
         ["/healthz", "For load balancers: 200, or 503 while it shuts down"],
-        ["/metrics", "For Prometheus, in its text format"],
+        ["/readyz", "The same, and 503 while there are as many connections as the limit allows"],
+        ["/metrics", "For Prometheus: in its text format, or in OpenMetrics with an example for each bucket"],
         [
           "/connections",
           "What is open now, in JSON: client, user, target, route, bytes so far, bytes a second",
@@ -35,6 +36,6 @@ export const page: Page = {
     { lines: `sluice --admin 127.0.0.1:9100` },
     { heading: "Metrics" },
     { terms: FAMILIES },
-    "Several workers are counted together, and the bytes of transfers while they run. The proxy's own pages are never counted.",
+    "Several workers are counted together, and the bytes of transfers while they run. Requests for the proxy's own pages are in sluice_pages_total alone.",
   ],
 };
