@@ -26,6 +26,7 @@ import { type BunSocket, SocketStream } from "./bun_stream.ts";
 import type { FoundAddress } from "./dns_message.ts";
 import { askBoth, NameLookup } from "./name_lookup.ts";
 import { ownAddresses } from "./own_addresses.ts";
+import { ownCommand } from "./own_command.ts";
 import { listedAddresses } from "./system_names.ts";
 import { openDatagrams } from "./datagrams.ts";
 import { type Codes, socketError } from "./socket_errors.ts";
@@ -179,6 +180,7 @@ class BunRuntime implements Runtime {
   }
 
   readonly ownAddresses = ownAddresses;
+  readonly command = ownCommand;
 
   descriptorLimit(): number | undefined {
     try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import type {
   Address,
   ByteStream,
@@ -51,7 +52,7 @@ interface DenoGlobal {
   /** Exists only with --unstable-net. */
   readonly listenDatagram?: unknown;
   readonly env: { get(name: string): string | undefined; toObject(): Record<string, string> };
-  readonly build: { readonly os: string };
+  readonly build: { readonly os: string; readonly standalone: boolean };
 }
 
 // --- adapter ---
@@ -69,6 +70,9 @@ export function createRuntime(): Runtime {
 
 /** Deno would resolve what does not match, such as `127.1` and `0x7f.0.0.1`. */
 const IP_ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$|:/;
+
+/** What a service needs: the network, files, variables, and the addresses of this machine. */
+const PERMISSIONS = ["-N", "-R", "-W", "-E", "-S=networkInterfaces"];
 
 class DenoRuntime implements Runtime {
   readonly name = "deno";
@@ -159,6 +163,11 @@ class DenoRuntime implements Runtime {
 
   environmentDenied(name: string): string | undefined {
     return this.#mayRead(name) ? undefined : "Deno needs -E for them";
+  }
+
+  command(): readonly string[] {
+    const [executable, program] = process.argv;
+    return this.#deno.build.standalone ? [executable] : [executable, "run", ...PERMISSIONS, program];
   }
 
   /**

@@ -29,6 +29,7 @@ import { type Handle, HAS_HANDLES } from "./node_bindings.ts";
 import { acceptedOn, connect, type HandleStream } from "./node_handle.ts";
 import { SocketStream } from "./node_stream.ts";
 import { ownAddresses } from "./own_addresses.ts";
+import { ownCommand } from "./own_command.ts";
 import { querySystem } from "./system_names.ts";
 import { openDatagrams } from "./datagrams.ts";
 import { type Codes, socketError } from "./socket_errors.ts";
@@ -54,6 +55,7 @@ export function createRuntime(): Runtime {
     acceptTls,
     connectTls,
     ownAddresses,
+    command: ownCommand,
     descriptorLimit,
     environment,
     environmentNames,

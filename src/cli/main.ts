@@ -16,6 +16,9 @@ import { formatHelp } from "./help/command_help.ts";
 import { formatTopic, readTopic } from "./help/topic_help.ts";
 import { type CommandLine, flagsOf, parseCommandLine } from "./flags/options.ts";
 import { keygen } from "./keygen.ts";
+import { completion } from "./packaging/completion.ts";
+import { man } from "./packaging/man.ts";
+import { print } from "./packaging/print.ts";
 import { passwd } from "./passwd.ts";
 import { serve } from "./serve.ts";
 import { EXIT_CODES, Shell } from "./program/shell.ts";
@@ -31,6 +34,9 @@ const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtim
   explain,
   passwd,
   config,
+  completion,
+  man,
+  print,
 };
 
 /** Runs the program with the arguments of the process, then ends the process. */

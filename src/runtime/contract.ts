@@ -282,4 +282,9 @@ export interface Runtime {
    * read. A runtime without this method can read all.
    */
   environmentDenied?(name: string): string | undefined;
+  /**
+   * The command that starts this program again, for a service: the executable, what it needs to be allowed, and the
+   * program, unless that is part of the executable.
+   */
+  command?(): readonly string[];
 }

@@ -25,7 +25,18 @@ export const GROUPS = [
 export type Group = typeof GROUPS[number];
 
 /** The commands of the program. The table of commands has an entry for each. */
-export type CommandName = "serve" | "remote" | "local" | "keygen" | "check" | "explain" | "passwd" | "config";
+export type CommandName =
+  | "serve"
+  | "remote"
+  | "local"
+  | "keygen"
+  | "check"
+  | "explain"
+  | "passwd"
+  | "config"
+  | "completion"
+  | "man"
+  | "print";
 
 /** The commands that run a proxy. */
 export const RUNS_PROXY: readonly CommandName[] = ["serve", "remote", "local"];

@@ -7,7 +7,6 @@
 import { configure } from "../../proxy/configuration.ts";
 import type { Runtime } from "../../runtime/contract.ts";
 import { TextFiles } from "../../text/text_file.ts";
-import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { proxyOptions, readCertificates } from "../config/proxy_options.ts";
 import { withConfig } from "../config/read_config.ts";
@@ -20,14 +19,6 @@ const ACTIONS = { check, show, schema } as const;
 /** Runs the command. */
 export async function config(line: CommandLine, shell: Shell, _runtime: Runtime): Promise<number> {
   const [action, file] = line.words;
-  if (!Object.hasOwn(ACTIONS, action)) {
-    const meant = suggest(action, Object.keys(ACTIONS));
-    throw new UsageError(
-      `Unknown word "${action}" behind "config": ${
-        meant ? `did you mean "${meant}"?` : "use check, show or schema"
-      }`,
-    );
-  }
   const path = file ?? line.options.config;
   return await ACTIONS[action as keyof typeof ACTIONS](line, { shell, path });
 }

@@ -5,6 +5,7 @@
  */
 
 import type { CommandName } from "../../settings/option.ts";
+import { anyOf } from "../../text/word_list.ts";
 
 /** One command. Its name is the key in {@linkcode COMMANDS}. */
 export interface Command {
@@ -14,9 +15,23 @@ export interface Command {
   readonly words: readonly string[];
   /** The words that may follow. */
   readonly optional?: readonly string[];
+  /** What the first word can be, if that is one of a few. */
+  readonly choices?: readonly string[];
   /** The text of its own help, without the flags. */
   readonly details: string;
 }
+
+/** The shells that the command `completion` knows. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** The files that the command `print` makes. */
+export const PRINTED = [
+  "sluice.service",
+  "sluice-remote.service",
+  "sluice-local.service",
+  "logrotate",
+  "Dockerfile",
+] as const;
 
 /** Name → command, in the order of the help. */
 export const COMMANDS = {
@@ -104,6 +119,7 @@ Examples:
   "config": {
     summary: "Check a config file, or show what is in force",
     words: ["check|show|schema"],
+    choices: ["check", "show", "schema"],
     optional: ["FILE"],
     details: `FILE is the config file, the same as -c FILE.
   check   tells everything that is wrong in it, each with its place. Exits with
@@ -116,6 +132,38 @@ Examples:
   sluice config check sluice.toml
   sluice config show -c sluice.toml --idle-timeout 1h
   sluice config schema > sluice.schema.json`,
+  },
+  "completion": {
+    summary: "Print the completion for a shell",
+    words: ["SHELL"],
+    choices: SHELLS,
+    details: `SHELL is ${anyOf(SHELLS)}.
+
+Examples:
+  sluice completion bash > /etc/bash_completion.d/sluice
+  sluice completion zsh > /usr/local/share/zsh/site-functions/_sluice
+  sluice completion fish > ~/.config/fish/completions/sluice.fish`,
+  },
+  "man": {
+    summary: "Print the manual page",
+    words: [],
+    details: `It has the help of every command and topic.
+
+Examples:
+  sluice man > /usr/local/share/man/man1/sluice.1`,
+  },
+  "print": {
+    summary: "Print a unit, or another file for a service",
+    words: ["FILE"],
+    choices: PRINTED,
+    details: `FILE is one of these. Their first lines say what to do with them, and a unit
+starts this program by its path.
+
+${PRINTED.map((name) => `    ${name}`).join("\n")}
+
+Examples:
+  sluice print sluice.service > /etc/systemd/system/sluice.service
+  sluice print logrotate > /etc/logrotate.d/sluice`,
   },
 } as const satisfies Record<CommandName, Command>;
 

@@ -7,6 +7,7 @@
 import { type CommandName, commandsOf, type Option } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
+import { anyOf } from "../../text/word_list.ts";
 import {
   type Arguments,
   FLAG_NAMES,
@@ -179,7 +180,7 @@ function readCommand(word: string | undefined): CommandName {
 }
 
 function checkWords(command: CommandName, words: readonly string[]): void {
-  const { words: wanted, optional = [] }: Command = COMMANDS[command];
+  const { words: wanted, optional = [], choices }: Command = COMMANDS[command];
   if (words.length < wanted.length) {
     throw new UsageError(
       `The command "${command}" needs ${wanted[words.length]}: see "sluice ${command} --help"`,
@@ -189,4 +190,11 @@ function checkWords(command: CommandName, words: readonly string[]): void {
   if (words.length > most) {
     throw new UsageError(`Unexpected argument "${words[most]}": see "sluice ${command} --help"`);
   }
+  if (!choices || choices.includes(words[0])) return;
+  const meant = suggest(words[0], choices);
+  throw new UsageError(
+    `Unknown word "${words[0]}" behind "${command}": ${
+      meant ? `did you mean "${meant}"?` : `use ${anyOf(choices)}`
+    }`,
+  );
 }

@@ -42,7 +42,7 @@ first_byte=8.7ms route=direct dialed=192.0.2.7:80`,
     "it. The proxy's own pages have lines only with --log-pages.",
     { heading: "Rotation" },
     "SIGUSR1 opens the file anew, and so does SIGHUP, which also reads other files. No line is lost: what is being " +
-    "written ends in the old file. So logrotate needs delaycompress, and one of the signals in postrotate.",
+    'written ends in the old file. "sluice print logrotate" prints what logrotate needs for it.',
     "Records that nobody takes, such as those for a named pipe without a reader, are counted, and standard error tells " +
     "how many.",
     { heading: "Diagnostics" },
