@@ -29,7 +29,7 @@
  */
 
 export { createProxy } from "./proxy/server.ts";
-export type { CloseOptions, Proxy, ProxyOptions } from "./proxy/options.ts";
+export type { CloseOptions, Proxy, ProxyOptions, ReloadOptions } from "./proxy/options.ts";
 export { Fault, type FaultCode, type FaultOptions, type Party } from "./faults.ts";
 export { type Blame } from "./fault_table.ts";
 export { UsageError } from "./text/usage_error.ts";

@@ -12,16 +12,20 @@ import type { Runtime } from "../runtime/contract.ts";
 import { hostKey } from "./hosts_file.ts";
 import { interleaved } from "./racing.ts";
 
-/** What resolving uses. */
-export interface ResolverOptions {
-  readonly runtime: Pick<Runtime, "resolve">;
-  readonly clock: Clock;
+/** How names are resolved. A reload replaces it. */
+export interface ResolverTerms {
   /** Names, as {@linkcode hostKey} makes them, with their addresses. These names are never looked up. */
   readonly hosts?: ReadonlyMap<string, readonly string[]>;
   /** Name servers to ask instead of the system's; see `ResolveOptions`. */
   readonly servers?: readonly string[];
   /** The time for one name, in milliseconds. */
   readonly timeout: number;
+}
+
+/** What resolving uses. */
+export interface ResolverOptions extends ResolverTerms {
+  readonly runtime: Pick<Runtime, "resolve">;
+  readonly clock: Clock;
 }
 
 /**
@@ -61,7 +65,8 @@ interface Query {
 
 /** The resolver of a proxy. */
 export class Resolver {
-  readonly #options: ResolverOptions;
+  readonly #options: Pick<ResolverOptions, "clock" | "runtime">;
+  #terms: ResolverTerms;
   /** By name; the oldest is first. */
   readonly #answers = new Map<string, Answer>();
   readonly #queries = new Map<string, Query>();
@@ -69,6 +74,13 @@ export class Resolver {
   /** Starts with an empty cache. */
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#terms = options;
+  }
+
+  /** Replaces the terms. Other name servers may have other answers, so those that are kept are forgotten then. */
+  use(terms: ResolverTerms): void {
+    if (String(terms.servers ?? []) !== String(this.#terms.servers ?? [])) this.#answers.clear();
+    this.#terms = terms;
   }
 
   /**
@@ -79,7 +91,7 @@ export class Resolver {
    */
   resolve(host: string, signal: AbortSignal): readonly string[] | Promise<readonly string[]> {
     signal.throwIfAborted();
-    const { hosts, servers } = this.#options;
+    const { hosts, servers } = this.#terms;
     const listed = hosts?.get(hostKey(host));
     if (listed) return listed;
     // RFC 6761 section 6.3: name servers are never asked for localhost.
@@ -142,7 +154,8 @@ export class Resolver {
   }
 
   async #ask(name: string, controller: AbortController): Promise<readonly string[]> {
-    const { runtime, clock, servers, timeout } = this.#options;
+    const { runtime, clock } = this.#options;
+    const { servers, timeout } = this.#terms;
     const { signal } = controller;
     const late = tooLate(name);
     const cancel = clock.schedule(timeout, () => controller.abort(late));

@@ -6,6 +6,7 @@
 
 import { chmod, link, lstat, mkdir, rm, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Endpoint } from "./endpoint.ts";
 import type { ByteStream, Listener, Runtime, UnixAddress } from "../runtime/contract.ts";
 import { UsageError } from "../text/usage_error.ts";
 
@@ -54,6 +55,15 @@ export async function listenUnix(
     const { message } = error as Error;
     throw new UsageError(`Cannot listen on "unix:${path}": ${message}`, { cause: error });
   }
+}
+
+/** Gives the socket of a listener that stays the mode of its new endpoint. */
+export async function setSocketMode(
+  before: Endpoint | undefined,
+  { address, mode }: Endpoint,
+): Promise<void> {
+  if (!before || before.mode === mode || !("path" in address)) return;
+  await chmod(address.path, mode ?? DEFAULT_MODE);
 }
 
 /** Makes a folder that only its owner can enter. Its name is short, because the path of a socket has to be short. */

@@ -72,7 +72,7 @@ export const ACCESS_OPTIONS = {
     unset: "none",
     repeatable: true,
     setting: "allowClients",
-    reload: false,
+    reload: true,
     read: readBlock,
   },
 } as const satisfies OptionsFor<keyof AccessOptions>;

@@ -56,7 +56,7 @@ export const LISTENING_OPTIONS = {
     default: [DEFAULT_ENDPOINT],
     repeatable: true,
     setting: "listen",
-    reload: false,
+    reload: true,
   },
   "admin": {
     ...ENDPOINT,
@@ -66,7 +66,7 @@ export const LISTENING_OPTIONS = {
       "see them on the proxy's own port, too. See --log-pages",
     unset: "none",
     setting: "admin",
-    reload: false,
+    reload: true,
   },
   "workers": {
     ...TEXT,
@@ -87,7 +87,7 @@ export const LISTENING_OPTIONS = {
       "?proxy-protocol=, ?mode= of a Unix socket), although anyone may then use the proxy",
     default: false,
     setting: "allowOpen",
-    reload: false,
+    reload: true,
   },
 } as const satisfies OptionsFor<keyof ListeningOptions>;
 

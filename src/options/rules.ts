@@ -108,7 +108,7 @@ export const RULE_OPTIONS = {
     repeatable: true,
     commands: RESOLVES,
     setting: "nameServers",
-    reload: false,
+    reload: true,
     read: readNameServer,
   },
   "hosts-file": {
@@ -117,7 +117,7 @@ export const RULE_OPTIONS = {
     help: "Names and their addresses in the form of /etc/hosts, before any name server",
     unset: "none",
     commands: RESOLVES,
-    reload: false,
+    reload: true,
   },
   "allow-private": {
     ...SWITCH,
@@ -127,7 +127,7 @@ export const RULE_OPTIONS = {
       "machine can come (see --allow-open)",
     default: false,
     commands: KNOWS_RULES,
-    reload: false,
+    reload: true,
   },
   "deny-private": {
     ...SWITCH,
@@ -135,7 +135,7 @@ export const RULE_OPTIONS = {
     help: "Keep clients from private, loopback and link-local addresses also where nobody else can come",
     default: false,
     commands: KNOWS_RULES,
-    reload: false,
+    reload: true,
   },
 } as const satisfies OptionsFor<keyof RuleOptions>;
 

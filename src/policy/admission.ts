@@ -8,20 +8,24 @@ import type { Clock } from "../runtime/clock.ts";
 import { Fault } from "../faults.ts";
 import type { Log } from "../observe/log.ts";
 import type { Address } from "../runtime/contract.ts";
-import { blockContains, type IpBlock, needIpBlock, parseIpAddress } from "../addresses/ip_block.ts";
+import { blockContains, type IpBlock, parseIpAddress } from "../addresses/ip_block.ts";
 import type { Places } from "./places.ts";
 import { sourceOfHost } from "./sources.ts";
 
-/** The limits of an admission, and what it reports to. */
-export interface AdmissionOptions {
-  readonly clock: Pick<Clock, "now">;
-  readonly log: Log;
+/** Whom an admission lets in. A reload replaces it. */
+export interface AdmissionTerms {
   /** The most connections at once. */
   readonly limit: number;
   /** Counts the connections of each client; undefined for no limit. */
   readonly places: Places | undefined;
   /** Blocks of addresses whose clients are served; all clients if the list is empty. */
-  readonly clients: readonly string[];
+  readonly clients: readonly IpBlock[];
+}
+
+/** The first terms of an admission, and what it reports to. */
+export interface AdmissionOptions extends AdmissionTerms {
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
 }
 
 /** How often the operator is told that clients are refused, in milliseconds. */
@@ -29,28 +33,37 @@ const WARNING_INTERVAL = 60_000;
 
 /** Counts connections and the associations that hang on them. */
 export class Admission {
-  readonly #options: AdmissionOptions;
-  readonly #clients: readonly IpBlock[];
+  readonly #options: Pick<AdmissionOptions, "clock" | "log">;
+  #limit = 0;
+  #places: Places | undefined;
+  #clients: readonly IpBlock[] = [];
   #connections = 0;
   #associations = 0;
   #nextWarning = -Infinity;
 
-  /** @throws {UsageError} If a block of addresses is invalid. */
+  /** Nobody is counted in yet. */
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#clients = options.clients.map(needIpBlock);
+    this.use(options);
+  }
+
+  /** Replaces the terms. Connections that were counted in stay. */
+  use({ limit, places, clients }: AdmissionTerms): void {
+    this.#clients = clients;
+    this.#limit = limit;
+    this.#places = places;
   }
 
   /** How many connections are beyond the limit, the next one included. */
   get surplus(): number {
-    return Math.max(0, this.#connections + this.#associations + 1 - this.#options.limit);
+    return Math.max(0, this.#connections + this.#associations + 1 - this.#limit);
   }
 
   /** Counts a connection in. Its client may be known only later: see {@linkcode Entry.claim}. */
   enter(client: Address | undefined): Entry {
     const refusal = this.surplus > 0 ? this.#overload() : undefined;
     this.#connections++;
-    const entry = new Entry(this, { refusal, places: this.#options.places });
+    const entry = new Entry(this, { refusal, places: this.#places });
     if (client) entry.claim(client);
     return entry;
   }
@@ -65,7 +78,7 @@ export class Admission {
    * connections. Throws a `Fault` if there is no room.
    */
   claimAssociation(): () => void {
-    if (this.#connections + this.#associations >= this.#options.limit) throw this.#overload();
+    if (this.#connections + this.#associations >= this.#limit) throw this.#overload();
     this.#associations++;
     let claimed = true;
     return () => {
@@ -84,12 +97,12 @@ export class Admission {
 
   /** The fault for a client beyond the limit. It also warns the operator, at most once a minute. */
   #overload(): Fault {
-    const { clock, log, limit } = this.#options;
+    const { clock, log } = this.#options;
     const now = clock.now();
     if (now >= this.#nextWarning) {
       this.#nextWarning = now + WARNING_INTERVAL;
       log.warn(
-        `Refusing clients: ${limit} are connected, which is --max-connections or what the limit of open files ` +
+        `Refusing clients: ${this.#limit} are connected, which is --max-connections or what the limit of open files ` +
           `(ulimit -n) leaves room for`,
       );
     }

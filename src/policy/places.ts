@@ -17,17 +17,18 @@ export interface Places {
 
 /** Counts the connections in this process. Its memory grows with the open connections. */
 export class CountedPlaces implements Places {
-  readonly #limit: number;
+  /** The most places of each source. A lower limit takes no place away. */
+  limit: number;
   readonly #taken = new Map<string, number>();
 
-  /** `limit` is for each source. */
+  /** See {@linkcode CountedPlaces.limit}. */
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   take(source: string): boolean {
     const taken = this.#taken.get(source) ?? 0;
-    if (taken >= this.#limit) return false;
+    if (taken >= this.limit) return false;
     this.#taken.set(source, taken + 1);
     return true;
   }

@@ -11,10 +11,10 @@ import { Failover } from "../dialing/failover.ts";
 import { Lifelines } from "../dialing/lifeline.ts";
 import { OriginPool } from "../dialing/pool.ts";
 import { Reserve } from "../dialing/reserve.ts";
-import { Resolver } from "../dialing/resolver.ts";
+import { Resolver, type ResolverTerms } from "../dialing/resolver.ts";
 import { SILENT_LOG } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
-import { Admission } from "../policy/admission.ts";
+import { Admission, type AdmissionTerms } from "../policy/admission.ts";
 import { Gate } from "../policy/attempts.ts";
 import type { Authenticate, AuthenticationRequest } from "../policy/authentication.ts";
 import { OwnAddresses } from "../policy/own_addresses.ts";
@@ -36,8 +36,10 @@ export const SURPLUS = 32;
 
 /** The parts of a proxy. */
 export interface Assembly {
-  /** The configuration in force. A reload replaces this reference, and no other. */
-  configuration: Configuration;
+  /** The configuration in force. */
+  readonly configuration: Configuration;
+  /** Puts another configuration in force. */
+  readonly use: (configuration: Configuration) => void;
   readonly services: Services;
   readonly admission: Admission;
   readonly metrics: Metrics;
@@ -51,63 +53,85 @@ export interface ProxyFacts {
 
 /** Makes the parts of a proxy. */
 export function assemble(configuration: Configuration, runtime: Runtime, facts: ProxyFacts): Assembly {
-  const { options, settings } = configuration;
+  const { options } = configuration;
   const { clock = SYSTEM_CLOCK, log = SILENT_LOG } = options;
-  const { limits } = settings;
+  let inForce = configuration;
   const deadlines = new Deadlines(clock);
   const metrics = new Metrics(clock);
-  const admission = new Admission({
-    clock,
-    log,
-    limit: connectionLimit(configuration, runtime),
-    places: options.places ?? (limits.perClient < Infinity ? new CountedPlaces(limits.perClient) : undefined),
-    clients: [options.allowClients ?? []].flat(),
+  const places = new CountedPlaces(Infinity);
+  const terms = (): AdmissionTerms => {
+    const { options, settings: { limits }, clients } = inForce;
+    places.limit = limits.perClient;
+    return {
+      limit: connectionLimit(inForce, runtime),
+      places: options.places ?? (limits.perClient < Infinity ? places : undefined),
+      clients,
+    };
+  };
+  const names = (): ResolverTerms => ({
+    hosts: inForce.options.hosts,
+    servers: inForce.options.nameServers && [inForce.options.nameServers].flat(),
+    timeout: inForce.settings.timeouts.dns,
   });
+  const admission = new Admission({ clock, log, ...terms() });
+  const resolver = new Resolver({ runtime, clock, ...names() });
+  const authenticators = new Authenticators(() => inForce, clock);
   const tell = options.onRecord && tellRecord(options.onRecord, log);
-  const inForce = (): Configuration => assembly.configuration;
   const services: Services = {
     get settings() {
-      return inForce().settings;
+      return inForce.settings;
     },
     get router() {
-      return inForce().router;
+      return inForce.router;
     },
     get judges() {
-      return inForce().users ?? inForce().tokens;
+      return inForce.users ?? inForce.tokens;
     },
-    rules: () => inForce().rules,
+    rules: () => inForce.rules,
     runtime,
     clock,
     date: () => clock.date(),
     deadlines,
     log,
-    resolver: new Resolver({
-      runtime,
-      clock,
-      hosts: options.hosts,
-      servers: options.nameServers && [options.nameServers].flat(),
-      timeout: settings.timeouts.dns,
-    }),
+    resolver,
     ownAddresses: new OwnAddresses({ runtime, clock }),
     unfinishedHeads: new UnfinishedHeads({ clock, log, budget: UNFINISHED_HEADS }),
     pool: new OriginPool({ clock, deadlines }),
     failover: new Failover({ clock, log }),
     reserve: new Reserve({ clock, deadlines }),
     lifelines: new Lifelines({ runtime, clock, deadlines }),
-    secrets: new SecretFiles(runtime, (path, what) => inForce().readText(path, what)),
-    authenticate: authenticator(configuration, { inForce, clock }),
-    scheme: configuration.tokens ? "Bearer" : "Basic",
+    secrets: new SecretFiles(runtime, (path, what) => inForce.readText(path, what)),
+    get authenticate() {
+      return authenticators.current;
+    },
+    get scheme() {
+      return inForce.tokens ? "Bearer" : "Basic";
+    },
     claimAssociation: () => admission.claimAssociation(),
     refuseClient: (client) => admission.refuse(client),
     facts: facts.pages,
     listening: facts.listening,
     metrics,
     onRecord: tell,
-    onPage: options.recordPages ? tell : undefined,
+    get onPage() {
+      return inForce.options.recordPages ? tell : undefined;
+    },
     onTransition: options.onTransition,
   };
-  const assembly: Assembly = { configuration, services, admission, metrics };
-  return assembly;
+  return {
+    get configuration() {
+      return inForce;
+    },
+    use(configuration) {
+      inForce = configuration;
+      admission.use(terms());
+      resolver.use(names());
+      authenticators.renew();
+    },
+    services,
+    admission,
+    metrics,
+  };
 }
 
 /** A tunnel takes two descriptors. Refusing clients is better than running out (Bun would spin, see its PR #32705). */
@@ -118,26 +142,49 @@ function connectionLimit({ options: { workers = 1 }, settings }: Configuration, 
   return Math.max(1, Math.min(settings.limits.connections, fitting));
 }
 
-/** The function that checks credentials; undefined if everybody is let in. */
-function authenticator(
-  { options: { authenticate }, settings, tokens, users }: Configuration,
-  { inForce, clock }: { readonly inForce: () => Configuration; readonly clock: Clock },
-): Authenticate | undefined {
-  // No gate: 256 bits cannot be guessed, and a delay would show a stranger that there is something to guess.
-  if (tokens) return ({ password }) => inForce().tokens!.verify(password);
-  const judge: Authenticate | undefined = users
-    ? (request, signal) => verify(() => inForce().users!, request, signal)
-    : authenticate && checkedAuthenticate(authenticate);
-  return judge && new Gate(judge, { clock, perMinute: settings.limits.attempts }).admit;
+/** Makes the function that checks credentials. A reload may change who judges, and how many attempts there are. */
+class Authenticators {
+  /** Undefined if everybody is let in. */
+  current: Authenticate | undefined;
+  readonly #inForce: () => Configuration;
+  readonly #clock: Clock;
+  #gate: Gate | undefined;
+  #perMinute: number | undefined;
+
+  constructor(inForce: () => Configuration, clock: Clock) {
+    this.#inForce = inForce;
+    this.#clock = clock;
+    this.renew();
+  }
+
+  /** Takes the configuration in force. Attempts are counted on, unless their limit has changed. */
+  renew(): void {
+    const { options: { authenticate }, settings: { limits }, tokens, users } = this.#inForce();
+    if (this.#perMinute !== limits.attempts) this.#gate = undefined;
+    this.#perMinute = limits.attempts;
+    // No gate: 256 bits cannot be guessed, and a delay would show a stranger that there is something to guess.
+    if (tokens) this.current = ({ password }) => this.#inForce().tokens?.verify(password) ?? false;
+    else if (users || authenticate) this.current = this.#gated(authenticate).admit;
+    else this.current = undefined;
+  }
+
+  #gated(authenticate: Authenticate | undefined): Gate {
+    const ask = authenticate && checkedAuthenticate(authenticate);
+    const judge: Authenticate = ask ??
+      ((request, signal) => verify(() => this.#inForce().users, request, signal));
+    return this.#gate ??= new Gate(judge, { clock: this.#clock, perMinute: this.#perMinute! });
+  }
 }
 
 /** Asks the current users. If a reload has replaced them meanwhile, a right password is checked again. */
 function verify(
-  users: () => Users,
+  users: () => Users | undefined,
   request: AuthenticationRequest,
   signal: AbortSignal,
 ): boolean | Promise<boolean> {
   const asked = users();
+  // A reload has removed all users, and nobody has to log in any more.
+  if (!asked) return true;
   const right = asked.verify(request, signal);
   if (typeof right === "boolean") return right;
   return right.then((right) => right && asked !== users() ? verify(users, request, signal) : right);

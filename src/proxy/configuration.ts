@@ -5,6 +5,7 @@
  */
 
 import { checkRoutes, Router } from "../dialing/router.ts";
+import { type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
 import { DEFAULT_ENDPOINT, type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
 import { needRead, type ReadRule } from "../policy/rule.ts";
 import { Rules } from "../policy/rules.ts";
@@ -18,14 +19,18 @@ import { UsageError } from "../text/usage_error.ts";
 import { checkedReadText, checkedRoute } from "./callbacks.ts";
 import { checkOptions, givenOptions, LIBRARY_OPTIONS } from "./checked_options.ts";
 import { destinationsFor } from "./exposure.ts";
-import type { ProxyOptions } from "./options.ts";
+import type { ProxyOptions, ReloadOptions } from "./options.ts";
 
 /** The configuration in force. It never changes: a reload puts another in its place. */
 export interface Configuration {
   /** The options that it was made from. */
   readonly options: ProxyOptions;
   readonly endpoints: readonly Endpoint[];
+  /** The listener of the proxy's own pages. */
+  readonly admin: Endpoint | undefined;
   readonly settings: Settings;
+  /** The clients that are served; all if it is empty. */
+  readonly clients: readonly IpBlock[];
   readonly rules: Rules;
   readonly router: Router;
   readonly users: Users | undefined;
@@ -53,7 +58,9 @@ export function configure(options: ProxyOptions, name = randomName()): Configura
   return {
     options,
     endpoints,
+    admin: options.admin === undefined ? undefined : parseEndpoint(options.admin),
     settings: { ...settings, limits: shareOf(settings.limits, options.workers ?? 1) },
+    clients: [options.allowClients ?? []].flat().map(needIpBlock),
     rules,
     router: new Router({
       proxies: [options.proxy ?? []].flat(),
@@ -68,27 +75,31 @@ export function configure(options: ProxyOptions, name = randomName()): Configura
 }
 
 /**
- * Reads options that replace those in force. Options that are left out or undefined stay.
+ * Reads options that replace those in force. Options that are left out or undefined stay or, with `whole`, get their
+ * defaults.
  *
- * @throws {UsageError} Like {@linkcode configure}, and at a changed option that needs a restart.
+ * @throws {UsageError} Like {@linkcode configure}, and with a line for each changed option that needs a restart.
  */
-export function reconfigure({ options, settings }: Configuration, changes: ProxyOptions): Configuration {
+export function reconfigure(
+  { options, settings }: Configuration,
+  changes: ProxyOptions,
+  { whole = false }: ReloadOptions = {},
+): Configuration {
   checkOptions(changes);
-  const inForce = givenOptions(options);
-  for (const [name, value] of givenOptions(changes)) {
-    const { reload, default: otherwise } = LIBRARY_OPTIONS.get(name)!;
-    const before = inForce.get(name) ?? otherwise;
-    // Whether clients have to log in is decided when the proxy is created (`authenticator` in assembly.ts).
-    const isNewLogin = (name === "users" || name === "tokens") && before === undefined;
-    if ((reload && !isNewLogin) || isSame(value, before)) continue;
-    throw new UsageError(`The option "${name}" cannot be changed by a reload: it takes a restart`);
-  }
-  return configure({
+  const after: ProxyOptions = whole ? changes : {
     ...options,
     ...withoutUndefined(changes),
     timeouts: { ...options.timeouts, ...withoutUndefined(changes.timeouts) },
     limits: { ...options.limits, ...withoutUndefined(changes.limits) },
-  }, settings.name);
+  };
+  const [old, fresh] = [givenOptions(options), givenOptions(after)];
+  const faults = [...LIBRARY_OPTIONS].flatMap(([name, { reload, default: otherwise }]) =>
+    reload || isSame(fresh.get(name) ?? otherwise, old.get(name) ?? otherwise)
+      ? []
+      : [`The option "${name}" cannot be changed by a reload: it takes a restart`]
+  );
+  if (faults.length > 0) throw new UsageError(faults.join("\n"));
+  return configure(after, settings.name);
 }
 
 function withoutUndefined<Values extends object>(values: Values | undefined): Partial<Values> {

@@ -83,6 +83,12 @@ export interface CloseOptions {
   readonly drain?: number;
 }
 
+/** Options of `Proxy.reload()`. */
+export interface ReloadOptions {
+  /** Options that are left out get their defaults. Otherwise they stay as they are. */
+  readonly whole?: boolean;
+}
+
 /** A running proxy. */
 export interface Proxy extends AsyncDisposable {
   /** The addresses it listens on. A port 0 is replaced by the port that the system chose. */
@@ -140,7 +146,11 @@ export interface Proxy extends AsyncDisposable {
   /**
    * Replaces the given options, and reads again the certificates of listeners and the files that upstreams name. Options
    * that are left out stay. All changes take effect together, for every request from now on. If one is invalid, or needs
-   * a restart (such as a new value of `listen`), none takes effect and the promise rejects with a `UsageError`.
+   * a restart (such as a new `name`), none takes effect and the promise rejects with a `UsageError`.
+   *
+   * New listeners are opened first; if one cannot be bound, the promise rejects with a `SocketError` and nothing changes.
+   * Listeners whose address stays refuse no client meanwhile. Those that are gone accept no more, and what is open there
+   * may finish.
    *
    * The proxy then cuts the connections of users who were removed or have another password, and those whose request the
    * rules no longer allow, unless `keepTunnels` is set.
@@ -154,7 +164,7 @@ export interface Proxy extends AsyncDisposable {
    * await proxy.close();
    * ```
    */
-  reload(changes?: ProxyOptions): Promise<void>;
+  reload(changes?: ProxyOptions, options?: ReloadOptions): Promise<void>;
   /**
    * Cuts the connections of each user for whom `isGone` returns true, for example after a password was withdrawn. Returns
    * how many it cut. Their records say why. It does not refuse new requests: `authenticate` does.

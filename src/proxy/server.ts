@@ -11,10 +11,10 @@ import { Connection } from "../connection/connection.ts";
 import { type ConnectionEnd, runConnection } from "../connection/run.ts";
 import { detectRuntime } from "../detect_runtime.ts";
 import { Fault, toFault } from "../faults.ts";
-import { type Endpoint, parseEndpoint } from "../listeners/endpoint.ts";
+import type { Endpoint } from "../listeners/endpoint.ts";
 import { protocolFor } from "../protocols/client_protocols.ts";
-import { ListenerSettings, PLAIN_LISTENER, type Role } from "../listeners/listener_settings.ts";
-import { listenUnix } from "../listeners/unix_socket.ts";
+import { ListenerSettings, PLAIN_LISTENER } from "../listeners/listener_settings.ts";
+import { listenUnix, setSocketMode } from "../listeners/unix_socket.ts";
 import { type LiveConnection, LiveView, type Selection, selects } from "../observe/live.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
 import { askRules, judge } from "../policy/judgement.ts";
@@ -22,7 +22,7 @@ import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract
 import { VERSION } from "../version.ts";
 import { assemble, type Assembly, SURPLUS } from "./assembly.ts";
 import { type Configuration, configure, reconfigure } from "./configuration.ts";
-import type { CloseOptions, Proxy, ProxyOptions } from "./options.ts";
+import type { CloseOptions, Proxy, ProxyOptions, ReloadOptions } from "./options.ts";
 
 /**
  * Starts a proxy. Settles when every listener accepts. Without options it serves the programs of this machine on
@@ -45,8 +45,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const configuration = configure(options);
   const server = new Server(configuration, options.runtime ?? await detectRuntime());
   try {
-    for (const endpoint of configuration.endpoints) await server.listen(endpoint);
-    if (options.admin !== undefined) await server.listen(parseEndpoint(options.admin), "admin");
+    await server.start();
   } catch (error) {
     await server.close({ drain: 0 });
     throw error;
@@ -54,9 +53,17 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   return server;
 }
 
-/** A listener that accepts. */
+/** A listener that is bound. A reload may change what is spoken there. */
 interface OpenListener {
   readonly listener: Listener;
+  endpoint: Endpoint;
+  settings: ListenerSettings;
+  /** The settings so far, by which its connections are found. */
+  readonly generations: WeakSet<ListenerSettings>;
+}
+
+/** A listener that a configuration asks for. */
+interface Wanted {
   readonly endpoint: Endpoint;
   readonly settings: ListenerSettings;
 }
@@ -64,12 +71,15 @@ interface OpenListener {
 class Server implements Proxy {
   readonly #runtime: Runtime;
   readonly #assembly: Assembly;
-  readonly #listeners: OpenListener[] = [];
-  readonly #addresses: Address[] = [];
+  /** In the order of the options; the listener of the own pages is last. */
+  #listeners: readonly OpenListener[] = [];
+  #addresses: readonly Address[] = [];
   readonly #connections = new Set<Connection>();
   readonly #prefix = crypto.randomUUID().slice(0, 6);
   readonly #view: LiveView;
   #accepted = 0;
+  /** Settles when the last reload is over. */
+  #reloaded: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
   #onEmpty: () => void = () => {};
 
@@ -104,21 +114,72 @@ class Server implements Proxy {
     return this.#listeners.find(({ settings }) => settings.role === "proxy");
   }
 
-  async reload(changes: ProxyOptions = {}): Promise<void> {
+  /** Opens the listeners. If one cannot be bound, none is left open. */
+  async start(): Promise<void> {
+    await this.#listen(this.#assembly.configuration, () => {});
+  }
+
+  reload(changes: ProxyOptions = {}, options: ReloadOptions = {}): Promise<void> {
+    const reloaded = this.#reloaded.then(() => this.#reload(changes, options));
+    this.#reloaded = reloaded.catch(() => {});
+    return reloaded;
+  }
+
+  async #reload(changes: ProxyOptions, options: ReloadOptions): Promise<void> {
     const before = this.#assembly.configuration;
-    const after = reconfigure(before, changes);
-    const loaded = await Promise.all(this.#listeners.map(({ settings }) => settings.load(after.readText)));
-    // Another reload was faster: apply this one to its result.
-    if (this.#assembly.configuration !== before) return await this.reload(changes);
-    for (const use of loaded) use();
-    this.#assembly.configuration = after;
-    this.#assembly.services.secrets.forget();
+    const after = reconfigure(before, changes, options);
+    await this.#listen(after, () => {
+      this.#assembly.use(after);
+      this.#assembly.services.secrets.forget();
+    });
     if (after.options.keepTunnels) return;
-    if (before.users) this.cutUsers((user) => !after.users!.keeps(user, before.users!));
+    const { users } = after;
+    if (before.users && users) this.cutUsers((user) => !users.keeps(user, before.users!));
     for (const connection of this.#connections) {
       const fault = denied(connection);
       if (fault) connection.cut(fault);
     }
+  }
+
+  /**
+   * Has the listeners that a configuration asks for. Everything that may fail comes before `use`, which puts the
+   * configuration in force. A listener whose address stays is not touched.
+   */
+  async #listen(configuration: Configuration, use: () => void): Promise<void> {
+    const wanted = await wantedBy(configuration);
+    const old = [...this.#listeners];
+    const kept = wanted.map(({ endpoint }) => {
+      const index = old.findIndex((open) => isAt(open, endpoint));
+      return index < 0 ? undefined : old.splice(index, 1)[0];
+    });
+    const opened: OpenListener[] = [];
+    const listeners: OpenListener[] = [];
+    try {
+      for (const [i, one] of wanted.entries()) {
+        const open = kept[i] ?? await this.#open(one, configuration);
+        if (!kept[i]) opened.push(open);
+        listeners.push(open);
+      }
+      for (const [i, { endpoint }] of wanted.entries()) await setSocketMode(kept[i]?.endpoint, endpoint);
+      if (this.#closed) throw new Fault("proxy_shutdown");
+    } catch (error) {
+      await Promise.all(opened.map(({ listener }) => listener.close()));
+      throw error;
+    }
+    use();
+    this.#listeners = listeners;
+    this.#addresses = listeners.map(({ listener }) => listener.address);
+    for (const [i, { endpoint, settings }] of wanted.entries()) {
+      listeners[i].endpoint = endpoint;
+      listeners[i].settings = settings;
+      listeners[i].generations.add(settings);
+    }
+    for (const open of opened) this.#accept(open);
+    const closing = old.map(({ listener }) => listener.close());
+    for (const connection of this.#connections) {
+      if (old.some(({ generations }) => generations.has(connection.listener))) connection.drain();
+    }
+    await Promise.all(closing);
   }
 
   live(): LiveConnection[] {
@@ -174,25 +235,25 @@ class Server implements Proxy {
     };
   }
 
-  async listen(endpoint: Endpoint, role?: Role): Promise<void> {
-    const settings = new ListenerSettings(endpoint, role);
-    const { options: { workers = 1 }, readText } = this.#assembly.configuration;
-    (await settings.load(readText))();
+  async #open(
+    { endpoint, settings }: Wanted,
+    { options: { workers = 1 } }: Configuration,
+  ): Promise<OpenListener> {
     const { address, mode } = endpoint;
     const listener = "path" in address
       ? await listenUnix(this.#runtime, { address, mode })
       : await this.#runtime.listen({ address, shared: workers > 1 });
-    this.#listeners.push({ listener, endpoint, settings });
-    this.#addresses.push(listener.address);
-    this.#accept(listener, settings).catch((error) => {
-      this.#assembly.services.log.error("A listener failed", error);
-    });
+    return { listener, endpoint, settings, generations: new WeakSet() };
   }
 
-  async #accept(listener: Listener, settings: ListenerSettings): Promise<void> {
-    for await (const stream of listener) {
-      if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, settings, this.#ending);
-      else stream.readable.cancel().catch(() => {});
+  async #accept(open: OpenListener): Promise<void> {
+    try {
+      for await (const stream of open.listener) {
+        if (this.#assembly.admission.surplus <= SURPLUS) this.#serve(stream, open.settings, this.#ending);
+        else stream.readable.cancel().catch(() => {});
+      }
+    } catch (error) {
+      this.#assembly.services.log.error("A listener failed", error);
     }
   }
 
@@ -256,6 +317,24 @@ class Server implements Proxy {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The listeners of a configuration, with their certificates. */
+function wantedBy({ endpoints, admin, readText }: Configuration): Promise<Wanted[]> {
+  const roles = [
+    ...endpoints.map((endpoint) => ({ endpoint, role: "proxy" }) as const),
+    ...admin ? [{ endpoint: admin, role: "admin" } as const] : [],
+  ];
+  return Promise.all(roles.map(async ({ endpoint, role }) => {
+    const settings = new ListenerSettings(endpoint, role);
+    (await settings.load(readText))();
+    return { endpoint, settings };
+  }));
+}
+
+/** Whether a listener is at the address of an endpoint. Port 0 is any port, so it stays the port that it has got. */
+function isAt({ listener, endpoint }: OpenListener, { address }: Endpoint): boolean {
+  return [endpoint.address, listener.address].map(formatAddress).includes(formatAddress(address));
 }
 
 /** Why a request that is under way would not be allowed any more; undefined if it would, or if there is none. */

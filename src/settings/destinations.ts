@@ -27,6 +27,6 @@ export const DESTINATION_OPTIONS = {
     unset: "denied where others than the user of this machine can come",
     commands: LIBRARY_ONLY,
     setting: "privateDestinations",
-    reload: false,
+    reload: true,
   },
 } as const satisfies OptionsOf<keyof DestinationSettings>;

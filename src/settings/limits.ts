@@ -47,7 +47,7 @@ export const LIMIT_OPTIONS = {
       "503. A /56 has twice as many, a /48 three times",
     default: 20,
     setting: "limits.attempts",
-    reload: false,
+    reload: true,
   },
   "max-connections": {
     ...COUNT,
@@ -55,7 +55,7 @@ export const LIMIT_OPTIONS = {
     help: "Clients at once",
     default: 16_384,
     setting: "limits.connections",
-    reload: false,
+    reload: true,
   },
   "max-per-client": {
     ...COUNT,
@@ -63,7 +63,7 @@ export const LIMIT_OPTIONS = {
     help: "Connections at once from one address, or from one client behind a load balancer",
     default: Infinity,
     setting: "limits.perClient",
-    reload: false,
+    reload: true,
   },
   "max-header-size": {
     ...SIZE,

@@ -61,7 +61,7 @@ export const TIMEOUT_OPTIONS = {
     help: "Until a name is resolved",
     default: 5_000,
     setting: "timeouts.dns",
-    reload: false,
+    reload: true,
   },
   "header-timeout": {
     ...TIME,

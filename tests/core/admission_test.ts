@@ -1,8 +1,10 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { SILENT_LOG } from "../../src/observe/log.ts";
+import { needIpBlock } from "../../src/addresses/ip_block.ts";
 import { Admission, type AdmissionOptions, type Entry } from "../../src/policy/admission.ts";
 import { CountedPlaces } from "../../src/policy/places.ts";
+import { configure } from "../../src/proxy/configuration.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
@@ -87,13 +89,13 @@ Deno.test("Admission makes room for an association as for another connection, on
 });
 
 Deno.test("Admission serves clients of the blocks alone, where there are any, and those on Unix sockets", () => {
-  const { admission } = admitting({ clients: ["10.0.0.0/8", "2001:db8::/32"] });
+  const { admission } = admitting({ clients: ["10.0.0.0/8", "2001:db8::/32"].map(needIpBlock) });
   const served = ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.1", "::1"]
     .filter((host) => admission.refuse(client(host)) === undefined);
   assertEquals(served, ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]);
   assertEquals(admission.refuse({ path: "" }), undefined);
   assertEquals(admitting().admission.refuse(client("192.0.2.1")), undefined);
-  assertThrows(() => admitting({ clients: ["10.1.2.3/8"] }), UsageError, 'write "10.0.0.0/8"');
+  assertThrows(() => configure({ allowClients: ["10.1.2.3/8"] }), UsageError, 'write "10.0.0.0/8"');
 });
 
 Deno.test("Admission counts a client that a load balancer announces", () => {

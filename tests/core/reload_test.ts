@@ -1,7 +1,11 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ProxyOptions } from "../../src/proxy/options.ts";
 import { hashPassword, parseHash } from "../../src/policy/password_hash.ts";
+import { createProxy } from "../../src/proxy/server.ts";
+import type { Address, ByteStream, Listener } from "../../src/runtime/contract.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
+import { Channel } from "../../src/streams/channel.ts";
+import { memoryPair } from "../support/memory_stream.ts";
 import { hear, hearAll, say, until, VirtualNetwork } from "../support/virtual_network.ts";
 
 const GET = "GET http://dead.test/ HTTP/1.1\r\nHost: dead.test\r\nConnection: close\r\n";
@@ -83,12 +87,9 @@ Deno.test("reload() changes all or nothing", async () => {
     [{ rules: ["deny dead.test"], proxy: "ftp://a.test:1" }, "Invalid upstream"],
     [{ rules: ["deny dead.test"], users: ["ann"] }, "Invalid user"],
     [{ rules: ["deny dead.test"], timeouts: { connect: NaN } }, "timeouts.connect"],
-    [
-      { rules: ["deny dead.test"], listen: "127.0.0.1:1" },
-      'The option "listen" cannot be changed by a reload',
-    ],
-    [{ rules: ["deny dead.test"], limits: { connections: 1 } }, 'The option "limits.connections" cannot'],
-    [{ rules: ["deny dead.test"], tokens: ["x".repeat(43)] }, 'The option "tokens" cannot'],
+    [{ rules: ["deny dead.test"], name: "another" }, 'The option "name" cannot be changed by a reload'],
+    [{ rules: ["deny dead.test"], listen: "127.0.0.1:80a" }, "Invalid listener"],
+    [{ rules: ["deny dead.test"], allowClients: ["10.0.0.1/8"] }, "10.0.0.0/8"],
     [{ rules: ["deny dead.test"], nmae: "a" } as ProxyOptions, 'Unknown option "nmae": did you mean "name"?'],
   ];
   for (const [changes, message] of bad) {
@@ -153,4 +154,154 @@ Deno.test("two reloads at once are one behind the other", async () => {
   const { client } = network.connect();
   await say(client, `${GET}\r\n`);
   assertMatch(await hearAll(client), /^HTTP\/1.1 403 .*it@example.com/s);
+});
+
+Deno.test("reload() with the whole options puts back what they leave out", async () => {
+  const network = await VirtualNetwork.start({ rules: ["deny dead.test"], contact: "it@example.com" });
+  const fixed = { ...network.options, rules: undefined, contact: undefined };
+  await network.proxy.reload({ contact: undefined });
+  const { client } = network.connect();
+  await say(client, `${GET}\r\n`);
+  assertMatch(await hearAll(client), /^HTTP\/1.1 403 .*it@example.com/s);
+  await network.proxy.reload(fixed, { whole: true });
+  assertEquals(await statusOf(network), "502");
+});
+
+Deno.test("reload() can ask clients to log in, and stop asking", async () => {
+  const network = await VirtualNetwork.start();
+  assertEquals(await statusOf(network), "502");
+  await network.proxy.reload({ users: ["ann:secret"] });
+  assertEquals([await statusOf(network), await statusOf(network, login("ann:secret"))], ["407", "502"]);
+  await network.proxy.reload({ ...network.options, users: undefined }, { whole: true });
+  assertEquals(await statusOf(network), "502");
+});
+
+Deno.test("reload() takes limits of connections, and hosts", async () => {
+  const network = await VirtualNetwork.start();
+  const { client } = network.connect();
+  await say(client, "GET http://dead.test/ HTTP/1.1\r\nHost: dead.test\r\n\r\n");
+  await hear(client, /\r\n\r\n[^]+\n/);
+  await network.proxy.reload({ limits: { connections: 1 } });
+  assertEquals(await statusOf(network), "503");
+  await network.proxy.reload({ limits: { connections: 9 } });
+  await network.proxy.reload({ hosts: new Map([["dead.test", ["192.0.2.99"]]]) });
+  await say(network.connect().client, `${GET}\r\n`);
+  await network.origin();
+  assertEquals(network.dialed.at(-1), "192.0.2.99:80");
+});
+
+const NEIGHBOUR = { host: "127.0.0.1", port: 50_000 };
+
+/** A runtime with listeners whose clients the test makes. */
+class Ports {
+  readonly network = new VirtualNetwork();
+  readonly log: string[] = [];
+  readonly inUse = new Set<string>();
+  readonly #clients = new Map<string, (stream: ByteStream) => void>();
+  #port = 40_000;
+
+  readonly runtime = {
+    ...this.network.runtime,
+    listen: ({ address }: { readonly address: Address }): Promise<Listener> => {
+      const { host, port } = address as { host: string; port: number };
+      const bound = { host, port: port || this.#port++ };
+      const name = `${bound.host}:${bound.port}`;
+      if (this.inUse.has(name)) {
+        return Promise.reject(Object.assign(new Error(`${name} is in use`), { code: "address_in_use" }));
+      }
+      this.inUse.add(name);
+      this.log.push(`opened ${name}`);
+      const waiting: ByteStream[] = [];
+      let wake = (): void => {};
+      let open = true;
+      this.#clients.set(name, (stream) => (waiting.push(stream), wake()));
+      return Promise.resolve({
+        address: bound,
+        close: () => {
+          open = false;
+          this.inUse.delete(name);
+          this.log.push(`closed ${name}`);
+          wake();
+          return Promise.resolve();
+        },
+        async *[Symbol.asyncIterator]() {
+          while (open) {
+            const stream = waiting.shift();
+            if (stream) yield stream;
+            else await new Promise<void>((resolve) => wake = resolve);
+          }
+        },
+      });
+    },
+  };
+
+  /** A client that has connected to a listener, whether somebody accepts there yet or not. */
+  connect(name: string) {
+    const [near, far] = memoryPair();
+    this.#clients.get(name)!({ ...far, local: { host: "127.0.0.1", port: 1 }, remote: NEIGHBOUR });
+    return new Channel(near, "target");
+  }
+}
+
+const FORBIDDEN = "GET http://dead.test/ HTTP/1.1\r\nHost: dead.test\r\n\r\n";
+
+Deno.test("reload() opens listeners that are new, leaves those that stay, and closes those that are gone", async () => {
+  const ports = new Ports();
+  const { runtime } = ports;
+  const proxy = await createProxy({ runtime, listen: ["127.0.0.1:1", "127.0.0.1:0"], rules: ["deny *"] });
+  const kept = ports.connect("127.0.0.1:1");
+  const gone = ports.connect("127.0.0.1:40000");
+  for (const client of [kept, gone]) {
+    await say(client, FORBIDDEN);
+    await hear(client, /HTTP\/1.1 403 [^]*\r\n\r\n/);
+  }
+  await proxy.reload({ listen: ["127.0.0.1:2", "127.0.0.1:1"], admin: "127.0.0.1:3" });
+  assertEquals(ports.log, [
+    "opened 127.0.0.1:1",
+    "opened 127.0.0.1:40000",
+    "opened 127.0.0.1:2",
+    "opened 127.0.0.1:3",
+    "closed 127.0.0.1:40000",
+  ]);
+  assertEquals(proxy.addresses.map((address) => "port" in address && address.port), [2, 1, 3]);
+  await hearAll(gone);
+  await say(kept, FORBIDDEN);
+  await hear(kept, /403/);
+  const fresh = ports.connect("127.0.0.1:2");
+  await say(fresh, FORBIDDEN);
+  await hear(fresh, /403/);
+  await proxy.close({ drain: 0 });
+  assertEquals(ports.inUse.size, 0);
+});
+
+Deno.test("reload() changes what is spoken at an address that stays", async () => {
+  const ports = new Ports();
+  const proxy = await createProxy({
+    runtime: ports.runtime,
+    listen: "socks5://127.0.0.1:1",
+    rules: ["deny *"],
+  });
+  await proxy.reload({ listen: "http://127.0.0.1:1" });
+  const client = ports.connect("127.0.0.1:1");
+  await say(client, FORBIDDEN);
+  await hear(client, /^HTTP\/1.1 403 /);
+  assertEquals(ports.log, ["opened 127.0.0.1:1"]);
+  await proxy.close({ drain: 0 });
+});
+
+Deno.test("reload() keeps port 0 where it is, and closes nothing where a listener cannot be opened", async () => {
+  const ports = new Ports();
+  const proxy = await createProxy({ runtime: ports.runtime, listen: "127.0.0.1:0" });
+  await proxy.reload({ listen: "127.0.0.1:0", rules: ["deny *"] });
+  ports.inUse.add("127.0.0.1:2");
+  await assertRejects(
+    () => proxy.reload({ listen: ["127.0.0.1:1", "127.0.0.1:2"], rules: [] }),
+    Error,
+    "127.0.0.1:2 is in use",
+  );
+  assertEquals(ports.log, ["opened 127.0.0.1:40000", "opened 127.0.0.1:1", "closed 127.0.0.1:1"]);
+  const client = ports.connect("127.0.0.1:40000");
+  await say(client, FORBIDDEN);
+  await hear(client, /403/);
+  await proxy.close({ drain: 0 });
 });

@@ -30,6 +30,8 @@ export class VirtualNetwork {
   readonly datagrams = new VirtualDatagrams();
   readonly #origins: Channel[] = [];
   readonly #waiting: ((origin: Channel) => void)[] = [];
+  /** The options of the proxy. */
+  options: ProxyOptions = {};
   #proxy: Proxy | undefined;
 
   /** The runtime of the proxy. */
@@ -71,7 +73,7 @@ export class VirtualNetwork {
   /** Starts the proxy. */
   static async start(options: ProxyOptions = {}): Promise<VirtualNetwork> {
     const network = new VirtualNetwork();
-    network.#proxy = await createProxy({
+    network.options = {
       listen: [],
       name: "test-proxy",
       runtime: network.runtime,
@@ -79,7 +81,8 @@ export class VirtualNetwork {
       onRecord: (record) => network.records.push(record),
       onTransition: ({ from, event, to }) => network.transitions.push(`${from} -${event}→ ${to}`),
       ...options,
-    });
+    };
+    network.#proxy = await createProxy(network.options);
     return network;
   }
 
