@@ -218,6 +218,16 @@ class Peer {
     return served;
   }
 
+  /** Dials `count` times, one after the other; sends a few bytes each time, then RST. Returns how many it sent. */
+  async vanish({ address, count }: { address: Address; count: number }): Promise<number> {
+    for (let i = 0; i < count; i++) {
+      const connection = this.#connection(await this.dial({ address }));
+      await connection.send(10);
+      connection.socket.resetAndDestroy();
+    }
+    return count;
+  }
+
   /** Listens, accepts nobody and fills its queue, so that the next dial has to wait. */
   async stall(): Promise<Address> {
     const { addr } = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });

@@ -61,6 +61,11 @@ export class Peer {
     return this.call("storm", { address, ...options });
   }
 
+  /** Makes `count` connections, one after the other, and resets each behind its first bytes. */
+  vanish(address: Address, options: { count: number }): Promise<number> {
+    return this.call("vanish", { address, ...options });
+  }
+
   /** Opens `count` clients that stay. Settles when `enough` of them are connected. */
   crowd(address: Address, options: { count: number; enough: number }): Promise<void> {
     return this.call("crowd", { address, ...options });

@@ -17,12 +17,12 @@ export async function eventually(
   }
 }
 
-/** Waits until `progress` stands still for a while. Resolves to its last value. */
-export async function standstill(progress: () => number | Promise<number>): Promise<number> {
+/** Waits until `progress` stands still for a while, and looks every `pause` milliseconds. Resolves to its last value. */
+export async function standstill(progress: () => number | Promise<number>, pause = 20): Promise<number> {
   let last = await progress();
   let since = performance.now();
   while (performance.now() - since < 200) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, pause));
     const now = await progress();
     if (now !== last) since = performance.now();
     last = now;
