@@ -9,9 +9,9 @@
  */
 
 import { buildNpm } from "./build_npm.ts";
-import { install, pack } from "./npm.ts";
+import { install, pack, remove } from "./npm.ts";
 import { forgetPackage, isPackageStale, recordPackage, sourcesDigest } from "./staleness.ts";
-import { BIN, BUN, INSTALLED, NODES, PACKAGE, ROOT, RUNTIMES, TOOLCHAIN } from "./toolchain.ts";
+import { BIN, BUN, COMPILED, INSTALLED, NODES, PACKAGE, ROOT, RUNTIMES, TOOLCHAIN } from "./toolchain.ts";
 
 /** What the npm packages of Node and Bun call this machine's processor. */
 const PROCESSORS = {
@@ -54,6 +54,7 @@ if (isPackageStale()) {
   const digest = sourcesDigest();
   forgetPackage();
   await buildNpm();
+  await remove(COMPILED);
   await install(INSTALLED, { sluice: `file:${await pack(PACKAGE, { into: `${TOOLCHAIN}/tarball` })}` });
   await tryRuntimes();
   recordPackage(digest);

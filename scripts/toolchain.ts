@@ -33,6 +33,9 @@ export const NODES = {
 /** The pinned version of Bun. */
 export const BUN = "1.4.5";
 
+/** Where Node keeps what it has compiled of the installed package. */
+export const COMPILED: string = `${TOOLCHAIN}/compiled`;
+
 const MODULES = `${TOOLCHAIN}/runtimes/node_modules`;
 
 /** The executables of the pinned runtimes. Deno is the one that runs this. */

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { COMPILED } from "../../scripts/toolchain.ts";
 import type { Address, TcpAddress } from "../../src/runtime/contract.ts";
 import { Arrivals, Condition } from "./condition.ts";
 import { connect, type RawConnection } from "./raw_client.ts";
@@ -20,9 +21,13 @@ export type LogRecord = Readonly<Record<string, string | number>>;
 /** How a process ended: its exit code, or the signal that killed it. */
 export type Exit = number | NodeJS.Signals;
 
-/** The environment without the tests' own variables, such as SLUICE_LOAD: the program would refuse them. */
+/**
+ * The environment without the tests' own variables, such as SLUICE_LOAD: the program would refuse them. Node may keep
+ * what it has compiled (its documentation, "Module compile cache"): with that, a start takes a tenth less CPU time.
+ */
 export function inheritedEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")));
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_"));
+  return { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: COMPILED };
 }
 
 /** A run of the program with any arguments. */
