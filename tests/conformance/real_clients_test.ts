@@ -19,6 +19,7 @@ const suite = new Suite();
 const FOLDER = mkdtempSync(join(tmpdir(), "sluice-"));
 const BIG = randomBytes(100 * 1024 * 1024);
 const BIG_FILE = join(FOLDER, "big");
+const BIG_DIGEST = sha256(BIG);
 
 let web: WebServer;
 let certificate: Certificate;
@@ -36,6 +37,10 @@ Deno.test.afterAll(async () => {
   await web[Symbol.asyncDispose]();
   rmSync(FOLDER, { recursive: true });
 });
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
 
 function curl(...args: string[]): string[] {
   return [
@@ -87,7 +92,7 @@ clientTest(
   async (proxy) => {
     const args = ["--proxy", `http://127.0.0.1:${proxy.port}`, "--data-binary", `@${BIG_FILE}`];
     const answer = await outputOf(curl(...args, `http://127.0.0.1:${web.port}/`));
-    assertEquals(String(answer), `POST ${BIG.length} ${createHash("sha256").update(BIG).digest("hex")}`);
+    assertEquals(String(answer), `POST ${BIG.length} ${BIG_DIGEST}`);
   },
 );
 
@@ -96,7 +101,7 @@ clientTest(suite, { name: "curl: a chunked PUT arrives in chunks", needs: ["curl
   for (const way of ["http", "SOCKS5"]) {
     const args = [...curlWays(proxy.port)[way].args, "--upload-file", "-"];
     const answer = await outputOf(curl(...args, `http://127.0.0.1:${web.port}/`), { input });
-    assertEquals(String(answer), `PUT chunked ${createHash("sha256").update(input).digest("hex")}`);
+    assertEquals(String(answer), `PUT chunked ${sha256(input)}`);
   }
 });
 
@@ -120,8 +125,7 @@ clientTest(suite, { name: "wget: downloads, with and without TLS", needs: ["wget
   const settings = ["use_proxy=yes", "no_proxy=", `http_proxy=${address}`, `https_proxy=${address}`];
   const command = ["wget", "-q", "-O", "-", "--tries=1", ...settings.flatMap((setting) => ["-e", setting])];
   const url = `http://127.0.0.1:${web.port}/big`;
-  const hash = createHash("sha256").update(await outputOf([...command, url])).digest("hex");
-  assertEquals(hash, createHash("sha256").update(BIG).digest("hex"));
+  assertEquals(sha256(await outputOf([...command, url])), BIG_DIGEST);
   const tlsUrl = `https://localhost:${web.tlsPort}/hello`;
   assertEquals(String(await outputOf([...command, `--ca-certificate=${certificate.file}`, tlsUrl])), "hello");
   assertEquals((await proxy.record(`localhost:${web.tlsPort}`)).method, "CONNECT");
