@@ -35,6 +35,8 @@ export interface FaultEntry {
   readonly retryable?: boolean;
   /** Whether the code is one of RFC 9209, and may appear in a Proxy-Status field. */
   readonly registered?: boolean;
+  /** The code of RFC 9209 that says the same in fewer words, for a code of ours. */
+  readonly reportedAs?: string;
 }
 
 const TRY_LATER = "Try again in a moment.";
@@ -293,6 +295,15 @@ const ROWS = {
     blame: "proxy",
     happened: "The proxy has too many passwords to check at the moment.",
     advice: TRY_LATER,
+  },
+  request_limited: {
+    status: 429,
+    socks5: 2,
+    blame: "policy",
+    happened: "A limit of this proxy is reached.",
+    advice: TRY_LATER,
+    retryable: true,
+    reportedAs: "http_request_denied",
   },
   client_disconnected: {
     status: 400,

@@ -18,6 +18,10 @@ export interface FaultOptions extends ErrorOptions {
   readonly status?: number;
   /** A SOCKS5 reply that is more exact than the table's. */
   readonly socks5?: number;
+  /** What happened, more exact than the table's words. Nothing from the request. */
+  readonly happened?: string;
+  /** After how many seconds it is worth trying again. */
+  readonly retryAfter?: number;
   /** Advice for the person at the client that is more exact than the table's. Fixed words, nothing from the request. */
   readonly advice?: string;
   /** The party that failed; by default the target. */
@@ -50,6 +54,8 @@ export class Fault extends Error {
   readonly happened: string;
   /** What to do, in words for the person at the client. */
   readonly advice: string;
+  /** After how many seconds it is worth trying again, if that is known. */
+  readonly retryAfter: number | undefined;
 
   /** Takes the table's entry for the code, and a message for the operator. */
   constructor(code: FaultCode, message?: string, options: FaultOptions = {}) {
@@ -58,7 +64,8 @@ export class Fault extends Error {
     const happened = party === "next proxy" ? atNextProxy : atTarget;
     super(message ?? happened, options);
     this.party = party;
-    this.happened = happened;
+    this.happened = options.happened ?? happened;
+    this.retryAfter = options.retryAfter;
     this.code = code;
     this.status = options.status ?? FAULTS[code].status;
     this.socks5 = options.socks5 ?? FAULTS[code].socks5;

@@ -52,6 +52,8 @@ export interface Totals {
   readonly firstBytes: Readonly<Partial<Record<RequestKind, HistogramCounts>>>;
   /** Answers with pages of the proxy's own, by page. They are in no other count. */
   readonly pages: Readonly<Record<string, number>>;
+  /** How often limits were reached, by their text. */
+  readonly limits: Readonly<Partial<Record<string, number>>>;
 }
 
 /** What was asked for. */
@@ -115,6 +117,7 @@ export class Metrics {
   #open = 0;
   #sent = 0;
   #received = 0;
+  readonly #limits: Partial<Record<string, number>> = {};
 
   /** Starts at zero. */
   constructor(clock: Clock) {
@@ -159,6 +162,11 @@ export class Metrics {
     (this.#durations[kind] ??= new Histogram()).add(this.#clock.now() - request.began, id, at);
     if (dialTime !== undefined) (this.#dials[kind] ??= new Histogram()).add(dialTime, id, at);
     if (firstByteTime !== undefined) (this.#firstBytes[kind] ??= new Histogram()).add(firstByteTime, id, at);
+  }
+
+  /** A limit was reached, in the shadow or not. There are as many as the operator has written. */
+  reached({ text }: { readonly text: string }): void {
+    count(this.#limits, text);
   }
 
   #newUser(user: string): UserCounts {
@@ -206,6 +214,7 @@ export class Metrics {
       dials: countsOf(this.#dials),
       firstBytes: countsOf(this.#firstBytes),
       pages: { ...this.#pages },
+      limits: { ...this.#limits },
     };
   }
 }
@@ -426,6 +435,17 @@ export const METRICS: { readonly [Key in keyof Totals]: SummedMetric<Totals[Key]
     },
     unit: "times",
     together: addNamed,
+  },
+  limits: {
+    family: {
+      name: "sluice_limits_reached_total",
+      type: "counter",
+      help: "How often limits were reached, by limit.",
+      label: "limit",
+    },
+    section: "Limits reached",
+    unit: "times",
+    together: addCounts,
   },
 };
 

@@ -10,6 +10,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Fault, FaultCode } from "../faults.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
+import type { Paces } from "../traffic/pace.ts";
 
 /** How a request or tunnel ended. */
 export type Ending =
@@ -62,6 +63,8 @@ export interface AccessRecord {
   readonly fault: FaultCode | undefined;
   /** The fault in a sentence for the operator. */
   readonly reason: string | undefined;
+  /** The last limit that the request has reached, with its origin. Shadow limits are named, too, and refuse nothing. */
+  readonly limit: string | undefined;
   /** Bytes of the body or the tunnel from the client to the target. */
   readonly sent: number;
   /** Bytes of the body or the tunnel from the target to the client. */
@@ -219,6 +222,16 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     limit: MAX_TEXT,
     value: ({ reason }) => reason,
   },
+  limit: {
+    help: "The limit that it has reached, in the shadow too",
+    json: "limit",
+    ecs: "rule.name",
+    text: "limit",
+    place: 25,
+    quoted: true,
+    limit: MAX_TEXT,
+    value: ({ limit }) => limit,
+  },
   sent: {
     help: "Bytes of bodies, tunnels and datagrams to the target",
     json: "bytes_sent",
@@ -339,6 +352,10 @@ export class Recording {
   dialed: string | undefined;
   status: number | undefined;
   fault: Fault | undefined;
+  /** The limit that was reached. */
+  limit: string | undefined;
+  /** How fast its bytes may move, where limits are about it. Released with the record. */
+  paces: Paces | undefined;
   /** The page of the proxy's own that is the answer, if it is one. */
   page: string | undefined;
   /** The counts of an association so far. */
@@ -387,6 +404,7 @@ export class Recording {
       route,
       dialed,
       status,
+      limit,
       sent,
       received,
       dnsTime,
@@ -406,6 +424,7 @@ export class Recording {
       status,
       fault: this.fault?.code,
       reason: this.fault?.message,
+      limit,
       sent,
       received,
       datagrams: datagrams && { ...datagrams, dropped: datagrams.dropped() },

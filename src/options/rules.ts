@@ -65,6 +65,16 @@ export const RULE_OPTIONS = {
     shorthand: ["rule", "allow"],
     commands: KNOWS_RULES,
   },
+  "limit": {
+    ...RULE,
+    group: "Limits",
+    value: "LIMIT",
+    help:
+      'How much all that match may use, such as "* to 10MB/s per user" or "* to 20 connections per client"; see ' +
+      '"sluice help limits"',
+    shorthand: ["rule", "limit"],
+    commands: KNOWS_RULES,
+  },
   "rule": {
     ...RULE,
     group: "Destinations",

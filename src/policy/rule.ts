@@ -20,6 +20,7 @@ import { UsageError } from "../text/usage_error.ts";
 import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { RULE_PROTOCOLS, type RuleProtocol, type Subject } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
+import { type LimitTerms, parseTerms } from "./limit_amount.ts";
 import { AllWords, type Key, Negation, Word } from "./word.ts";
 
 /**
@@ -27,8 +28,11 @@ import { AllWords, type Key, Negation, Word } from "./word.ts";
  * another way.
  */
 export interface Rule {
-  /** The verdict on a request that matches. `route` gives no verdict: it chooses the request's route. */
-  readonly kind: "allow" | "deny" | "route";
+  /**
+   * The verdict on a request that matches. `route` gives no verdict: it chooses the request's route. Nor does `limit`: it
+   * says how much all such requests may use.
+   */
+  readonly kind: "allow" | "deny" | "route" | "limit";
   /** The rule in one line with its kind, without passwords. */
   readonly text: string;
   /** Where it was written: `--deny`, or `rules.txt:12`. */
@@ -53,8 +57,14 @@ export interface RouteRule extends Matching {
   readonly via: string;
 }
 
+/** A rule that says how much the requests that match may use. */
+export interface LimitRule extends Matching {
+  readonly kind: "limit";
+  readonly terms: LimitTerms;
+}
+
 /** A rule of any kind, with its condition. */
-export type ReadRule = AccessRule | RouteRule;
+export type ReadRule = AccessRule | RouteRule | LimitRule;
 
 /**
  * Checks that a rule was read, and shows its condition.
@@ -69,11 +79,11 @@ export function needRead(rule: Rule): ReadRule {
 }
 
 /** The words that a rule may begin with. */
-export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly Rule["kind"][];
+export const RULE_KINDS = ["allow", "deny", "route", "limit"] as const satisfies readonly Rule["kind"][];
 
 /**
- * Reads a rule. `text` follows its kind: `MATCH`, or `MATCH via ENDPOINT` for a route. `source` is where it was written:
- * a flag, or a file with the line.
+ * Reads a rule. `text` follows its kind: `MATCH`, `MATCH via ENDPOINT` for a route, or `MATCH to AMOUNT` for a limit.
+ * `source` is where it was written: a flag, or a file with the line.
  *
  * @throws {UsageError} If it is invalid. The message quotes the rule and says what is wrong, and what to write.
  *
@@ -86,10 +96,13 @@ export const RULE_KINDS = ["allow", "deny", "route"] as const satisfies readonly
 export function parseRule(kind: AccessRule["kind"], text: string, source: string, line?: number): AccessRule;
 /** Reads a rule that chooses a route. */
 export function parseRule(kind: RouteRule["kind"], text: string, source: string, line?: number): RouteRule;
+/** Reads a rule that limits. */
+export function parseRule(kind: LimitRule["kind"], text: string, source: string, line?: number): LimitRule;
 /** Reads a rule of any kind. */
 export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule;
 export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule {
   try {
+    if (kind === "limit") return parseLimit(text, source, line);
     if (kind !== "route") {
       return new ParsedRule({ kind, match: parseMatch(text), source, line }) as AccessRule;
     }
@@ -102,30 +115,42 @@ export function parseRule(kind: Rule["kind"], text: string, source: string, line
   }
 }
 
+/** The last `to` that stands alone is the rule's: a target may have this name. */
+function parseLimit(text: string, source: string, line: number | undefined): LimitRule {
+  const [, match, amount] = /^(.*)(?<!\S)to(?!\S)(.*)$/s.exec(text) ?? [];
+  if (amount === undefined) throw new UsageError('how much is missing; write "limit * to 10MB/s per user"');
+  const terms = parseTerms(amount);
+  return new ParsedRule({ kind: "limit", match: parseMatch(match), terms, source, line }) as LimitRule;
+}
+
 /** Makes its texts when somebody asks for them: there may be a million rules. */
 class ParsedRule implements Rule {
   readonly kind: Rule["kind"];
   readonly match: Word;
   readonly via: string | undefined;
+  readonly terms: LimitTerms | undefined;
   readonly #source: string;
   readonly #line: number | undefined;
 
-  constructor({ kind, match, via, source, line }: {
+  constructor({ kind, match, via, terms, source, line }: {
     readonly kind: Rule["kind"];
     readonly match: Word;
     readonly via?: string;
+    readonly terms?: LimitTerms;
     readonly source: string;
     readonly line: number | undefined;
   }) {
     this.kind = kind;
     this.match = match;
     this.via = via;
+    this.terms = terms;
     this.#source = source;
     this.#line = line;
   }
 
   get text(): string {
-    return inOneLine(`${this.kind} ${this.match.text}${this.via === undefined ? "" : ` via ${this.via}`}`);
+    const end = this.terms ? ` to ${this.terms.text}` : this.via === undefined ? "" : ` via ${this.via}`;
+    return inOneLine(`${this.kind} ${this.match.text}${end}`);
   }
 
   get origin(): string {

@@ -88,6 +88,48 @@ export class RuleIndex<Rule extends { readonly match: Word }> {
     return this.#rules[first];
   }
 
+  /** All rules that hold, in their order, for a request whose address is known or never will be. */
+  all(subject: Subject): Rule[] {
+    const found = this.#keyless.filter((number) => this.#rules[number].match.holds(subject));
+    if (this.#filed.size > 0) {
+      for (const hash of this.#hashesOf(subject)) this.#gather(hash, subject, found);
+      // A rule that is filed under several keys may have been found under each.
+      if (found.length > 1) found.sort((a, b) => a - b);
+    }
+    return found.filter((number, i) => number !== found[i - 1]).map((number) => this.#rules[number]);
+  }
+
+  /** The hashes under which the rules about a request are filed. */
+  #hashesOf(subject: Subject): number[] {
+    const { name, user } = subject;
+    const hashes: number[] = [];
+    let hash = SEED;
+    for (let i = name.length - 1; i >= 0; i--) {
+      hash = mix(hash, name.charCodeAt(i));
+      if (i === 0 || name.charCodeAt(i - 1) === DOT) hashes.push(mix(hash, TAGS.ending));
+    }
+    hashes.push(mix(hash, TAGS.name));
+    if (user !== undefined) hashes.push(hashOfText(user, TAGS.user));
+    if (subject.address) this.#hashBlocks("address", subject.address, hashes);
+    const client = this.#hasClients ? subject.client : undefined;
+    if (client) this.#hashBlocks("client", client, hashes);
+    return hashes;
+  }
+
+  #hashBlocks(of: "address" | "client", address: IpAddress, hashes: number[]): void {
+    for (const bits of this.#lengths[of][address.version]) {
+      hashes.push(hashOfBlock(blockAround(address, bits), TAGS[of]));
+    }
+  }
+
+  #gather(hash: number, subject: Subject, found: number[]): void {
+    const { hashes, numbers, starts } = this.#filed;
+    const bucket = this.#filed.bucketOf(hash);
+    for (let i = starts[bucket]; i < starts[bucket + 1]; i++) {
+      if (hashes[i] === hash && this.#rules[numbers[i]].match.holds(subject)) found.push(numbers[i]);
+    }
+  }
+
   /** The first of some rules that holds or may hold, if it comes before another one. Otherwise the other one. */
   #among(numbers: readonly number[], subject: Subject, other: number): number {
     for (const number of numbers) {

@@ -8,7 +8,7 @@
  */
 
 import { Fault } from "../faults.ts";
-import { type AccessRule, needRead, parseRule, type RouteRule, type Rule } from "./rule.ts";
+import { type AccessRule, type LimitRule, needRead, parseRule, type RouteRule, type Rule } from "./rule.ts";
 import { type RuleRequest, Subject, TUNNEL_PROTOCOLS } from "./rule_request.ts";
 import { RuleIndex } from "./rule_index.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
@@ -43,6 +43,8 @@ export interface RulesOptions {
 export class Rules {
   readonly #access: RuleIndex<AccessRule>;
   readonly #routes: RuleIndex<RouteRule>;
+  /** The limits. They say nothing about where requests may go. */
+  readonly limits: readonly LimitRule[];
   readonly #otherwise: Decision;
 
   /**
@@ -52,10 +54,11 @@ export class Rules {
    */
   constructor(rules: readonly Rule[], { connectPorts = [] }: RulesOptions = {}) {
     const read = rules.map(needRead);
-    const access = read.filter((rule) => rule.kind !== "route");
+    const access = read.filter((rule): rule is AccessRule => rule.kind === "allow" || rule.kind === "deny");
     this.#otherwise = { verdict: access.some(({ kind }) => kind === "allow") ? "deny" : "allow" };
     this.#access = new RuleIndex([...connectRules(connectPorts), ...access]);
     this.#routes = new RuleIndex(read.filter((rule) => rule.kind === "route"));
+    this.limits = read.filter((rule) => rule.kind === "limit");
   }
 
   /** Whether there are any rules that allow or deny. */
@@ -86,10 +89,17 @@ export class Rules {
    */
   route(request: RuleRequest): string | undefined {
     if (this.#routes.size === 0) return undefined;
-    const [address] = spelledAddresses(request.host);
-    const subject = new Subject({ ...request, address }, false);
-    return this.#routes.first(subject)?.via;
+    return this.#routes.first(namedSubject(request))?.via;
   }
+}
+
+/**
+ * A request by the host that the client named: an address only if the name spells one, since perhaps only the upstream
+ * resolves it.
+ */
+export function namedSubject(request: RuleRequest): Subject {
+  const [address] = spelledAddresses(request.host);
+  return new Subject({ ...request, address }, false);
 }
 
 /** Throws `http_request_denied` if the verdict is `deny`; the message names the rule. */

@@ -12,7 +12,7 @@ import { parseRule, type Rule, RULE_KINDS } from "./rule.ts";
 const MAX_COMPLAINTS = 10;
 
 /**
- * Reads the text of a rules file. A line is empty, or a rule that begins with `allow`, `deny` or `route`. A `#` at
+ * Reads the text of a rules file. A line is empty, or a rule that begins with `allow`, `deny`, `route` or `limit`. A `#` at
  * its beginning or behind white space begins a comment. `name` is the name of the file, for messages.
  *
  * @throws {UsageError} If a line is invalid. The message has a line `NAME:LINE: …` for each of the first ten bad lines.
@@ -62,7 +62,7 @@ export function parseRuleLine(text: string, source: string, line?: number): Rule
   if (kind) return parseRule(kind, rule.slice(end + 1), source, line);
   const meant = suggest(word, RULE_KINDS);
   throw new UsageError(
-    `A rule begins with "allow", "deny" or "route", not with "${word}"${
+    `A rule begins with "allow", "deny", "route" or "limit", not with "${word}"${
       meant ? `: did you mean "${meant}"?` : ""
     }`,
   );

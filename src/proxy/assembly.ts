@@ -12,6 +12,9 @@ import { Lifelines } from "../dialing/lifeline.ts";
 import { OriginPool } from "../dialing/pool.ts";
 import { Reserve } from "../dialing/reserve.ts";
 import { Resolver, type ResolverTerms } from "../dialing/resolver.ts";
+import { NearDesk } from "../limits/desk.ts";
+import { LimitsInForce } from "../limits/limits_in_force.ts";
+import { MemoryStore } from "../limits/memory_store.ts";
 import { SILENT_LOG } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { Admission, type AdmissionTerms } from "../policy/admission.ts";
@@ -43,6 +46,7 @@ export interface Assembly {
   readonly services: Services;
   readonly admission: Admission;
   readonly metrics: Metrics;
+  readonly limits: LimitsInForce;
 }
 
 /** What connections ask the proxy. */
@@ -77,6 +81,10 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   const resolver = new Resolver({ runtime, clock, ...names() });
   const authenticators = new Authenticators(() => inForce, clock);
   const tell = options.onRecord && tellRecord(options.onRecord, log);
+  const limits = new LimitsInForce(new NearDesk(new MemoryStore(clock), clock), {
+    reached: (limit) => metrics.reached(limit),
+  });
+  limits.use(configuration.rules.limits);
   const services: Services = {
     get settings() {
       return inForce.settings;
@@ -88,6 +96,9 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
       return inForce.users ?? inForce.tokens;
     },
     rules: () => inForce.rules,
+    get limits() {
+      return limits.any ? limits : undefined;
+    },
     runtime,
     clock,
     date: () => clock.date(),
@@ -127,10 +138,12 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
       admission.use(terms());
       resolver.use(names());
       authenticators.renew();
+      limits.use(configuration.rules.limits);
     },
     services,
     admission,
     metrics,
+    limits,
   };
 }
 

@@ -306,6 +306,7 @@ class Server implements Proxy {
     await stopped;
     if (this.#connections.size > 0) await emptied;
     cancel();
+    this.#assembly.limits.close();
     pool.clear();
     reserve.close();
   }

@@ -7,6 +7,7 @@
 import { maySeePages, nameOfPage } from "../admin/pages.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
+import type { Admission, LimitsInForce } from "../limits/limits_in_force.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
 import { Proof } from "../policy/proof.ts";
 import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
@@ -241,7 +242,7 @@ function refusalOf(fault: Fault): Fault {
 function authorize(
   requester: Requester,
   { handshake, recording, request }: RequestPayloads["authorizing"],
-): Outcome<"authorizing"> {
+): Outcome<"authorizing"> | Promise<Outcome<"authorizing">> {
   try {
     const { refusal } = requester;
     if (refusal instanceof Fault) throw refusal;
@@ -267,8 +268,38 @@ function authorize(
     const question = request.kind === "association" ? asked : askRules(requester.services, asked);
     requester.known = true;
     requester.question = question;
-    return { event: "allowed", payload: { handshake, recording, request, question, attempt: "first" } };
+    const allowed: Allowed = {
+      event: "allowed",
+      payload: { handshake, recording, request, question, attempt: "first" },
+    };
+    const { limits } = requester.services;
+    return limits ? admit(requester, limits, allowed) : allowed;
   } catch (error) {
     return { event: "forbidden", payload: { handshake, recording, fault: toFault(error) } };
   }
+}
+
+type Allowed = Outcome<"authorizing"> & { readonly event: "allowed" };
+
+/** Counts a request that is allowed in, or refuses it by a limit. */
+function admit(
+  requester: Requester,
+  limits: LimitsInForce,
+  allowed: Allowed,
+): Outcome<"authorizing"> | Promise<Outcome<"authorizing">> {
+  const { handshake, recording, question } = allowed.payload;
+  const go = (admission: Admission): Outcome<"authorizing"> => {
+    if (admission instanceof Fault) {
+      return { event: "forbidden", payload: { handshake, recording, fault: admission } };
+    }
+    recording.paces = admission;
+    return allowed;
+  };
+  const admission = limits.admit(question, recording);
+  if (!(admission instanceof Promise)) return go(admission);
+  return requester.interruptible(admission).then(go, (error) => {
+    // The client is gone. What the answer still grants is given back.
+    admission.then((late) => late instanceof Fault || late?.release(), () => {});
+    throw error;
+  });
 }

@@ -69,6 +69,7 @@ export async function openAssociation(
     admit: settings.privateDestinations === "deny"
       ? (address) => ownAddresses.refuseBindable(address)
       : undefined,
+    paces: recording.paces,
     observer: {
       addressed: (target) => {
         if (datagrams.targets++ === 0) recording.target = formatAuthority(target);

@@ -9,6 +9,7 @@ import { type AccessRecord, type Ending, Recording } from "../observe/record.ts"
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Handshake, ProxyRequest } from "../protocols/common/handshake.ts";
 import type { ExchangeObserver } from "../traffic/exchange.ts";
+import type { Paces } from "../traffic/pace.ts";
 import type { RelayObserver } from "../traffic/relay.ts";
 import type { Watch } from "../traffic/watch.ts";
 import type { Requester } from "./requester.ts";
@@ -61,6 +62,7 @@ export function finishRecord(
 ): void {
   const { metrics, onRecord, onPage, log } = requester.services;
   requester.recording = requester.question = undefined;
+  recording.paces?.release();
   const { page } = recording;
   if (page === undefined) metrics.add(recording, ending);
   else metrics.shown(page);
@@ -83,6 +85,11 @@ export class Meter implements RelayObserver, Pick<ExchangeObserver, "answered"> 
   constructor(watch: Watch, recording: Recording) {
     this.#watch = watch;
     this.#recording = recording;
+  }
+
+  /** See `RelayObserver`. */
+  get paces(): Paces | undefined {
+    return this.#recording.paces;
   }
 
   /** Bytes went to the target. */

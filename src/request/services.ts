@@ -12,6 +12,7 @@ import type { AccessRecord } from "../observe/record.ts";
 import type { Authenticate } from "../policy/authentication.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Runtime } from "../runtime/contract.ts";
+import type { LimitsInForce } from "../limits/limits_in_force.ts";
 import type { OnTransition } from "./on_transition.ts";
 import type { WatchServices } from "../traffic/watch.ts";
 import type { UnfinishedHeads } from "./unfinished_heads.ts";
@@ -23,6 +24,8 @@ export interface RequestServices extends DialingServices, WatchServices {
   /** The settings in force. A reload replaces them. */
   readonly settings: Settings;
   readonly lifelines: Lifelines;
+  /** The limits. Undefined: there are none. */
+  readonly limits: LimitsInForce | undefined;
   readonly authenticate: Authenticate | undefined;
   /** The users or tokens in force. Undefined if a callback judges, which is asked about each request. */
   readonly judges: object | undefined;

@@ -324,6 +324,7 @@ class Exchanging extends Meter implements ExchangeObserver {
       bound: target.lost !== undefined,
       settings: services.settings,
       observer: this,
+      paces: here.recording.paces,
     });
     requester.cuttable = this.#exchange;
   }

@@ -12,6 +12,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Fault, toFault } from "../faults.ts";
 import { formatAuthority, formatIpv4, formatIpv6, parseIp, unmapped } from "../addresses/host.ts";
+import type { Paces } from "./pace.ts";
 import { readUdpRequest, writeUdpReply } from "../protocols/socks/socks5_udp.ts";
 import type { DatagramOptions, DatagramSocket, Runtime, TcpAddress } from "../runtime/contract.ts";
 
@@ -67,6 +68,8 @@ export interface AssociationOptions {
   /** Rejects if nothing may be sent to an address, where finding out takes time. Asked once for each target. */
   readonly admit?: (address: TcpAddress) => Promise<void>;
   readonly observer: AssociationObserver;
+  /** How fast datagrams may move, where that is limited. */
+  readonly paces?: Paces;
 }
 
 /** The address of a target, and the socket that sends to it. */
@@ -164,6 +167,7 @@ export class Association {
       const port = this.#clientPort;
       const peer = { host: canonical(from.host), port: from.port };
       if (port === undefined || !this.#peers.has(formatAuthority(peer))) return this.#drop();
+      if (this.#options.paces?.down?.passes(bytes.length) === false) return this.#drop();
       this.#clientSocket?.send(writeUdpReply(peer, bytes), { host: this.#client, port });
       this.#options.observer.received(bytes.length);
     } catch {
@@ -258,6 +262,7 @@ export class Association {
       this.#drop();
       return this.#refuse(target, error);
     }
+    if (this.#options.paces?.up?.passes(payload.length) === false) return this.#drop();
     remember(this.#peers, formatAuthority(address), true);
     socket.send(payload, address);
     this.#options.observer.sent(payload.length, address);

@@ -8,9 +8,12 @@ import { type Fault, toFault } from "../faults.ts";
 import { Fields } from "../protocols/http/fields.ts";
 import type { BodySink, BodySource } from "../protocols/http/sides.ts";
 import type { Waiter } from "../streams/byte_reader.ts";
+import type { Pace } from "./pace.ts";
 
 /** Told how a body moves. */
 export interface BodyObserver {
+  /** How fast it may move, if that is limited. */
+  readonly pace: Pace | undefined;
   /** The receiver was given `count` octets of content. May throw to break the body off. */
   moved(count: number): void;
   /** Told before (true) and after (false) a wait for the sender. */
@@ -30,6 +33,13 @@ export interface BodyObserver {
  * the observer is told how it ends. Throws what breaks it off at once.
  */
 export function pumpBody(from: BodySource, to: BodySink, observer: BodyObserver): boolean {
+  if (observer.pace) {
+    pumpPaced(from, to, observer, observer.pace).then(
+      () => observer.pumped(),
+      (error) => observer.pumpFailed(toFault(error)),
+    );
+    return false;
+  }
   if (!moveWaiting(from, to, observer)) {
     new BodyPump(from, to, observer).goOn();
     return false;
@@ -103,6 +113,43 @@ function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): bo
     }
     to.data(event.bytes);
     observer.moved(event.bytes.length);
+  }
+}
+
+/** Moves a body in the pieces that a limit allows. Settles when all of it has left. */
+async function pumpPaced(from: BodySource, to: BodySink, observer: BodyObserver, pace: Pace): Promise<void> {
+  while (true) {
+    const event = from.read();
+    if (event?.type === "end") {
+      observer.taken();
+      to.end(event.trailers);
+      return await to.flush();
+    }
+    if (event) await movePaced(event.bytes, { to, observer, pace });
+    else {
+      await to.flush();
+      observer.waiting(true);
+      const more = await from.fill();
+      observer.waiting(false);
+      if (more) continue;
+      if (!from.endsAtClose) throw observer.cutShort();
+      observer.taken();
+      to.end(NO_TRAILERS);
+      return await to.flush();
+    }
+  }
+}
+
+async function movePaced(
+  bytes: Uint8Array,
+  { to, observer, pace }: { readonly to: BodySink; readonly observer: BodyObserver; readonly pace: Pace },
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const end = at + await pace.next(bytes.length - at);
+    to.data(bytes.subarray(at, end));
+    observer.moved(end - at);
+    await to.flush();
+    at = end;
   }
 }
 

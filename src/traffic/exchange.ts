@@ -20,6 +20,7 @@ import type { Settings } from "../settings/settings.ts";
 import type { Waiter, Watcher } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type BodyObserver, discardBody, pumpBody } from "./body_pump.ts";
+import type { Pace, Paces } from "./pace.ts";
 import { Upload, type UploadObserver } from "./upload.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface ExchangeOptions {
   /** The settings in force for this exchange. */
   readonly settings: Pick<Settings, "limits">;
   readonly observer: ExchangeObserver;
+  /** How fast the bodies may move, where that is limited. */
+  readonly paces?: Paces;
 }
 
 /** Who runs an exchange. */
@@ -89,9 +92,9 @@ export class Exchange implements Waiter, Watcher, BodyObserver, UploadObserver {
 
   /** Takes both sides over until it has ended. */
   constructor(options: ExchangeOptions) {
-    const { client, origin, settings: { limits: { bodySize } } } = options;
+    const { client, origin, settings: { limits: { bodySize } }, paces } = options;
     this.#options = options;
-    this.#upload = new Upload({ client, origin, bodySize }, this);
+    this.#upload = new Upload({ client, origin, bodySize, pace: paces?.up }, this);
   }
 
   /** Whether the origin's connection is ready for the next request. */
@@ -272,6 +275,11 @@ export class Exchange implements Waiter, Watcher, BodyObserver, UploadObserver {
   }
 
   /** See `BodyObserver`, here and below: the response's body. */
+  get pace(): Pace | undefined {
+    return this.#options.paces?.down;
+  }
+
+  /** See `BodyObserver`. */
   moved(count: number): void {
     this.#options.observer.received(count);
   }

@@ -7,6 +7,7 @@
 import type { Drain } from "../streams/byte_reader.ts";
 import type { Channel } from "../streams/channel.ts";
 import { type Fault, toFault } from "../faults.ts";
+import type { Pace, Paces } from "./pace.ts";
 
 /** Told how a tunnel ends. Promise resolvers are one. */
 export interface RelayEnd {
@@ -18,6 +19,8 @@ export interface RelayEnd {
 
 /** Told of the bytes that move. */
 export interface RelayObserver {
+  /** How fast bytes may move, where that is limited. */
+  readonly paces?: Paces;
   /** The target's side took bytes from the client. */
   sent(count: number): void;
   /** The client's side took bytes from the target. */
@@ -35,9 +38,12 @@ export interface RelayObserver {
  */
 export function relay(client: Channel, target: Channel, told: RelayObserver & RelayEnd): void {
   const tunnel = new Tunnel(client, target, told);
-  client.reader.drain(new Direction(tunnel, target));
-  target.reader.drain(new Direction(tunnel, client));
+  const { up, down } = told.paces ?? UNLIMITED;
+  client.reader.drain(up ? new PacedDirection(tunnel, target, up) : new Direction(tunnel, target));
+  target.reader.drain(down ? new PacedDirection(tunnel, client, down) : new Direction(tunnel, client));
 }
+
+const UNLIMITED: Pick<Paces, "up" | "down"> = { up: undefined, down: undefined };
 
 /** What both directions share. An idle tunnel keeps these objects, because promises for each step would cost more. */
 class Tunnel {
@@ -122,5 +128,25 @@ class Direction implements Drain {
       this.#discards = true;
       this.#tunnel.unwritable(this.#to, this);
     });
+  }
+}
+
+/** The same where a limit says how fast the bytes may move. They are written in pieces, and stay where they are meanwhile. */
+class PacedDirection extends Direction {
+  readonly #pace: Pace;
+
+  constructor(tunnel: Tunnel, to: Channel, pace: Pace) {
+    super(tunnel, to);
+    this.#pace = pace;
+  }
+
+  override async take(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const allowed = this.#pace.next(bytes.length - at);
+      const end = at + (typeof allowed === "number" ? allowed : await allowed);
+      const taken = super.take(bytes.subarray(at, end));
+      if (taken) await taken;
+      at = end;
+    }
   }
 }

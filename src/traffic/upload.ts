@@ -7,6 +7,7 @@
 import { Fault, malformed, toFault } from "../faults.ts";
 import type { ClientSide, OriginSide } from "../protocols/http/sides.ts";
 import { type BodyObserver, pumpBody } from "./body_pump.ts";
+import type { Pace } from "./pace.ts";
 
 /** What an upload works with. */
 export interface UploadOptions {
@@ -14,6 +15,8 @@ export interface UploadOptions {
   readonly origin: OriginSide;
   /** The most octets of a body. */
   readonly bodySize: number;
+  /** How fast the body may move, if that is limited. */
+  readonly pace?: Pace;
 }
 
 /** Told of an upload. */
@@ -71,6 +74,11 @@ export class Upload implements BodyObserver {
   over(): Promise<void> {
     if (this.state === "done" || this.state === "failed") return Promise.resolve();
     return new Promise((resolve) => this.#onOver = resolve);
+  }
+
+  /** See `BodyObserver`. */
+  get pace(): Pace | undefined {
+    return this.#options.pace;
   }
 
   /** See `BodyObserver`. */

@@ -20,6 +20,7 @@ const FULL: AccessRecord = {
   status: 0,
   fault: "connection_terminated",
   reason: 'The target said "no"',
+  limit: undefined,
   sent: 517,
   received: 4120,
   datagrams: undefined,

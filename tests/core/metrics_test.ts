@@ -31,6 +31,7 @@ const NONE = {
   dials: {},
   firstBytes: {},
   pages: {},
+  limits: {},
 };
 
 Deno.test("Metrics counts records by protocol, ending and fault, and adds their bytes up", () => {

@@ -34,6 +34,7 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
       dials: {},
       firstBytes: {},
       pages: { "/": 2 },
+      limits: {},
     },
     draining: false,
     full: false,

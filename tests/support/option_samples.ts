@@ -14,6 +14,7 @@ export const SAMPLES: Record<string, string> = {
   "FORMAT": "json",
   "HOST:PORT": "a.test:1",
   "LEVEL": "warn",
+  "LIMIT": "* to 20 connections",
   "LIST": "a.test",
   "MATCH": "a.test",
   "METHOD": "HEAD",

@@ -48,7 +48,7 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
     load: () => import("./pages/timeouts.ts"),
   },
   limits: {
-    summary: "How much a stranger may make grow",
+    summary: "How much clients may use: requests, bytes, bandwidth",
     load: () => import("./pages/limits.ts"),
   },
   logs: {

@@ -36,6 +36,7 @@ export const REASONS: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   414: "URI Too Long",
   417: "Expectation Failed",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",
@@ -131,7 +132,7 @@ function encoded(making: Making<string>): Making<Uint8Array> {
 
 /** The answer to a fault: what happened and what to do. It never tells more than the client may know. */
 export function faultAnswer(fault: Fault, options: FaultAnswerOptions): WholeAnswer {
-  const { registered } = FAULTS[fault.code];
+  const { registered, reportedAs = registered && fault.code } = FAULTS[fault.code];
   const { happened, advice, party } = fault;
   const help = helpLines(fault, options);
   const body = options.html
@@ -140,15 +141,16 @@ export function faultAnswer(fault: Fault, options: FaultAnswerOptions): WholeAns
   const more: [string, string][] = [["Cache-Control", "no-store"]];
   // A browser shows an error page as a page of the site that was asked for.
   if (options.html) { for (const [name, value] of ISOLATION) more.push([name, value]); }
-  if (registered) {
+  if (reportedAs) {
     // The codes of RFC 9209 are about the next hop: the target or another proxy. Which proxy it is stands in the log
     // only.
     const details = party === "next proxy" ? '; details="next proxy"' : "";
-    more.push(["Proxy-Status", `${options.name}; error=${fault.code}${details}`]);
+    more.push(["Proxy-Status", `${options.name}; error=${reportedAs}${details}`]);
   }
   if (fault.status === 405) more.push(["Allow", METHODS]);
   if (fault.status === 407) more.push(["Proxy-Authenticate", `Basic realm="proxy", charset="UTF-8"`]);
-  if (fault.status === 503) more.push(["Retry-After", "10"]);
+  const retryAfter = fault.retryAfter ?? (fault.status === 503 ? 10 : undefined);
+  if (retryAfter !== undefined) more.push(["Retry-After", String(retryAfter)]);
   return whole(fault.status, { type: `text/${options.html ? "html" : "plain"}; charset=utf-8`, body, more });
 }
 

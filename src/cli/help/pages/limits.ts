@@ -26,6 +26,43 @@ export const page: Page = {
         ["--max-attempts", 'Wrong passwords: see "sluice help users"'],
       ],
     },
+    { heading: "Limits by rules" },
+    "A limit is a rule: limit MATCH to AMOUNT. MATCH is that of other rules; it judges the name that the client gives, not " +
+    "what the name resolves to. All limits that match a request apply. They come from --limit, and from the same file as " +
+    "other rules.",
+    {
+      lines: `limit * to 20 connections per client
+limit * to 50 requests/s per user
+limit * to 10MB/s per user
+limit .example.com to 1MB/s down
+limit user=* to 5GB/day per user
+limit * to 1000 requests/hour per client shadow`,
+    },
+    {
+      terms: [
+        ["20 connections", "Requests under way; a tunnel counts while it lasts, an idle client does not"],
+        ["50 requests/s", "Also /minute and /hour: so many at once, and they come back evenly"],
+        [
+          "1000 requests/day",
+          "Also /week and /month: in a window of the calendar, in UTC; a week begins on Monday",
+        ],
+        [
+          "10MB/s",
+          "Bandwidth, each way by itself. Who would move more waits; datagrams beyond it are dropped. MB is a million " +
+          "bytes, MiB and m are 1,048,576, 8Mbit is 1MB",
+        ],
+        ["5GB/day", "Also /week and /month: both ways together. A transfer ends when it runs out"],
+        ["up, down", "Only the bytes to the target, or from it"],
+        [
+          "per user, client, target",
+          "A count for each; otherwise all that match share one. An IPv6 /64 is one client",
+        ],
+        ["shadow", "Refuses nothing, and tells in the log and the metrics what it would have refused"],
+      ],
+    },
+    "A request beyond a limit is told 429 with Retry-After (SOCKS5: 02, SOCKS4: 5B). The log names the limit. A reload " +
+    "keeps the counts of each limit whose text stays.",
+    { heading: "Strangers" },
     "All heads that are not complete hold 32 MiB together, in each worker. Beyond that the oldest is told 503.",
   ],
   groups: ["Limits"],

@@ -10,10 +10,10 @@ import type { Page } from "./page.ts";
 /** The page. */
 export const page: Page = {
   parts: [
-    "A rule begins with allow, deny or route. The first rule that matches decides. Where none matches, a request is " +
+    "A rule begins with allow, deny, route or limit. The first that matches of allow and deny decides. Where none matches, a request is " +
     "allowed, unless there is any allow rule.",
-    "Rules come from --allow, --deny, --route and --rule, in their order, then from --rules-file: one rule to a line; " +
-    "what follows # is a comment. SIGHUP reads the file anew. A request costs no more with a million rules about names, " +
+    'Limits are in "sluice help limits". Rules come from --allow, --deny, --route, --limit and --rule, in their order, ' +
+    "then from --rules-file: one rule to a line; what follows # is a comment. SIGHUP reads the file anew. A request costs no more with a million rules about names, " +
     "addresses or users than with ten; in memory, such a rule takes about 200 bytes in each worker.",
     { heading: "Words of a rule" },
     'All words of a rule must hold. Commas mean "or". A ! before a word means "not".',
