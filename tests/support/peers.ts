@@ -179,3 +179,25 @@ export async function haproxy(servers: readonly number[]): Promise<Peer> {
     return ["haproxy", "-f", withConfig(folder, config.join("\n"))];
   });
 }
+
+/** Prometheus, which reads the metrics of a server four times a second and keeps the examples of buckets. */
+export async function prometheus(target: string): Promise<Peer> {
+  const port = await freePort();
+  return await Peer.start(port, (folder) => {
+    const file = join(folder, "prometheus.yml");
+    writeFileSync(
+      file,
+      `global: { scrape_interval: 250ms, scrape_timeout: 250ms }
+scrape_configs: [{ job_name: sluice, static_configs: [{ targets: ["${target}"] }] }]
+`,
+    );
+    return [
+      "prometheus",
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${join(folder, "data")}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      "--enable-feature=exemplar-storage",
+      "--log.level=error",
+    ];
+  });
+}

@@ -31,6 +31,7 @@ export const PRINTED = [
   "sluice-local.service",
   "logrotate",
   "Dockerfile",
+  "grafana.json",
 ] as const;
 
 /** Name → command, in the order of the help. */

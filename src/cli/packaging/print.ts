@@ -10,6 +10,7 @@ import type { CommandName } from "../../settings/option.ts";
 import { VERSION } from "../../version.ts";
 import type { PRINTED } from "../flags/commands.ts";
 import type { CommandLine } from "../flags/options.ts";
+import { grafanaDashboard } from "./grafana.ts";
 import { EXIT_CODES, type Shell } from "../program/shell.ts";
 
 const FILES: Readonly<Record<typeof PRINTED[number], (runtime: Runtime) => string>> = {
@@ -18,6 +19,7 @@ const FILES: Readonly<Record<typeof PRINTED[number], (runtime: Runtime) => strin
   "sluice-local.service": unit("sluice-local", "local", "The local half of a pair of sluice"),
   logrotate: () => LOGROTATE,
   Dockerfile: () => DOCKERFILE,
+  "grafana.json": grafanaDashboard,
 };
 
 /** Runs the command. */

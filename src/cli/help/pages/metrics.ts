@@ -36,6 +36,7 @@ export const page: Page = {
     { lines: `sluice --admin 127.0.0.1:9100` },
     { heading: "Metrics" },
     { terms: FAMILIES },
+    "sluice print grafana.json is a dashboard for Grafana with all of them.",
     "Several workers are counted together, and the bytes of transfers while they run. Requests for the proxy's own pages are in sluice_pages_total alone.",
   ],
 };
