@@ -5,8 +5,9 @@
  */
 
 import type { ListenerScheme } from "../listeners/endpoint.ts";
-import type { LiveConnection } from "../observe/live.ts";
+import type { LiveConnection, Selection } from "../observe/live.ts";
 import type { Totals } from "../observe/metrics.ts";
+import type { Tokens } from "../policy/tokens.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Address } from "../runtime/contract.ts";
 
@@ -21,6 +22,10 @@ export interface PageFacts {
   readonly full: boolean;
   /** The connections that are open now, over all workers. */
   readonly live: () => Promise<readonly LiveConnection[]>;
+  /** Cuts connections, over all workers. Returns how many. */
+  readonly cut: (selection: Selection) => Promise<number>;
+  /** Judges the token that lets somebody change things; undefined if nobody may. */
+  readonly adminToken: Pick<Tokens, "verify"> | undefined;
   /** The facts as they are now, for pages that go on. */
   readonly again: () => PageFacts;
   readonly clock: Clock;

@@ -13,6 +13,7 @@ import { splitHostPort } from "../addresses/host_port.ts";
 import type { Role } from "../listeners/listener_settings.ts";
 import type { Page } from "../protocols/http/own_answer.ts";
 import type { Channel } from "../streams/channel.ts";
+import { act, type ActionRequest, methodNotAllowed } from "./acting.ts";
 import type { PageFacts } from "./facts.ts";
 import { connectionsPage, eventsPage } from "./live_pages.ts";
 import { metricsPage } from "./metrics_page.ts";
@@ -20,14 +21,22 @@ import { proxyAutoConfig } from "./proxy_auto_config.ts";
 import { statusPage } from "./status_page.ts";
 
 /** A request for one of the pages. */
-export interface PageRequest {
-  readonly method: string;
-  /** The path and the query. */
-  readonly path: string;
+export interface PageRequest extends ActionRequest {
   /** The Host field; empty if there is none. */
   readonly host: string;
   /** The media types that the client accepts, in lower case and with their parameters. */
   readonly accept: readonly string[];
+  /** What the listener is for. */
+  readonly role: Role;
+}
+
+/** The answer to a request for the proxy itself. On an admin listener, it may change something. */
+export function answerOf(request: PageRequest, facts: PageFacts): Page | Promise<Page> {
+  const acted = request.role === "admin" ? act(request, facts) : undefined;
+  if (acted) return acted;
+  const page = pageAt(request, facts);
+  const reads = request.method === "GET" || request.method === "HEAD";
+  return reads || page.status === 404 ? page : methodNotAllowed("GET, HEAD");
 }
 
 /** The page that answers a request. */

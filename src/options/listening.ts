@@ -11,8 +11,9 @@ import {
   parseEndpoint,
   placeEndpoint,
 } from "../listeners/endpoint.ts";
+import { Tokens } from "../policy/tokens.ts";
 import { SWITCH, TEXT } from "../settings/kinds.ts";
-import type { OptionsFor } from "../settings/option.ts";
+import { MASK, type OptionsFor } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { anyOf } from "../text/word_list.ts";
 
@@ -35,6 +36,11 @@ export interface ListeningOptions {
   readonly listen?: string | readonly string[];
   /** A listener for the proxy's own pages alone: its status, metrics and health. None by default. */
   readonly admin?: string;
+  /**
+   * The token that lets somebody change things on the admin listener, such as close connections
+   * (`Authorization: Bearer TOKEN`). It needs 256 bits, in base64. Nobody may by default.
+   */
+  readonly adminToken?: string;
   /**
    * Lets everybody use an exposed listener; false by default. A listener is exposed if others than the user of this
    * machine can connect to it: it listens beyond loopback, it trusts a load balancer to pass clients on
@@ -68,6 +74,19 @@ export const LISTENING_OPTIONS = {
     setting: "admin",
     reload: true,
   },
+  "admin-token": {
+    ...TEXT,
+    group: "Listening",
+    value: "TOKEN",
+    help:
+      "Who gives this token may change things on the admin listener, such as close connections. Make one with " +
+      '"openssl rand -base64 32". Other programs of this machine can see flags: SLUICE_ADMIN_TOKEN is the safer place',
+    unset: "nothing can be changed there",
+    setting: "adminToken",
+    reload: true,
+    read: readAdminToken,
+    masked: () => MASK,
+  },
   "workers": {
     ...TEXT,
     group: "Listening",
@@ -93,6 +112,12 @@ export const LISTENING_OPTIONS = {
 
 function readEndpoint(text: string): string {
   parseEndpoint(text);
+  return text;
+}
+
+/** Checks a token, and returns the text unchanged. */
+function readAdminToken(text: string): string {
+  new Tokens([text]);
   return text;
 }
 

@@ -35,6 +35,7 @@ export interface Configuration {
   readonly router: Router;
   readonly users: Users | undefined;
   readonly tokens: Tokens | undefined;
+  readonly adminToken: Tokens | undefined;
   readonly readText: ReadText;
 }
 
@@ -70,6 +71,7 @@ export function configure(options: ProxyOptions, name = randomName()): Configura
     }),
     users: options.users && new Users([options.users].flat()),
     tokens: options.tokens && new Tokens([options.tokens].flat()),
+    adminToken: options.adminToken === undefined ? undefined : new Tokens([options.adminToken]),
     readText: options.readText ? checkedReadText(options.readText) : readTextFile,
   };
 }

@@ -214,7 +214,7 @@ class Server implements Proxy {
   }
 
   #facts(): PageFacts {
-    const { options, settings } = this.#assembly.configuration;
+    const { options, settings, adminToken } = this.#assembly.configuration;
     const others = options.others?.totals;
     return {
       version: VERSION,
@@ -222,6 +222,8 @@ class Server implements Proxy {
       totals: others ? sumTotals(this.totals, others) : this.totals,
       draining: this.#closed !== undefined,
       full: this.#assembly.admission.surplus > 0,
+      cut: async (selection) => this.cut(selection) + (await options.others?.cut(selection) ?? 0),
+      adminToken,
       live: async () => [...this.live(), ...await options.others?.live() ?? []],
       again: () => this.#facts(),
       clock: this.#assembly.services.clock,

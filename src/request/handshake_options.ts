@@ -28,6 +28,10 @@ export class RequesterHandshakeOptions implements HandshakeOptions {
     return services.authenticate !== undefined && !(refusal instanceof Fault) && role === "proxy";
   }
 
+  get acts(): boolean {
+    return this.#requester.role === "admin";
+  }
+
   get scheme(): "Basic" | "Bearer" {
     return this.#requester.services.scheme;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pageAt, type PageRequest } from "../admin/pages.ts";
+import { answerOf, type PageRequest } from "../admin/pages.ts";
 import {
   chooseRoute,
   dial,
@@ -260,7 +260,7 @@ async function answer(
   const persistent = http.persistent && http.framing.kind === "none" && requester.keepAlive;
   const own = page === undefined
     ? OPTIONS_ANSWER
-    : pageAnswer(pageAt(pageRequest(http, page), services.facts()));
+    : pageAnswer(await answerOf(pageRequest(requester, http, page), services.facts()));
   recording.status = own.status;
   const client = requester.clientSide(http);
   client.answerOwn(own, persistent);
@@ -269,8 +269,12 @@ async function answer(
   return persistent ? AGAIN : FINISHED;
 }
 
-function pageRequest({ head: { method, fields } }: HttpRequest, path: string): PageRequest {
-  return { method, path, host: fields.get("host") ?? "", accept: fields.tokens("accept") };
+function pageRequest(
+  { role }: Requester,
+  { head: { method, fields } }: HttpRequest,
+  path: string,
+): PageRequest {
+  return { method, path, host: fields.get("host") ?? "", accept: fields.tokens("accept"), fields, role };
 }
 
 /** Sends a body while it is made, until it ends or the client is gone. */

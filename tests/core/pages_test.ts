@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { maySeePages, pageAt, type PageRequest } from "../../src/admin/pages.ts";
 import type { Listening, PageFacts } from "../../src/admin/facts.ts";
+import { Fields } from "../../src/protocols/http/fields.ts";
 import type { Page } from "../../src/protocols/http/own_answer.ts";
 import { BUCKETS, Histogram } from "../../src/observe/histogram.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -40,6 +41,8 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
     full: false,
     listeners: [listener("auto", 8899)],
     live: () => Promise.resolve([]),
+    cut: () => Promise.resolve(0),
+    adminToken: undefined,
     clock: new VirtualClock(),
     again: () => facts(options),
     ...options,
@@ -47,7 +50,7 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
 }
 
 function get(path: string, host = ""): PageRequest {
-  return { method: "GET", path, host, accept: [] };
+  return { method: "GET", path, host, accept: [], fields: new Fields(), role: "proxy" };
 }
 
 /** A page whose body is whole. */

@@ -33,5 +33,6 @@ export const SAMPLES: Record<string, string> = {
   "SIZE": "2k",
   "TEXT": "a text",
   "TIME": "3s",
+  "TOKEN": "A".repeat(43),
   "USER": "ann",
 };

@@ -104,6 +104,8 @@ export interface Handshake<Name extends string = string> {
 export interface HandshakeOptions {
   /** Whether a client has to log in before its request. */
   readonly credentialsRequired: boolean;
+  /** Whether requests to the proxy itself may change something, as on an admin listener. False if it is left out. */
+  readonly acts?: boolean;
   /** How HTTP clients log in: with user and password, or with a bearer token, which takes the place of the password. */
   readonly scheme?: "Basic" | "Bearer";
   /** The settings in force for this client. A reload may replace them between two requests. */

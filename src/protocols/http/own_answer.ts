@@ -28,6 +28,7 @@ export type WholeAnswer = OwnAnswer & { readonly body: Uint8Array };
 export const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
+  401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
@@ -97,6 +98,8 @@ export interface Page {
   readonly type: string;
   /** The text. */
   readonly body: string | Making<string>;
+  /** More fields, such as Allow. */
+  readonly fields?: OwnAnswer["fields"];
 }
 
 /**
@@ -116,8 +119,8 @@ const ISOLATION = [
 ] as const;
 
 /** The answer that shows a page. */
-export function pageAnswer({ status, type, body }: Page): OwnAnswer {
-  const more = [["Cache-Control", "no-store"], ...ISOLATION] as const;
+export function pageAnswer({ status, type, body, fields = [] }: Page): OwnAnswer {
+  const more = [["Cache-Control", "no-store"], ...ISOLATION, ...fields] as const;
   const mime = `${type}; charset=utf-8`;
   if (typeof body === "string") return whole(status, { type: mime, body, more });
   return { status, fields: [["Content-Type", mime], ...more], body: encoded(body) };

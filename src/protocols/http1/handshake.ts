@@ -58,7 +58,7 @@ export class HttpHandshake implements Handshake<"http"> {
       const head = this.#reader.read(buffer);
       if (!head) return undefined;
       this.#head = head;
-      this.#request = understand(head);
+      this.#request = understand(head, this.#options);
       checkLoop(head.fields, this.#options.settings.name);
     }
     // A request to the proxy itself needs no password here: it goes nowhere, and later steps decide who may see its

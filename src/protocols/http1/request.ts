@@ -18,17 +18,19 @@ export const CLOSE: Names = namesOf("close");
 const EXPECT = namesOf("expect");
 const UPGRADE = namesOf("upgrade");
 
-/** Judges a head. Throws a `Fault` with the status that RFC 9110 gives to the error. */
-export function understand(head: ReceivedRequest): HttpRequest {
+/**
+ * Judges a head. Throws a `Fault` with the status that RFC 9110 gives to the error. `acts`: requests to the proxy itself
+ * may have any method, and a body.
+ */
+export function understand(head: ReceivedRequest, { acts = false }: { acts?: boolean } = {}): HttpRequest {
   const { method, version, fields } = head;
   const target = parseTarget(fields.octets, head.targetStart, head.targetEnd, method);
   checkHost(head);
   // RFC 9110 section 9.3.8: TRACE could read a victim's credentials back. Squid and others refuse it, too.
   if (method === "TRACE") throw malformed("TRACE is not served", { status: 405 });
   const framing = requestFraming(head);
-  if (target.form === "origin" && !((method === "GET" || method === "HEAD") && framing.kind === "none")) {
-    throw noProxyRequest();
-  }
+  const reads = method === "GET" || method === "HEAD";
+  if (target.form === "origin" && !(reads ? framing.kind === "none" : acts)) throw noProxyRequest();
   if (
     method === "CONNECT" && framing.kind !== "none" && !(framing.kind === "length" && framing.length === 0)
   ) {

@@ -34,6 +34,12 @@ export const page: Page = {
       ],
     },
     { lines: `sluice --admin 127.0.0.1:9100` },
+    "With --admin-token, POST /connections/close on the admin listener closes connections: one by id=, or all of user=, " +
+    "client= or target=. Who asks gives the token. The answer says how many it were.",
+    {
+      lines: `curl -X POST -H "Authorization: Bearer $TOKEN" \\
+     "http://127.0.0.1:9100/connections/close?user=ann"`,
+    },
     { heading: "Metrics" },
     { terms: FAMILIES },
     "sluice print grafana.json is a dashboard for Grafana with all of them.",
