@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Fault } from "../../src/faults.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
-import { FUZZ_ROUNDS, Random, SEED } from "./random.ts";
+import { FUZZ_ROUNDS, Random, SEED, singly } from "./random.ts";
 
 /** Something that takes events off a buffer. Undefined: it needs more bytes. */
 export interface Codec {
@@ -144,9 +144,9 @@ function assertStaysSilent(codec: Codec, bytes: Uint8Array): void {
   }
 }
 
-function* deliveries(bytes: Uint8Array): Generator<Uint8Array[]> {
+function* deliveries(bytes: Uint8Array): Generator<Iterable<Uint8Array>> {
   yield [bytes];
-  yield Array.from(bytes, (byte) => Uint8Array.of(byte));
+  yield singly(bytes);
 }
 
 /** How to fuzz. */
@@ -180,7 +180,7 @@ export function fuzz<C extends Codec>(
     } catch (error) {
       throw new Error(context, { cause: error });
     }
-    for (const pieces of [random.split(bytes), Array.from(bytes, (byte) => Uint8Array.of(byte))]) {
+    for (const pieces of [random.split(bytes), singly(bytes)]) {
       assertEquals(summary(transcribe(subject, pieces)), summary(whole), context);
     }
     tally.events += whole.events.length;

@@ -83,3 +83,8 @@ export class Random {
     return Uint8Array.from(mutated);
   }
 }
+
+/** Every byte as a piece of its own. They share one memory: to allocate each cost a fuzz test half of its time. */
+export function* singly(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
+}
