@@ -27,6 +27,9 @@ const STD_MODULES = {
   "@std/toml/parse": "toml/parse.js",
 };
 
+/** The library that verifies bcrypt. Its version stands in the specifier, as in `src/policy/bcrypt.ts`. */
+const BCRYPT = { name: "bcryptjs", version: "3.0.3", specifier: "bcryptjs@3.0.3" };
+
 /** Texts that go into the package, and their names there. */
 const TEXTS = { "README.md": "README.md", "LICENSE": "LICENSE", "src/std_cli/LICENSE": "LICENSE.std" };
 
@@ -45,6 +48,8 @@ export function packageJson(): Record<string, unknown> {
     files: ["esm", "LICENSE.std"],
     engines: { node: ">=20" },
     dependencies: { [STD.name]: STD.version },
+    // Only for users files of htpasswd. It has no dependencies, and 150 KB.
+    optionalDependencies: { [BCRYPT.name]: BCRYPT.version },
   };
 }
 
@@ -83,9 +88,11 @@ async function fetchDnt(): Promise<Dnt | undefined> {
 
 async function buildWithDnt({ build }: Dnt): Promise<void> {
   // With an import map of its own dnt does not read deno.json, and need not understand the links there.
-  const imports = Object.fromEntries(
-    Object.entries(STD_MODULES).map(([name, path]) => [name, `npm:${STD.name}@${STD.version}/${path}`]),
-  );
+  const std = Object.entries(STD_MODULES);
+  const imports = {
+    ...Object.fromEntries(std.map(([name, path]) => [name, `npm:${STD.name}@${STD.version}/${path}`])),
+    [BCRYPT.specifier]: `npm:${BCRYPT.specifier}`,
+  };
   const importMap = `${TOOLCHAIN}/npm_imports.json`;
   await Deno.mkdir(TOOLCHAIN, { recursive: true });
   await Deno.writeTextFile(importMap, JSON.stringify({ imports }));
@@ -119,15 +126,15 @@ async function buildWithTsc(): Promise<void> {
     stderr: "inherit",
   }).spawn().status;
   if (!success) throw new Error("Cannot build the npm package: tsc found the errors above");
-  await mapStd(`${PACKAGE}/esm`);
+  await mapModules(`${PACKAGE}/esm`);
 }
 
-/** Replaces the modules of `@std` with their names on npm, in every file of a folder. */
-async function mapStd(folder: string): Promise<void> {
+/** Replaces the modules of other packages with their names on npm, in every file of a folder. */
+async function mapModules(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (isDirectory) {
-      await mapStd(path);
+      await mapModules(path);
       continue;
     }
     const text = await Deno.readTextFile(path);
@@ -135,6 +142,7 @@ async function mapStd(folder: string): Promise<void> {
     for (const [module, path] of Object.entries(STD_MODULES)) {
       mapped = mapped.replaceAll(`"${module}"`, `"${STD.name}/${path}"`);
     }
+    mapped = mapped.replaceAll(`"${BCRYPT.specifier}"`, `"${BCRYPT.name}"`);
     if (mapped !== text) await Deno.writeTextFile(path, mapped);
   }
 }
@@ -144,7 +152,7 @@ async function mapStd(folder: string): Promise<void> {
  * start of the program took 0.27 s of CPU time with 170 modules, and takes 0.13 s with one.
  */
 async function bundleProgram(path: string): Promise<void> {
-  const external = ["--external", `${STD.name}/*`];
+  const external = ["--external", `${STD.name}/*`, "--external", BCRYPT.name];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "bundle",

@@ -1,45 +1,48 @@
 /**
- * Passwords as a users file keeps them: hashed with scrypt (RFC 7914), in the PHC string format.
+ * Passwords as a users file keeps them.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { UsageError } from "../text/usage_error.ts";
+import { bcryptFault, loadBcrypt, verifyBcrypt } from "./bcrypt.ts";
+import { hashScrypt, readScrypt, verifyScrypt } from "./scrypt.ts";
 
-/** The hash of a password, with its salt and parameters. */
-export interface PasswordHash {
-  /** The binary logarithm of scrypt's cost N. */
-  readonly ln: number;
-  /** scrypt's block size. A run takes 128 · N · r bytes of memory. */
-  readonly r: number;
-  /** scrypt's parallelization. It multiplies the work, but not the memory. */
-  readonly p: number;
-  /** Random bytes that make the hashes of equal passwords differ. */
-  readonly salt: Uint8Array;
-  /** The output of scrypt. */
-  readonly hash: Uint8Array;
+/** A way to hash passwords that a users file may have. */
+interface Scheme {
+  /** How its hashes begin. */
+  readonly begins: RegExp;
+  /** What is wrong with a hash, in a few words; undefined if nothing is. */
+  readonly fault: (text: string) => string | undefined;
+  /** Whether a password has this hash. */
+  readonly verify: (text: string, password: string) => Promise<boolean>;
+  /** Loads what it needs. */
+  readonly load?: () => Promise<void>;
 }
 
-/** One of the equally strong sets in OWASP's Password Storage Cheat Sheet: 32 MiB, some 0.3 s of one core. */
-const PARAMETERS = { ln: 15, r: 8, p: 3 } as const;
+const SCHEMES: Readonly<Record<PasswordHash["scheme"], Scheme>> = {
+  scrypt: {
+    begins: /^\$scrypt\$/,
+    fault(text) {
+      const read = readScrypt(text);
+      return typeof read === "string" ? read : undefined;
+    },
+    verify: verifyScrypt,
+  },
+  bcrypt: { begins: /^\$2[aby]\$/, fault: bcryptFault, verify: verifyBcrypt, load: loadBcrypt },
+};
 
-const SALT_BYTES = 16;
-const HASH_BYTES = 32;
-
-/** A file cannot ask for more memory than 128 MiB, as in OWASP's first choice (ln=17, r=8). */
-const MAX_MEMORY = 128 * 1024 * 1024;
-
-/** A file cannot ask for more than twice the work of OWASP's first choice, counted as N · r · p. */
-const MAX_WORK = 2 ** 21;
-
-/** `$scrypt$ln=15,r=8,p=3$SALT$HASH`, numbers without leading zeros, base64 without padding. */
-const PHC = /^\$scrypt\$ln=([1-9]\d?),r=([1-9]\d{0,3}),p=([1-9]\d{0,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+/** The hash of a password. */
+export interface PasswordHash {
+  /** How it was made. */
+  readonly scheme: "scrypt" | "bcrypt";
+  /** The hash with its salt and parameters, as the file has it. */
+  readonly text: string;
+}
 
 /** Hashes of other programs, by their first characters (crypt(5), htpasswd(1)). */
 const FOREIGN: readonly (readonly [pattern: RegExp, name: string])[] = [
-  [/^\$2[abxy]?\$/, "bcrypt"],
+  [/^\$2x?\$/, "bcrypt of a faulty version"],
   [/^\$apr1\$/, "Apache's MD5"],
   [/^\$1\$/, "MD5 crypt"],
   [/^\$5\$/, "SHA-256 crypt"],
@@ -65,68 +68,37 @@ const ADVICE = 'make the entry with "sluice passwd NAME"';
  * entry.startsWith("ann:$scrypt$"); // true
  * ```
  */
-export async function hashPassword(password: string): Promise<string> {
-  const salt = randomBytes(SALT_BYTES);
-  const hash = await derive(password, { ...PARAMETERS, salt }, HASH_BYTES);
-  const { ln, r, p } = PARAMETERS;
-  return `$scrypt$ln=${ln},r=${r},p=${p}$${encode(salt)}$${encode(hash)}`;
+export function hashPassword(password: string): Promise<string> {
+  return hashScrypt(password);
 }
 
 /**
- * Reads what {@linkcode hashPassword} has written.
+ * Reads what {@linkcode hashPassword} has written, or bcrypt as `htpasswd -B` writes it.
  *
- * @throws {UsageError} If the text is not such a hash, or asks for more than 128 MiB or too much work. The message
- * does not quote the text: it may be a password in clear text.
+ * @throws {UsageError} If the text is not such a hash, or asks for too much memory or work. The message does not quote
+ * the text: it may be a password in clear text.
  */
 export function parseHash(text: string): PasswordHash {
-  if (!text.startsWith("$scrypt$")) {
+  const found = Object.entries(SCHEMES).find(([, { begins }]) => begins.test(text));
+  if (!found) {
     const format = FOREIGN.find(([pattern]) => pattern.test(text))?.[1] ?? "clear text or an unknown format";
-    throw new UsageError(`Cannot use this password: it is ${format}, and scrypt is needed; ${ADVICE}`);
-  }
-  const [, ln, r, p, salt, hash] = PHC.exec(text) ?? [];
-  const parsed = hash === undefined
-    ? undefined
-    : { ln: Number(ln), r: Number(r), p: Number(p), salt: decode(salt), hash: decode(hash) };
-  if (!parsed?.salt || !parsed.hash || !isLength(parsed.salt, 8) || !isLength(parsed.hash, 32)) {
-    throw new UsageError(`Cannot use this password: its scrypt hash is damaged; ${ADVICE}`);
-  }
-  const work = 2 ** parsed.ln * parsed.r * parsed.p;
-  if (parsed.ln < 10 || parsed.r < 8 || 128 * 2 ** parsed.ln * parsed.r > MAX_MEMORY || work > MAX_WORK) {
     throw new UsageError(
-      `Cannot use this password: ln=${ln},r=${r},p=${p} is too weak, or takes more than 128 MiB or too long; ${ADVICE}`,
+      `Cannot use this password: it is ${format}, and scrypt or bcrypt is needed; ${ADVICE}, or with "htpasswd -B"`,
     );
   }
-  return { ...parsed, salt: parsed.salt, hash: parsed.hash };
+  const [scheme, { fault }] = found;
+  const wrong = fault(text);
+  if (wrong !== undefined) throw new UsageError(`Cannot use this password: ${wrong}; ${ADVICE}`);
+  return { scheme: scheme as PasswordHash["scheme"], text };
 }
 
-function isLength(bytes: Uint8Array, least: number): boolean {
-  return bytes.length >= least && bytes.length <= 64;
+/** Loads what the schemes of some hashes need. Rejects with a `UsageError` if that is missing. */
+export async function loadSchemes(hashes: Iterable<PasswordHash>): Promise<void> {
+  const schemes = new Set(Array.from(hashes, ({ scheme }) => scheme));
+  for (const scheme of schemes) await SCHEMES[scheme].load?.();
 }
 
-/** Whether a password has this hash. scrypt takes time and memory, on a thread beside the event loop. */
-export async function verifyHash(hash: PasswordHash, password: string): Promise<boolean> {
-  return timingSafeEqual(await derive(password, hash, hash.hash.length), hash.hash);
-}
-
-function derive(
-  password: string,
-  { ln, r, p, salt }: Omit<PasswordHash, "hash">,
-  length: number,
-): Promise<Uint8Array> {
-  const N = 2 ** ln;
-  // OpenSSL counts 128 · r · (N + p + 2) bytes. Its default bound is just too small for N = 2 ** 15, r = 8.
-  const maxmem = 128 * r * (N + p + 2) + 1024;
-  return new Promise((resolve, reject) => {
-    scrypt(password, salt, length, { N, r, p, maxmem }, (error, key) => error ? reject(error) : resolve(key));
-  });
-}
-
-function encode(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
-}
-
-/** Decodes base64. Undefined if `encode` writes these bytes otherwise: node:buffer accepts other spellings, too. */
-function decode(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return encode(bytes) === text ? bytes : undefined;
+/** Whether a password has this hash. That takes long by design. */
+export function verifyHash({ scheme, text }: PasswordHash, password: string): Promise<boolean> {
+  return SCHEMES[scheme].verify(text, password);
 }

@@ -115,7 +115,7 @@ export class Users {
   #secretOf(user: string): string | undefined {
     const name = digestOf(user);
     const hash = this.#hashed.get(name);
-    if (hash) return JSON.stringify([hash.ln, hash.r, hash.p, [...hash.salt], [...hash.hash]]);
+    if (hash) return hash.text;
     return this.#clear.get(name)?.toString();
   }
 
@@ -217,7 +217,7 @@ export function parseUser(entry: string): { user: string; password: string } {
   if (user === "" || password === "") {
     throw new UsageError("Invalid user: give a name and a password, NAME:PASSWORD");
   }
-  if (password.startsWith("$scrypt$")) {
+  if (/^\$(?:scrypt|2[aby])\$/.test(password)) {
     throw new UsageError("Invalid user: the password is a hash, which belongs into a file for --users-file");
   }
   refuseUnspeakable(user, password);

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { request, socks4Request, SOCKS5_GREETING, socks5Reply, socks5Request } from "./exchanges.ts";
 import { Suite, testRows } from "./suite.ts";
 import { hashPassword } from "../../src/policy/password_hash.ts";
+import { folder } from "../support/folder.ts";
 import { httpOrigin, Origin, response } from "../support/origin.ts";
 import { ProgramRun, ProxyProcess } from "../support/proxy.ts";
 import { connect, type RawConnection } from "../support/raw_client.ts";
@@ -445,3 +446,43 @@ testRows("SIGHUP: a password that is being judged is judged by the users who are
     await rm(folder, { recursive: true });
   }
 }, { needs: "files", permissions: ["-R", "-W"] });
+
+testRows(
+  "users of htpasswd -B log in on every protocol, and other hashes are told by their names",
+  async (row) => {
+    using place = folder();
+    const file = join(place.path, "htpasswd");
+    // Made with "htpasswd -nbB zoe pässwörd".
+    await writeFile(file, "zoe:$2y$05$feP1GlL39d6g.4ExeCn1A.ox9l.f3ZhnMrKIvm8WBEVcquj14wtia\n");
+    await using origin = await httpOrigin();
+    await using proxy = await ProxyProcess.start(row, ["--users-file", file]);
+    for (
+      const [words, status] of [["zoe:pässwörd", 200], ["zoe:wrong", 407], ["eve:pässwörd", 407]] as const
+    ) {
+      using client = await proxy.connect();
+      await client.send(request("GET", `http://${origin.authority}/`, basic(words)));
+      assertEquals((await client.message()).status, status, words);
+    }
+    {
+      using socks = await proxy.connect();
+      const [name, password] = [Buffer.from("zoe"), Buffer.from("pässwörd")];
+      await socks.send(Buffer.of(5, 1, 2, 1, name.length, ...name, password.length, ...password));
+      assertEquals([...await socks.read(4)], [5, 2, 1, 0]);
+    }
+    assertEquals(await proxy.stop(), 0);
+
+    await writeFile(
+      file,
+      "ann:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\nbob:{SHA}fEqNCco3Yq9h5ZUglD3CZJT4lBs=\n",
+    );
+    await using refused = new ProgramRun(row, ["--listen", "127.0.0.1:0", "--users-file", file]);
+    assertEquals(await refused.exit(), 2);
+    const advice =
+      'and scrypt or bcrypt is needed; make the entry with "sluice passwd NAME", or with "htpasswd -B"';
+    assertEquals(refused.diagnostics.all, [
+      `sluice: ${file}:1: Cannot use this password: it is Apache's MD5, ${advice}`,
+      `sluice: ${file}:2: Cannot use this password: it is SHA-1, ${advice}`,
+    ]);
+  },
+  { needs: "files", permissions: ["-R", "-W"] },
+);

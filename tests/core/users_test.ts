@@ -5,11 +5,11 @@ import { type UserEntry, Users } from "../../src/policy/users.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { timings } from "../support/user_timings.ts";
 
-/** An entry whose hash no scrypt has made: `FakeScrypt` takes the salt for the password. */
+/** An entry whose hash no scrypt has made: `FakeScrypt` finds the password in it. */
 function entry(user: string, password: string, ln = 15): UserEntry {
   return {
     user,
-    hash: { ln, r: 8, p: 3, salt: new TextEncoder().encode(password), hash: new Uint8Array(32) },
+    hash: { scheme: "scrypt", text: `${ln} ${password}` },
   };
 }
 
@@ -20,9 +20,10 @@ class FakeScrypt {
   held = false;
 
   readonly verifyHash = async (hash: PasswordHash, password: string): Promise<boolean> => {
-    this.runs.push([hash.ln, password]);
+    const [ln, right] = hash.text.split(" ");
+    this.runs.push([Number(ln), password]);
     if (this.held) await new Promise<void>((resolve) => this.ends.push(resolve));
-    return new TextDecoder().decode(hash.salt) === password;
+    return right === password;
   };
 }
 

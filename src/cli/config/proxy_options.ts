@@ -6,6 +6,7 @@
 
 import { parseRules } from "../../policy/rules_file.ts";
 import { needRead, type Rule } from "../../policy/rule.ts";
+import { loadSchemes } from "../../policy/password_hash.ts";
 import { parseUsersFile } from "../../policy/users_file.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import { checkRoutes } from "../../dialing/router.ts";
@@ -69,6 +70,7 @@ async function readUsers(options: Options, readText: ReadText): Promise<ProxyOpt
   const file = options["users-file"];
   if (file === undefined) return options.user.length > 0 ? options.user : undefined;
   const entries = parseUsersFile(await readText(file, "the users file"), file);
+  await loadSchemes(entries.map(({ hash }) => hash));
   if (entries.length + options.user.length === 0) {
     throw new UsageError(`The users file "${file}" is empty: make an entry with "sluice passwd NAME"`);
   }

@@ -17,6 +17,9 @@ sluice -l 0.0.0.0:3128 --users-file users --contact it@example.com`,
     },
     '"sluice passwd" asks for the password and prints a line with its scrypt hash. SIGHUP reads the file anew. A user ' +
     "who was removed, or has another password, loses what is under way; --keep-tunnels leaves it.",
+    'A file that "htpasswd -B" has made (bcrypt, $2y$ or $2b$, cost up to 12) can be used as it is. The package bcryptjs ' +
+    "verifies it, on the thread that serves: at a cost of 10 a wrong password holds other traffic up for 0.1 s, while " +
+    "scrypt runs beside it. Other hashes (MD5, SHA-1, crypt) are refused: they are too easily guessed.",
     "--user ann:secret is for trying out: other programs of this machine can see arguments. The variable " +
     "SLUICE_USER=ann:secret is the safer place. Deno reads it with -E alone.",
     "--allow-client 10.0.0.0/8 serves clients of these addresses and refuses all others, with users or without.",
