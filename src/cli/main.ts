@@ -44,7 +44,15 @@ export function main(): void {
   const shell = new Shell();
   process.on("uncaughtException", (error) => shell.fail(error));
   process.on("unhandledRejection", (error) => shell.fail(error));
-  run(process.argv.slice(2), shell).then((code) => shell.exit(code), (error) => shell.fail(error));
+  run(ownArguments(process.argv), shell).then((code) => shell.exit(code), (error) => shell.fail(error));
+}
+
+/**
+ * The arguments behind the program. In an executable that has the program inside, a worker of node:cluster finds the path
+ * of the program twice: cluster gives it to the executable, as it must to a runtime.
+ */
+export function ownArguments([, program, ...args]: readonly string[]): readonly string[] {
+  return args[0] === program ? args.slice(1) : args;
 }
 
 async function run(args: readonly string[], shell: Shell): Promise<number> {
