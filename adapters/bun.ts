@@ -139,7 +139,7 @@ class BunRuntime implements Runtime {
    * `Bun.connect` cannot be cancelled: its descriptor stays until the kernel gives up, two minutes later. A `node:net`
    * socket can. Behind it is a socket like those of `Bun.listen`, which this takes over.
    */
-  async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
+  async dial(to: Address, { signal, local }: DialOptions = {}): Promise<ByteStream> {
     signal?.throwIfAborted();
     if ("host" in to && isIP(to.host) === 0) {
       throw failure(`Cannot dial the name ${show(to)}: resolve it first`, { other: "proxy_internal_error" });
@@ -147,7 +147,9 @@ class BunRuntime implements Runtime {
     const dialer = new Socket({ allowHalfOpen: true });
     try {
       await connected(
-        dialer.connect("path" in to ? { path: to.path } : { host: to.host, port: to.port }),
+        dialer.connect(
+          "path" in to ? { path: to.path } : { host: to.host, port: to.port, localAddress: local },
+        ),
         signal,
       );
       signal?.throwIfAborted();

@@ -113,11 +113,12 @@ class DenoRuntime implements Runtime {
     return { workers: "threads", by: "kernel" };
   }
 
-  async dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
+  async dial(to: Address, { signal, local }: DialOptions = {}): Promise<ByteStream> {
     signal?.throwIfAborted();
     if ("host" in to && !IP_ADDRESS.test(to.host)) {
       throw failure(`Cannot dial ${show(to)}`, { cause: NOT_AN_ADDRESS, codes: CODES.dial });
     }
+    if (local !== undefined) return await this.#dialFrom(local, to, signal);
     try {
       const conn = await this.#deno.connect({ ...toDeno(to), signal });
       if (!signal?.aborted) return new SocketStream(conn);
@@ -126,6 +127,20 @@ class DenoRuntime implements Runtime {
       if (!signal?.aborted) throw failure(`Cannot dial ${show(to)}`, { cause, codes: CODES.dial });
     }
     throw signal.reason;
+  }
+
+  /**
+   * Deno.connect() cannot be told where from, and node:net can. It takes another address if that one is not ours, so this
+   * asks before.
+   */
+  async #dialFrom(local: string, to: Address, signal?: AbortSignal): Promise<ByteStream> {
+    try {
+      this.#deno.listen(toDeno({ host: local, port: 0 })).close();
+    } catch (cause) {
+      throw failure(`Cannot dial ${show(to)} from ${local}`, { cause, codes: CODES.dial });
+    }
+    const { dialSocket } = await import("./node.ts");
+    return await dialSocket(to, { signal, local });
   }
 
   resolve(host: string, options?: ResolveOptions): Promise<Resolution> {

@@ -118,20 +118,28 @@ function adopted(handle: unknown, address: Address): SocketStream | undefined {
   return stream;
 }
 
-function dial(to: Address, { signal }: DialOptions = {}): Promise<ByteStream> {
+function dial(to: Address, { signal, local }: DialOptions = {}): Promise<ByteStream> {
   if (signal?.aborted) return Promise.reject(signal.reason);
-  if (!HAS_HANDLES || "path" in to || isIP(to.host) === 0) return dialSocket(to, signal);
+  if (!HAS_HANDLES || local !== undefined || "path" in to || isIP(to.host) === 0) {
+    return dialSocket(to, { signal, local });
+  }
   return connect(to, { signal, failure: (cause) => failure(`Cannot dial ${show(to)}`, { cause }) });
 }
 
-async function dialSocket(to: Address, signal?: AbortSignal): Promise<ByteStream> {
+/** Dials by a socket of `node:net`, which can be told where from. */
+export async function dialSocket(to: Address, { signal, local }: DialOptions): Promise<ByteStream> {
   const stream = new SocketStream();
   try {
     // Without this, Node would read as soon as the socket is connected.
     stream.socket.pause();
     if ("path" in to) stream.socket.connect({ path: unixPath(stream.remote = to) });
     else if (isIP(to.host) === 0) throw new Error("Not an IP address, resolve it first");
-    else stream.socket.connect({ host: to.host, port: to.port, autoSelectFamily: false });
+    else {stream.socket.connect({
+        host: to.host,
+        port: to.port,
+        localAddress: local,
+        autoSelectFamily: false,
+      });}
     await connected(stream.socket, signal);
     signal?.throwIfAborted();
     if ("port" in to && !stream.locate()) throw Object.assign(new Error("Reset"), { code: "ECONNRESET" });

@@ -7,8 +7,8 @@
 import { networkInterfaces } from "node:os";
 
 /** See `Runtime.ownAddresses`. */
-export function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
-    addresses.map(({ address }) => address.replace(/%.*$/, ""))
-  );
+export function ownAddresses(name?: string): string[] {
+  const interfaces = networkInterfaces();
+  const meant = name === undefined ? Object.values(interfaces) : [interfaces[name]];
+  return meant.flatMap((addresses = []) => addresses.map(({ address }) => address.replace(/%.*$/, "")));
 }

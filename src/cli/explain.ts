@@ -38,6 +38,8 @@ export async function explain(
   const decision = rules.decide(request);
   const route = rules.route(request);
   if (route !== undefined) shell.print(`route   ${formatRoute(parseChain(route))}`);
+  const bind = rules.bind(request);
+  if (bind) shell.print(`from    ${bind.terms.text}: ${describe(bind)}`);
   if (decision.verdict !== "unresolved" && !(guarded && decision.verdict === "allow")) {
     shell.print(verdict(decision, formatAuthority(request)));
     return decision.verdict === "deny" ? EXIT_CODES.denied : EXIT_CODES.done;

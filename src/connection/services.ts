@@ -12,7 +12,7 @@ import type { Address, Runtime } from "../runtime/contract.ts";
 export interface Services extends RequestServices {
   /** The date, for `Date` fields. */
   readonly date: () => Date;
-  readonly runtime: Pick<Runtime, "acceptTls" | "connectTls" | "dial" | "openDatagrams">;
+  readonly runtime: Pick<Runtime, "acceptTls" | "connectTls" | "dial" | "openDatagrams" | "ownAddresses">;
   /** Why a client from this address is refused. Undefined: it is served. */
   readonly refuseClient: (client: Address) => Fault | undefined;
 }

@@ -126,7 +126,9 @@ function spareFor(
   request: ChainRequest,
   { reserve, ...options }: ChainOptions,
 ): Spare | undefined {
-  if (!reserve || !hop.tls || hop.proxyProtocol || request.kind !== "tunnel") return undefined;
+  if (!reserve || options.from || !hop.tls || hop.proxyProtocol || request.kind !== "tunnel") {
+    return undefined;
+  }
   return reserve.take(hop, () => {
     const signal = AbortSignal.timeout(MAX_OPENING);
     return new ChainDial(request, { ...options, signal }).open(hop);
@@ -174,8 +176,8 @@ class ChainDial {
     const cut = () => this.#channel?.cut(toFault(signal.reason));
     signal.addEventListener("abort", cut);
     try {
-      const { dnsTime, address } = this.#spare
-        ? { dnsTime: 0, address: this.#spare.address }
+      const { dnsTime, address, from } = this.#spare
+        ? { dnsTime: 0, address: this.#spare.address, from: undefined }
         : await this.#reach(hop);
       let proxy: ChainConnection["proxy"];
       for (const [i, next] of chain.entries()) {
@@ -195,6 +197,7 @@ class ChainDial {
         address,
         dnsTime,
         dialTime: clock.now() - start - dnsTime,
+        from,
         ...proxy && { proxy },
         ...this.#resolved && { resolved: this.#resolved },
       };
@@ -209,7 +212,7 @@ class ChainDial {
     }
   }
 
-  async #reach({ address }: Upstream): Promise<Pick<ChainConnection, "address" | "dnsTime">> {
+  async #reach({ address }: Upstream): Promise<Pick<ChainConnection, "address" | "dnsTime" | "from">> {
     const { runtime, signal, judgeUpstream } = this.#options;
     if ("path" in address) {
       this.#channel = new Channel(await runtime.dial(address, { signal }), "target");

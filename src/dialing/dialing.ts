@@ -35,7 +35,7 @@ import { isTarget } from "./upstream_schemes.ts";
 
 /** What dialing uses. */
 export interface DialingServices extends JudgementServices {
-  readonly runtime: Pick<Runtime, "connectTls" | "dial">;
+  readonly runtime: Pick<Runtime, "connectTls" | "dial" | "ownAddresses">;
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly settings: Settings;
@@ -49,6 +49,8 @@ export interface DialingServices extends JudgementServices {
 
 /** The client's connection that a dial is for. The connections that it has opened are kept for it alone. */
 export interface Caller {
+  /** Unique among the proxy's connections. */
+  readonly id: string;
   readonly services: DialingServices;
   readonly client: Channel;
   /** What to cut to break the dial off. */
@@ -184,6 +186,7 @@ export function dial(
   const controller = new AbortController();
   caller.cuttable = { cut: (fault) => controller.abort(fault) };
   const judgedBy = { rules: services.rules(), settings: services.settings };
+  const egress = judgedBy.rules.bind(question)?.terms;
   const dialing = services.failover.dial(chosen.alternatives, {
     kind: request.kind,
     target: request.target,
@@ -197,11 +200,15 @@ export function dial(
       controller.signal,
       (address, channel) => judge(services, question, { address, ends: channel }),
     ),
+    ...egress && {
+      from: (host) => egress.addressFor(host, { id: caller.id, user }, services.runtime),
+    },
     timeout: services.settings.timeouts.connect,
     caller,
     reserve: services.reserve,
   });
-  return dialing.then(({ channel, address, dnsTime, dialTime, proxy, resolved, route, chain }) => {
+  return dialing.then(({ channel, address, dnsTime, dialTime, from, proxy, resolved, route, chain }) => {
+    recording.from = from;
     recording.dialed = formatAddress(address);
     recording.dnsTime = dnsTime;
     recording.dialTime = dialTime;

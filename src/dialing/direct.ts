@@ -24,6 +24,8 @@ export interface DirectOptions {
    * throws.
    */
   readonly judge: (address: TcpAddress, channel?: Channel) => void;
+  /** The address of this machine to dial a host from. Throws a `Fault` if there is none. Undefined: the system chooses. */
+  readonly from?: (host: string) => string;
 }
 
 /** A connection, and how long it took. */
@@ -34,6 +36,8 @@ export interface DirectConnection {
   readonly dnsTime: number;
   /** How many milliseconds connecting took. */
   readonly dialTime: number;
+  /** The address that it was dialed from, if a rule says which. */
+  readonly from?: string;
 }
 
 /** Connects to a target; its addresses race. Rejects with a `Fault` that lists the attempts. */
@@ -55,15 +59,16 @@ function dialOneOf(
   options: DirectOptions,
   dnsTime: number,
 ): Promise<DirectConnection> {
-  const { runtime, clock, signal, judge } = options;
+  const { runtime, clock, signal, judge, from } = options;
   const start = clock.now();
   const attempt = (host: string, signal: AbortSignal): Promise<DirectConnection> => {
     const address = { host, port };
     judge(address);
-    return runtime.dial(address, { signal }).then((stream) => {
+    const local = from?.(host);
+    return runtime.dial(address, { signal, local }).then((stream) => {
       const channel = new Channel(stream, "target");
       judgeChannel(address, channel, judge);
-      return { channel, address, dnsTime, dialTime: clock.now() - start };
+      return { channel, address, dnsTime, dialTime: clock.now() - start, from: local };
     });
   };
   if (hosts.length === 1) return attempt(hosts[0], signal);

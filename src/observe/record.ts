@@ -57,6 +57,8 @@ export interface AccessRecord {
   readonly route: string | undefined;
   /** The dialed address, `HOST:PORT`. */
   readonly dialed: string | undefined;
+  /** The address of this machine that it was dialed from, if a `bind` rule says which. */
+  readonly from: string | undefined;
   /** The HTTP status or SOCKS reply code sent to the client; undefined if it got none. */
   readonly status: number | undefined;
   /** What went wrong, if anything did. */
@@ -196,6 +198,14 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     text: "dialed",
     place: 21,
     value: ({ dialed }) => dialed,
+  },
+  from: {
+    help: "The address that it was dialed from, if a bind rule says which",
+    json: "from",
+    text: "from",
+    place: 26,
+    ecs: "source.nat.ip",
+    value: ({ from }) => from,
   },
   status: {
     help: "The HTTP status or the SOCKS reply",
@@ -350,6 +360,7 @@ export class Recording {
   target: string | undefined;
   route: string | undefined;
   dialed: string | undefined;
+  from: string | undefined;
   status: number | undefined;
   fault: Fault | undefined;
   /** The limit that was reached. */
@@ -403,6 +414,7 @@ export class Recording {
       target,
       route,
       dialed,
+      from,
       status,
       limit,
       sent,
@@ -421,6 +433,7 @@ export class Recording {
       target,
       route,
       dialed,
+      from,
       status,
       fault: this.fault?.code,
       reason: this.fault?.message,

@@ -75,6 +75,16 @@ export const RULE_OPTIONS = {
     shorthand: ["rule", "limit"],
     commands: KNOWS_RULES,
   },
+  "bind": {
+    ...RULE,
+    group: "Upstreams",
+    value: "ADDRESS",
+    help:
+      'Dial from this address, block or interface of this machine, as in "192.0.2.7", "2001:db8::/64 per user" or ' +
+      '"user=ann to eth1"; see "sluice help egress"',
+    shorthand: ["rule", "bind"],
+    commands: KNOWS_RULES,
+  },
   "rule": {
     ...RULE,
     group: "Destinations",

@@ -12,6 +12,8 @@
  * - `user=ann,bob`; `user=*` is every user who is logged in.
  * - `client=10.0.0.0/8,2001:db8::/32`: addresses of clients.
  *
+ * Behind the words, a route has `via ENDPOINT`, a limit `to AMOUNT`, and a bind `to ADDRESS`.
+ *
  * @module
  */
 
@@ -20,6 +22,7 @@ import { UsageError } from "../text/usage_error.ts";
 import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
 import { RULE_PROTOCOLS, type RuleProtocol, type Subject } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
+import { Egress } from "./egress.ts";
 import { type LimitTerms, parseTerms } from "./limit_amount.ts";
 import { AllWords, type Key, Negation, Word } from "./word.ts";
 
@@ -30,9 +33,9 @@ import { AllWords, type Key, Negation, Word } from "./word.ts";
 export interface Rule {
   /**
    * The verdict on a request that matches. `route` gives no verdict: it chooses the request's route. Nor does `limit`: it
-   * says how much all such requests may use.
+   * says how much all such requests may use, and `bind` which address of this machine they are dialed from.
    */
-  readonly kind: "allow" | "deny" | "route" | "limit";
+  readonly kind: "allow" | "deny" | "route" | "limit" | "bind";
   /** The rule in one line with its kind, without passwords. */
   readonly text: string;
   /** Where it was written: `--deny`, or `rules.txt:12`. */
@@ -63,8 +66,14 @@ export interface LimitRule extends Matching {
   readonly terms: LimitTerms;
 }
 
+/** A rule that says where the requests that match are dialed from. */
+export interface BindRule extends Matching {
+  readonly kind: "bind";
+  readonly terms: Egress;
+}
+
 /** A rule of any kind, with its condition. */
-export type ReadRule = AccessRule | RouteRule | LimitRule;
+export type ReadRule = AccessRule | RouteRule | LimitRule | BindRule;
 
 /**
  * Checks that a rule was read, and shows its condition.
@@ -79,10 +88,17 @@ export function needRead(rule: Rule): ReadRule {
 }
 
 /** The words that a rule may begin with. */
-export const RULE_KINDS = ["allow", "deny", "route", "limit"] as const satisfies readonly Rule["kind"][];
+export const RULE_KINDS = [
+  "allow",
+  "deny",
+  "route",
+  "limit",
+  "bind",
+] as const satisfies readonly Rule["kind"][];
 
 /**
- * Reads a rule. `text` follows its kind: `MATCH`, `MATCH via ENDPOINT` for a route, or `MATCH to AMOUNT` for a limit.
+ * Reads a rule. `text` follows its kind: `MATCH`, `MATCH via ENDPOINT` for a route, `MATCH to AMOUNT` for a limit, or
+ * `MATCH to ADDRESS` for a bind, whose match may be left out.
  * `source` is where it was written: a flag, or a file with the line.
  *
  * @throws {UsageError} If it is invalid. The message quotes the rule and says what is wrong, and what to write.
@@ -98,11 +114,14 @@ export function parseRule(kind: AccessRule["kind"], text: string, source: string
 export function parseRule(kind: RouteRule["kind"], text: string, source: string, line?: number): RouteRule;
 /** Reads a rule that limits. */
 export function parseRule(kind: LimitRule["kind"], text: string, source: string, line?: number): LimitRule;
+/** Reads a rule that binds. */
+export function parseRule(kind: BindRule["kind"], text: string, source: string, line?: number): BindRule;
 /** Reads a rule of any kind. */
 export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule;
 export function parseRule(kind: Rule["kind"], text: string, source: string, line?: number): ReadRule {
   try {
     if (kind === "limit") return parseLimit(text, source, line);
+    if (kind === "bind") return parseBind(text, source, line);
     if (kind !== "route") {
       return new ParsedRule({ kind, match: parseMatch(text), source, line }) as AccessRule;
     }
@@ -123,12 +142,19 @@ function parseLimit(text: string, source: string, line: number | undefined): Lim
   return new ParsedRule({ kind: "limit", match: parseMatch(match), terms, source, line }) as LimitRule;
 }
 
+/** A bind without a match is about everything. */
+function parseBind(text: string, source: string, line: number | undefined): BindRule {
+  const [, match = "*", places = text] = /^(.*)(?<!\S)to(?!\S)(.*)$/s.exec(text) ?? [];
+  const terms = Egress.parse(places);
+  return new ParsedRule({ kind: "bind", match: parseMatch(match), terms, source, line }) as BindRule;
+}
+
 /** Makes its texts when somebody asks for them: there may be a million rules. */
 class ParsedRule implements Rule {
   readonly kind: Rule["kind"];
   readonly match: Word;
   readonly via: string | undefined;
-  readonly terms: LimitTerms | undefined;
+  readonly terms: LimitTerms | Egress | undefined;
   readonly #source: string;
   readonly #line: number | undefined;
 
@@ -136,7 +162,7 @@ class ParsedRule implements Rule {
     readonly kind: Rule["kind"];
     readonly match: Word;
     readonly via?: string;
-    readonly terms?: LimitTerms;
+    readonly terms?: LimitTerms | Egress;
     readonly source: string;
     readonly line: number | undefined;
   }) {

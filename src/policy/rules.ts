@@ -8,7 +8,15 @@
  */
 
 import { Fault } from "../faults.ts";
-import { type AccessRule, type LimitRule, needRead, parseRule, type RouteRule, type Rule } from "./rule.ts";
+import {
+  type AccessRule,
+  type BindRule,
+  type LimitRule,
+  needRead,
+  parseRule,
+  type RouteRule,
+  type Rule,
+} from "./rule.ts";
 import { type RuleRequest, Subject, TUNNEL_PROTOCOLS } from "./rule_request.ts";
 import { RuleIndex } from "./rule_index.ts";
 import { spelledAddresses } from "../addresses/spelled_addresses.ts";
@@ -43,6 +51,7 @@ export interface RulesOptions {
 export class Rules {
   readonly #access: RuleIndex<AccessRule>;
   readonly #routes: RuleIndex<RouteRule>;
+  readonly #binds: RuleIndex<BindRule>;
   /** The limits. They say nothing about where requests may go. */
   readonly limits: readonly LimitRule[];
   readonly #otherwise: Decision;
@@ -58,6 +67,7 @@ export class Rules {
     this.#otherwise = { verdict: access.some(({ kind }) => kind === "allow") ? "deny" : "allow" };
     this.#access = new RuleIndex([...connectRules(connectPorts), ...access]);
     this.#routes = new RuleIndex(read.filter((rule) => rule.kind === "route"));
+    this.#binds = new RuleIndex(read.filter((rule) => rule.kind === "bind"));
     this.limits = read.filter((rule) => rule.kind === "limit");
   }
 
@@ -90,6 +100,12 @@ export class Rules {
   route(request: RuleRequest): string | undefined {
     if (this.#routes.size === 0) return undefined;
     return this.#routes.first(namedSubject(request))?.via;
+  }
+
+  /** Where to dial from: the first bind that matches the host that the client named. Undefined: the system chooses. */
+  bind(request: RuleRequest): BindRule | undefined {
+    if (this.#binds.size === 0) return undefined;
+    return this.#binds.first(namedSubject(request));
   }
 }
 

@@ -62,7 +62,7 @@ export function parseRuleLine(text: string, source: string, line?: number): Rule
   if (kind) return parseRule(kind, rule.slice(end + 1), source, line);
   const meant = suggest(word, RULE_KINDS);
   throw new UsageError(
-    `A rule begins with "allow", "deny", "route" or "limit", not with "${word}"${
+    `A rule begins with "allow", "deny", "route", "limit" or "bind", not with "${word}"${
       meant ? `: did you mean "${meant}"?` : ""
     }`,
   );

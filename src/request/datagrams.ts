@@ -7,6 +7,7 @@
 import { formatAuthority } from "../addresses/host.ts";
 import { Fault } from "../faults.ts";
 import type { Recording } from "../observe/record.ts";
+import type { Egress } from "../policy/egress.ts";
 import { judge, questionOf } from "../policy/judgement.ts";
 import { refuseDenied } from "../policy/rules.ts";
 import type { TcpAddress } from "../runtime/contract.ts";
@@ -43,6 +44,7 @@ export async function openAssociation(
   const meter = new Meter(requester, recording);
   const question = (target: TcpAddress) =>
     questionOf(requester.client, { protocol: "udp", user: recording.user, target });
+  const egress = new DatagramEgress(requester, recording);
   const datagrams = recording.datagrams = {
     targets: 0,
     sent: 0,
@@ -63,6 +65,7 @@ export async function openAssociation(
         throw new Fault("http_request_denied", "Datagrams do not go through an upstream");
       }
     },
+    from: (host, target) => egress.from(host, services.rules().bind(question(target))?.terms),
     // The client's connection shows one address of this machine for certain: the one that the client connected to.
     judge: (address, target) =>
       judge(services, question(target), { address, ends: { local, remote: address } }),
@@ -99,5 +102,28 @@ export async function openAssociation(
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+/** The addresses that an association sends from: one of each rule and family, so that it needs few sockets. */
+class DatagramEgress {
+  readonly #requester: Requester;
+  readonly #recording: Recording;
+  readonly #chosen = new Map<string, string>();
+
+  constructor(requester: Requester, recording: Recording) {
+    this.#requester = requester;
+    this.#recording = recording;
+  }
+
+  from(host: string, egress: Egress | undefined): string | undefined {
+    if (!egress) return undefined;
+    const key = `${host.includes(":")} ${egress.text}`;
+    const { id, services: { runtime } } = this.#requester;
+    const from = this.#chosen.get(key) ??
+      egress.addressFor(host, { id, user: this.#recording.user }, runtime);
+    this.#chosen.set(key, from);
+    this.#recording.from ??= from;
+    return from;
   }
 }

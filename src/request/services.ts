@@ -19,7 +19,7 @@ import type { UnfinishedHeads } from "./unfinished_heads.ts";
 
 /** What the proxy provides to a request. */
 export interface RequestServices extends DialingServices, WatchServices {
-  readonly runtime: Pick<Runtime, "connectTls" | "dial" | "openDatagrams">;
+  readonly runtime: Pick<Runtime, "connectTls" | "dial" | "openDatagrams" | "ownAddresses">;
   readonly unfinishedHeads: UnfinishedHeads;
   /** The settings in force. A reload replaces them. */
   readonly settings: Settings;

@@ -110,6 +110,8 @@ export interface Sharing {
 export interface DialOptions {
   /** Aborting it abandons the attempt, frees the socket and rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** The IP address of this machine to dial from, of the same family. By default the system chooses. */
+  readonly local?: string;
 }
 
 /** How to resolve. */
@@ -269,10 +271,10 @@ export interface Runtime {
    */
   descriptorLimit(): number | undefined;
   /**
-   * The IP addresses of this machine's interfaces, without zones. Empty if they cannot be found out without asking for
-   * a permission.
+   * The IP addresses of this machine's interfaces, or of the one that is named, without zones. Empty if they cannot be
+   * found out without asking for a permission.
    */
-  ownAddresses(): readonly string[];
+  ownAddresses(name?: string): readonly string[];
   /** An environment variable. Undefined if it is not set, or cannot be read without asking for a permission. */
   environment(name: string): string | undefined;
   /** The names of all environment variables. Empty if they cannot be listed without asking for a permission. */

@@ -60,6 +60,8 @@ export interface AssociationOptions {
   ) => readonly string[] | Promise<readonly string[]>;
   /** Throws a `Fault` if a name must not be looked up. */
   readonly authorize: (target: TcpAddress) => void;
+  /** The address of this machine to send to a host from, for what was named. Undefined: the system chooses. */
+  readonly from?: (host: string, named: TcpAddress) => string | undefined;
   /**
    * Throws a `Fault` if nothing may be sent to an address. `target` is how the client named it. Asked before each
    * datagram.
@@ -226,7 +228,7 @@ export class Association {
         const address = { host, port: named.port };
         this.#options.judge(address, named);
         await this.#options.admit?.(address);
-        return { address, socket: await this.#socketFor(host) };
+        return { address, socket: await this.#socketFor(host, named) };
       } catch (error) {
         refusal = error;
       }
@@ -244,13 +246,13 @@ export class Association {
     }
   }
 
-  #socketFor(host: string): Promise<DatagramSocket> {
-    const any = host.includes(":") ? "::" : "0.0.0.0";
-    let opening = this.#outgoing.get(any);
+  #socketFor(host: string, named: TcpAddress): Promise<DatagramSocket> {
+    const from = this.#options.from?.(host, named) ?? (host.includes(":") ? "::" : "0.0.0.0");
+    let opening = this.#outgoing.get(from);
     if (!opening) {
-      opening = this.#open({ address: { host: any, port: 0 }, onDatagram: this.#fromTarget });
-      this.#outgoing.set(any, opening);
-      opening.catch(() => this.#outgoing.delete(any));
+      opening = this.#open({ address: { host: from, port: 0 }, onDatagram: this.#fromTarget });
+      this.#outgoing.set(from, opening);
+      opening.catch(() => this.#outgoing.delete(from));
     }
     return opening;
   }

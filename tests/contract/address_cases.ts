@@ -106,6 +106,20 @@ export const ADDRESS_CASES: Case[] = [
     },
   },
   {
+    name: "a dial comes from the address that it is told, and fails if that is not ours",
+    async run(runtime, peer) {
+      const listener = await peer.listen(tcp());
+      const { port } = listener.address as TcpAddress;
+      const dialing = runtime.dial({ host: "127.0.0.1", port }, { local: "127.0.0.7" });
+      const near = await dialing;
+      strictEqual((near.local as TcpAddress).host, "127.0.0.7");
+      await discard(near);
+      const foreign = runtime.dial({ host: "127.0.0.1", port }, { local: "192.0.2.1" });
+      strictEqual(await rejectionCode(foreign), "destination_ip_unroutable");
+      await listener.close();
+    },
+  },
+  {
     name: "a dial to a name is refused",
     async run(runtime, peer) {
       const listener = await peer.listen(tcp());

@@ -17,6 +17,7 @@ const FULL: AccessRecord = {
   target: "example.com:443",
   route: "direct",
   dialed: "192.0.2.7:443",
+  from: undefined,
   status: 0,
   fault: "connection_terminated",
   reason: 'The target said "no"',

@@ -376,7 +376,8 @@ Deno.test("options: no two flags share a letter", () => {
 
 Deno.test("options: a shorthand stands for a flag and a value that this flag takes", () => {
   for (const { shorthand, value } of Object.values<Option>(FLAGS)) {
-    const ending = { route: " * via direct", limit: " * to 1MB/s" }[shorthand?.[1] ?? ""] ?? " *";
+    const ending =
+      { route: " * via direct", limit: " * to 1MB/s", bind: " 192.0.2.7" }[shorthand?.[1] ?? ""] ?? " *";
     if (shorthand) parseOptions([`--${shorthand[0]}`, value ? shorthand[1] + ending : shorthand[1]]);
   }
 });

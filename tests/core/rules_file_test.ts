@@ -44,8 +44,8 @@ Deno.test("parseRules() complains about all bad lines at once", () => {
   const { message } = assertThrows(() => parseRules(text, "rules.txt"), UsageError);
   assertEquals(message.split("\n"), [
     'rules.txt:1: Invalid rule "deny port=70000": port 70000 does not exist; ports are 1 to 65535',
-    'rules.txt:4: A rule begins with "allow", "deny", "route" or "limit", not with "dney": did you mean "deny"?',
-    'rules.txt:5: A rule begins with "allow", "deny", "route" or "limit", not with "block"',
+    'rules.txt:4: A rule begins with "allow", "deny", "route", "limit" or "bind", not with "dney": did you mean "deny"?',
+    'rules.txt:5: A rule begins with "allow", "deny", "route", "limit" or "bind", not with "block"',
     'rules.txt:6: Invalid rule "deny": what it is about is missing; write "*" for everything',
     'rules.txt:7: Invalid rule "route * http://...@a:1": where to is missing; write "route *.example.com via ENDPOINT"',
   ]);

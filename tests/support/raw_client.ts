@@ -46,6 +46,11 @@ export class RawConnection implements Disposable {
     return this.#socket.remotePort ?? 0;
   }
 
+  /** The peer's IP address. Empty if the connection is gone. */
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? "";
+  }
+
   /** How the connection ended, if it has. */
   get ended(): Ending | undefined {
     return this.#ending;

@@ -39,6 +39,10 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
     summary: "Other proxies: chains, failover, routes",
     load: () => import("./pages/upstreams.ts"),
   },
+  egress: {
+    summary: "Which of this machine's addresses it dials from",
+    load: () => import("./pages/egress.ts"),
+  },
   pair: {
     summary: "One half here, one half elsewhere",
     load: () => import("./pages/pair.ts"),
