@@ -34,7 +34,8 @@ export { Fault, type FaultCode, type FaultOptions, type Party } from "./faults.t
 export { type Blame } from "./fault_table.ts";
 export { UsageError } from "./text/usage_error.ts";
 export type { LiveConnection, Others, Selection } from "./observe/live.ts";
-export type { Totals } from "./observe/metrics.ts";
+export type { Exemplar, HistogramCounts } from "./observe/histogram.ts";
+export type { RequestKind, Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
 export type { OnTransition } from "./request/on_transition.ts";
