@@ -20,12 +20,13 @@ export interface ActionRequest {
   readonly fields: Pick<Fields, "get">;
 }
 
-/** Does something, and tells what came of it. */
-type Action = (query: URLSearchParams, facts: PageFacts) => Promise<Page>;
+/** Does something, and tells what came of it. Undefined: it cannot be done here. */
+type Action = (query: URLSearchParams, facts: PageFacts) => Promise<Page> | undefined;
 
 /** Path → what a POST there does. */
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["/connections/close", close],
+  ["/reload", (_query, { reload }) => reload && renew(reload)],
 ]);
 
 /** The names of what may be done: those of the paths. Empty if there is no token. */
@@ -57,7 +58,13 @@ function plain(status: number, body: string, fields?: Page["fields"]): Page {
 /** Why an action is not done; undefined if it is. */
 function refusalOf(fields: Pick<Fields, "get">, { adminToken }: PageFacts): Page | undefined {
   if (!comesFromHere(fields)) return plain(403, "Pages of other sites may change nothing here.\n");
-  if (!adminToken) return plain(403, "Nothing can be changed here: the proxy has no --admin-token.\n");
+  if (!adminToken) {
+    return plain(
+      403,
+      "Nothing can be changed here: the proxy has no --admin-token. SLUICE_ADMIN_TOKEN sets one, or " +
+        "--admin-token-file, or admin-token in the config file.\n",
+    );
+  }
   const [, token] = /^bearer +(\S+)$/i.exec(fields.get("authorization") ?? "") ?? [];
   if (token !== undefined && adminToken.verify(token)) return undefined;
   return plain(401, "Give the token of --admin-token: Authorization: Bearer TOKEN\n", [
@@ -72,6 +79,16 @@ function comesFromHere(fields: Pick<Fields, "get">): boolean {
   const origin = fields.get("origin");
   const host = fields.get("host")?.toLowerCase();
   return origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
+}
+
+/** Reads everything anew that can be, in all workers. All faults are told where nothing was changed. */
+async function renew(reload: () => Promise<void>): Promise<Page> {
+  try {
+    await reload();
+    return plain(200, "Everything was read anew.\n");
+  } catch (error) {
+    return plain(422, `Everything stays as it was:\n${(error as Error).message}\n`);
+  }
 }
 
 /** Closes the connections that a query names, over all workers. */

@@ -24,6 +24,8 @@ export interface PageFacts {
   readonly live: () => Promise<readonly LiveConnection[]>;
   /** Cuts connections, over all workers. Returns how many. */
   readonly cut: (selection: Selection) => Promise<number>;
+  /** Reads everything anew that can be, over all workers. Rejects if nothing was changed. Undefined: there is nothing to read. */
+  readonly reload: (() => Promise<void>) | undefined;
   /** Judges the token that lets somebody change things; undefined if nobody may. */
   readonly adminToken: Pick<Tokens, "verify"> | undefined;
   /** The facts as they are now, for pages that go on. */

@@ -6,7 +6,9 @@
 
 import { formatDuration } from "../text/duration.ts";
 import { formatAddress } from "../addresses/host.ts";
-import { formatRecord, type RecordOptions } from "../observe/access_log.ts";
+import { formatRecord } from "../observe/access_log.ts";
+import { SILENT_LOG } from "../observe/log.ts";
+import type { AccessRecord } from "../observe/record.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Proxy, ProxyOptions } from "../proxy/options.ts";
 import { createProxy } from "../proxy/server.ts";
@@ -14,14 +16,14 @@ import { TextFiles, type Texts } from "../text/text_file.ts";
 import type { CommandName } from "../settings/option.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
-import { proxyOptions } from "./config/proxy_options.ts";
+import { proxyOptions, readAdminSecret } from "./config/proxy_options.ts";
 import { withConfig } from "./config/read_config.ts";
-import { onReload } from "./config/reload.ts";
+import { inTurn, refuseFixed, tellListeners } from "./config/reload.ts";
 import { EXIT_CODES, listenFailure, type Shell } from "./program/shell.ts";
 import { STOP_SIGNALS, watchSignals } from "./program/signals.ts";
 import { findWorkerLink } from "./workers/worker.ts";
 import type { Control } from "./program/control.ts";
-import { countWorkers, serveByWorkers } from "./workers/workers.ts";
+import { countWorkers, type Loaded, serveByWorkers } from "./workers/workers.ts";
 
 /** Runs the command: as the only proxy, as one of several workers, or as the process that starts the workers. */
 export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): Promise<number> {
@@ -29,48 +31,62 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   // The process that started the workers prints the note.
   if (link) shell.note = undefined;
   const control = link ?? signalControl(shell);
-  const loaded = await load(line, new TextFiles(await link?.texts()), runtime);
-  const { flags: options } = loaded;
-  shell.log.level = options["log-level"];
-  const reread = (texts = textsForever(options, loaded.files)) => load(line, new TextFiles(texts), runtime);
-  const file = options["access-log"];
+  let current = await load(line, new TextFiles(await link?.texts()), runtime);
+  const reread = async (texts?: Texts): Promise<Loaded> => {
+    const next = await load(line, new TextFiles(texts), runtime);
+    refuseFixed(current.line, next.line);
+    return next;
+  };
+  const use = (next: Loaded): void => {
+    current = next;
+    shell.log.level = next.line.options["log-level"];
+  };
+  use(current);
+  const { "access-log": file } = current.line.options;
   // A worker also serves if it cannot open the file: one that replaces another starts long after the check.
   if (file !== "off") await shell.openAccessLog(file, { required: !link });
-  const drain = options["drain-timeout"];
-  const workers = countWorkers(options);
+  const workers = countWorkers(current.line.options);
   if (!link && workers > 1) {
-    return await serveByWorkers({ ...loaded, workers, drain, reread }, { control, shell, runtime });
+    return await serveByWorkers({ ...current, workers, reread, use }, { control, shell, runtime });
   }
-  const lineOptions: RecordOptions = {
-    format: options["log-format"],
-    query: options["log-query"],
-    terminal: file === "-" ? shell.terminal(runtime) : undefined,
-  };
-  // What a worker is assigned overrides the command line.
-  const inForce = ({ options, files }: Loaded): ProxyOptions => ({
+  const terminal = file === "-" ? shell.terminal(runtime) : undefined;
+  const reload = inTurn(async (texts) => {
+    const next = await reread(texts);
+    const before = proxy.addresses;
+    await proxy.reload(inForce(next), { whole: true }).catch((cause) => {
+      throw listenFailure(cause);
+    });
+    use(next);
+    if (!link) tellListeners(before, proxy.addresses, shell);
+    shell.log.info("Read the files of options, users, rules and certificates anew");
+  }, link ? SILENT_LOG : shell.log);
+  const inForce = ({ options, line, files }: Loaded): ProxyOptions => ({
     ...options,
+    // What a worker is assigned overrides the command line.
     ...link?.assignment,
     readText: files.read,
-  });
-  const proxy = await listen({
-    ...inForce(loaded),
     others: link?.others,
-    places: options["max-per-client"] === Infinity ? undefined : link?.places,
-    onRecord: file === "off" ? undefined : (record) => shell.print(formatRecord(record, lineOptions)),
+    places: line.options["max-per-client"] === Infinity ? undefined : link?.places,
+    onReload,
+    onRecord,
     log: shell.log,
     runtime,
   });
+  const onReload = link ? link.askReload : () => reload();
+  const onRecord = file === "off" ? undefined : (record: AccessRecord) => {
+    const { "log-format": format, "log-query": query } = current.line.options;
+    shell.print(formatRecord(record, { format, query, terminal }));
+  };
+  const proxy = await listen(inForce(current));
   control.listening(proxy.addresses);
   link?.tell(() => proxy.totals);
   link?.onQuestion((question) => question === "live" ? proxy.live() : proxy.cut(question.cut));
   control.onReopen(async () => {
     if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
   });
-  onReload(control, async (texts) => {
-    await proxy.reload(inForce(await reread(texts)));
-    shell.log.info("Read the files of users, rules and certificates anew");
-  }, shell.log);
+  control.onReload(reload);
   const signal = await control.stop;
+  const { "drain-timeout": drain } = current.line.options;
   shell.log.info(
     `Stopping at ${signal}: open connections (${proxy.connections}) have ${
       formatDuration(drain)
@@ -86,25 +102,18 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   return code;
 }
 
-/** The options of the proxy, and the files that they were read from. */
-interface Loaded {
-  readonly options: ProxyOptions;
-  /** The options of the program. */
-  readonly flags: Options;
-  readonly files: TextFiles;
-}
-
 /** Reads the files, at the start and at each reload. Rejects with a `UsageError` if one cannot be used. */
-async function load(line: CommandLine, files: TextFiles, runtime: Runtime): Promise<Loaded> {
-  const { command, options } = await withConfig(line, files);
+async function load(given: CommandLine, files: TextFiles, runtime: Runtime): Promise<Loaded> {
+  const line = await withConfig(given, files);
+  const { command, options } = line;
   const { limits, ...half } = await halfOptions(command, options, { files, runtime });
   const common = await proxyOptions(options, files.read);
-  return { options: { ...common, ...half, limits: { ...common.limits, ...limits } }, flags: options, files };
-}
-
-/** The text of the one file that a reload does not read again: the hosts file. */
-function textsForever({ "hosts-file": hosts }: Options, files: TextFiles): Texts {
-  return files.texts.filter(([path]) => path === hosts);
+  const adminToken = await readAdminSecret(options, files);
+  return {
+    options: { ...common, adminToken, ...half, limits: { ...common.limits, ...limits } },
+    line,
+    files,
+  };
 }
 
 /** The options that a half of a pair sets. */
@@ -122,7 +131,8 @@ function signalControl(shell: Shell): Control {
   const { onReload, ...signals } = watchSignals();
   return {
     ...signals,
-    onReload: (callback) => onReload(() => callback()),
+    // What is wrong has been logged.
+    onReload: (callback) => onReload(() => void callback().catch(() => {})),
     listening(addresses) {
       for (const address of addresses) shell.tell(`listening on ${formatAddress(address)}`);
       shell.tellNote();

@@ -12,7 +12,7 @@ import {
   placeEndpoint,
 } from "../listeners/endpoint.ts";
 import { Tokens } from "../policy/tokens.ts";
-import { SWITCH, TEXT } from "../settings/kinds.ts";
+import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
 import { MASK, type OptionsFor } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { anyOf } from "../text/word_list.ts";
@@ -79,13 +79,20 @@ export const LISTENING_OPTIONS = {
     group: "Listening",
     value: "TOKEN",
     help:
-      "Who gives this token may change things on the admin listener, such as close connections. Make one with " +
+      "Who gives this token may change things on the admin listener, such as close connections or read everything anew. Make one with " +
       '"openssl rand -base64 32". Other programs of this machine can see flags: SLUICE_ADMIN_TOKEN is the safer place',
     unset: "nothing can be changed there",
     setting: "adminToken",
     reload: true,
     read: readAdminToken,
     masked: () => MASK,
+  },
+  "admin-token-file": {
+    ...FILE,
+    group: "Listening",
+    help: "The same token in a file. Read again at SIGHUP",
+    unset: "none",
+    reload: true,
   },
   "workers": {
     ...TEXT,
@@ -116,7 +123,7 @@ function readEndpoint(text: string): string {
 }
 
 /** Checks a token, and returns the text unchanged. */
-function readAdminToken(text: string): string {
+export function readAdminToken(text: string): string {
   new Tokens([text]);
   return text;
 }

@@ -31,7 +31,7 @@ export const LOG_OPTIONS = {
     value: "FORMAT",
     help: `How the access log is written: ${anyOf(LOG_FORMAT_NAMES)}`,
     default: "text",
-    reload: false,
+    reload: true,
   },
   "log-query": {
     ...SWITCH,
@@ -39,7 +39,7 @@ export const LOG_OPTIONS = {
     help:
       "Keep the query strings of targets in the access log; they are left out, since they often hold secrets",
     default: false,
-    reload: false,
+    reload: true,
   },
   "log-pages": {
     ...SWITCH,
@@ -47,7 +47,7 @@ export const LOG_OPTIONS = {
     help: "Give the proxy's own pages, such as /metrics and /healthz, lines in the access log, too",
     default: false,
     setting: "recordPages",
-    reload: false,
+    reload: true,
   },
   "log-level": {
     ...oneOf(LEVELS),
@@ -55,7 +55,7 @@ export const LOG_OPTIONS = {
     value: "LEVEL",
     help: `What goes to standard error: ${anyOf(LEVELS)}`,
     default: "info",
-    reload: false,
+    reload: true,
   },
   "verbose": {
     ...SWITCH,

@@ -47,6 +47,7 @@ const PROGRAM_OPTIONS = {
   tokens: { takes: "a token", accepts: (value) => typeof value === "string", repeatable: true, reload: true },
   onRecord: FUNCTION,
   onTransition: FUNCTION,
+  onReload: FUNCTION,
   log: OBJECT,
   runtime: OBJECT,
   clock: OBJECT,

@@ -63,6 +63,11 @@ export interface ProxyOptions
   readonly tokens?: readonly string[];
   /** Called once for each request and each tunnel, after its end. */
   readonly onRecord?: (record: AccessRecord) => void;
+  /**
+   * Called by `POST /reload` on the admin listener. If it rejects, the message is the answer. See `adminToken`. Without
+   * this option there is nothing at this path.
+   */
+  readonly onReload?: () => Promise<void>;
   /** Called at every transition of a connection or a request, for metrics and tests. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */

@@ -148,8 +148,8 @@ class Server implements Proxy {
   async #listen(configuration: Configuration, use: () => void): Promise<void> {
     const wanted = await wantedBy(configuration);
     const old = [...this.#listeners];
-    const kept = wanted.map(({ endpoint }) => {
-      const index = old.findIndex((open) => isAt(open, endpoint));
+    const kept = wanted.map((one) => {
+      const index = old.findIndex((open) => isAt(open, one));
       return index < 0 ? undefined : old.splice(index, 1)[0];
     });
     const opened: OpenListener[] = [];
@@ -224,6 +224,7 @@ class Server implements Proxy {
       full: this.#assembly.admission.surplus > 0,
       cut: async (selection) => this.cut(selection) + (await options.others?.cut(selection) ?? 0),
       adminToken,
+      reload: options.onReload,
       live: async () => [...this.live(), ...await options.others?.live() ?? []],
       again: () => this.#facts(),
       clock: this.#assembly.services.clock,
@@ -335,9 +336,11 @@ function wantedBy({ endpoints, admin, readText }: Configuration): Promise<Wanted
   }));
 }
 
-/** Whether a listener is at the address of an endpoint. Port 0 is any port, so it stays the port that it has got. */
-function isAt({ listener, endpoint }: OpenListener, { address }: Endpoint): boolean {
-  return [endpoint.address, listener.address].map(formatAddress).includes(formatAddress(address));
+/** Whether a listener is where another is wanted. Port 0 is any port, so it stays the port that it has got. */
+function isAt(open: OpenListener, { endpoint, settings }: Wanted): boolean {
+  const address = formatAddress(endpoint.address);
+  return formatAddress(open.listener.address) === address ||
+    formatAddress(open.endpoint.address) === address && open.settings.role === settings.role;
 }
 
 /** Why a request that is under way would not be allowed any more; undefined if it would, or if there is none. */

@@ -69,7 +69,7 @@ const FAULTY = `listen = "127.0.0.1:0"
 idle-timeut = "5m"
 rules = [
   "deny *:25",
-  "dney *",
+  "deny",
 ]
 [timeouts]
 header = "soon"
@@ -83,7 +83,7 @@ testRows(
     await writeFile(file, FAULTY);
     const faults = [
       `${file}:2:1: Unknown key "idle-timeut": did you mean "idle-timeout"?`,
-      `${file}:5:3: A rule begins with "allow", "deny" or "route", not with "dney": did you mean "deny"?`,
+      `${file}:5:3: Invalid rule "deny": what it is about is missing; write "*" for everything`,
       `${file}:8:10: Invalid duration "soon": give a number and a unit, such as "500ms", "10s" or "5m"`,
     ];
     const [checked, started] = await Promise.all([
@@ -150,3 +150,180 @@ testRows("explain: it takes the rules of a config file", async (row) => {
   const { exit, output } = await sluice(row, "explain", "-c", file, "a.test:443");
   assertEquals([exit, output], [3, `deny    a.test:443: deny *.test (${file}:2:10)\n`]);
 }, READ);
+
+/** A place with a config file that the test writes, and the program that runs with it. */
+async function running(row: Row, place: string, text: string, ...args: string[]) {
+  const file = join(place, "sluice.toml");
+  const write = async (text: string): Promise<void> => {
+    await writeFile(file, text, { mode: 0o600 });
+  };
+  await write(text);
+  return { file, write, program: new ProgramRun(row, ["-c", file, ...args]) };
+}
+
+/** Whether somebody accepts connections at a port. */
+async function accepts(port: number): Promise<boolean> {
+  try {
+    using _client = await connect({ host: "127.0.0.1", port });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+testRows("SIGHUP: listeners come and go, and a file that cannot be used changes nothing", async (row) => {
+  using place = folder();
+  await using origin = await httpOrigin();
+  const uri = `http://${origin.authority}/`;
+  const { file, write, program } = await running(row, place.path, 'listen = ["127.0.0.1:0", "[::1]:0"]\n');
+  await using _end = program;
+  const [kept] = await portsOf(program, 2);
+  using standing = await connect({ host: "127.0.0.1", port: kept });
+  await standing.send(request("GET", uri));
+  assertEquals((await standing.message()).status, 200);
+  await write('listen = ["127.0.0.1:0", "127.0.0.2:0"]\nrules = ["deny blocked.test"]\n');
+  program.kill("SIGHUP");
+  const [, , [, fresh]] = await program.said(/listening on \S+:(\d+)$/, 3);
+  await program.said(/Listens on \[::1\]:\d+ no more/);
+  await program.said(/Read the files .* anew/);
+  await standing.send(request("GET", "http://blocked.test/"));
+  assertEquals((await standing.message()).status, 403);
+  assertEquals(await statusAt(kept, uri), 200);
+  using other = await connect({ host: "127.0.0.2", port: Number(fresh) });
+  await other.send(request("GET", uri));
+  assertEquals((await other.message()).status, 200);
+
+  await write('listen = "127.0.0.1:0"\nidle-timeut = 5\nrules = ["deny"]\n');
+  program.kill("SIGHUP");
+  await program.said(/Everything stays as it was/);
+  await write(`listen = ["127.0.0.1:0", "127.0.0.1:${origin.port}"]\nrules = ["deny *"]\n`);
+  program.kill("SIGHUP");
+  await program.said(/Everything stays as it was.*(?:in use|EADDRINUSE)/i);
+  await write('listen = "127.0.0.1:0"\nname = "another"\naccess-log = "off"\nrules = ["deny *"]\n');
+  program.kill("SIGHUP");
+  await program.said(/"name" cannot be changed while the proxy runs: it takes a restart/);
+  await program.said(/"access-log" cannot be changed/);
+  assert(program.diagnostics.all.some((line) => line.includes(`${file}:2:1: Unknown key "idle-timeut"`)));
+  assertEquals(await statusAt(kept, uri), 200);
+  assertEquals(await accepts(kept), true);
+  program.kill("SIGTERM");
+  assertEquals(await program.exit(), 0);
+}, READ);
+
+testRows("SIGHUP: what was removed from the file has its default again", async (row) => {
+  using place = folder();
+  const { write, program } = await running(
+    row,
+    place.path,
+    'listen = "127.0.0.1:0"\nmax-header-size = "1k"\ncontact = "it@example.com"\nrules = ["deny blocked.test"]\n[users]\nann = "secret"\n',
+  );
+  await using _end = program;
+  const [port] = await portsOf(program, 1);
+  assertEquals(await statusAt(port, "http://blocked.test/"), 407);
+  assertEquals(await statusAt(port, "http://blocked.test/", `X: ${"x".repeat(2_000)}`), 431);
+  await write('listen = "127.0.0.1:0"\nrules = ["deny blocked.test"]\n');
+  program.kill("SIGHUP");
+  await program.said(/Read the files .* anew/);
+  assertEquals(await statusAt(port, "http://blocked.test/", `X: ${"x".repeat(2_000)}`), 403);
+}, READ);
+
+const TOKEN = "t".repeat(43);
+
+/** Asks for a reload, and returns the status and the text of the answer. */
+async function askReload(port: number, ...fields: string[]): Promise<[status: number, text: string]> {
+  using client = await connect({ host: "127.0.0.1", port });
+  const login = `Authorization: Bearer ${TOKEN}`;
+  const given = fields.length > 0 ? fields : [login];
+  await client.send(
+    `POST /reload HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n${
+      given.map((field) => `${field}\r\n`).join("")
+    }\r\n`,
+  );
+  const { status, text } = await client.message();
+  return [status, text];
+}
+
+for (const workers of [1, 2]) {
+  const who = workers === 1 ? "the proxy" : "every worker";
+  testRows(`POST /reload: ${who} reads everything anew, or tells all faults`, async (row) => {
+    using place = folder();
+    await using origin = await httpOrigin();
+    const uri = `http://${origin.authority}/`;
+    const head =
+      `listen = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin-token = "${TOKEN}"\nworkers = ${workers}\n`;
+    const { file, write, program } = await running(row, place.path, head);
+    await using _end = program;
+    const [port, admin] = await portsOf(program, 2);
+    assertEquals(await statusAt(port, uri), 200);
+    await write(`${head}rules = ["deny *"]\n`);
+    assertEquals((await askReload(admin, `Authorization: Bearer ${"u".repeat(43)}`))[0], 401);
+    assertEquals((await askReload(port))[0], 400);
+    assertEquals(
+      (await askReload(admin, `Authorization: Bearer ${TOKEN}`, "Origin: https://evil.example"))[0],
+      403,
+    );
+    assertEquals(await statusAt(port, uri), 200);
+    assertEquals(await askReload(admin), [200, "Everything was read anew.\n"]);
+    for (let i = 0; i < 20; i++) assertEquals(await statusAt(port, uri), 403);
+    await write(`${head}idle-timeut = 5\nrules = ["deny"]\n`);
+    const [status, text] = await askReload(admin);
+    assertEquals([status, text.split("\n")], [422, [
+      "Everything stays as it was:",
+      `${file}:5:1: Unknown key "idle-timeut": did you mean "idle-timeout"?`,
+      `${file}:6:10: Invalid rule "deny": what it is about is missing; write "*" for everything`,
+      "",
+    ]]);
+    await write(`${head}admin-token-file = "token"\n`);
+    assertEquals((await askReload(admin))[0], 422);
+    await write(head.replace('"127.0.0.1:0"', '["127.0.0.1:0", "127.0.0.1:0"]'));
+    assertEquals(await askReload(admin), [200, "Everything was read anew.\n"]);
+    const [, , fresh] = await portsOf(program, 3);
+    for (let i = 0; i < 20; i++) assertEquals(await statusAt(i % 2 === 0 ? port : fresh, uri), 200);
+    await write(head.replace(/^admin.*\n/gm, ""));
+    program.kill("SIGHUP");
+    await program.said(/Listens on \S+ no more/, 2);
+    assertEquals([await accepts(admin), await accepts(fresh), await accepts(port)], [false, false, true]);
+    program.kill("SIGTERM");
+    assertEquals(await program.exit(), 0);
+  }, { ...READ, ...workers > 1 && { needs: "workers" } });
+}
+
+testRows("POST /reload: without a token nobody may, and the answer says how to set one", async (row) => {
+  await using program = new ProgramRun(row, ["-l", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+  const [, admin] = await portsOf(program, 2);
+  const [status, text] = await askReload(admin);
+  assertEquals(status, 403);
+  assertMatch(text, /SLUICE_ADMIN_TOKEN/);
+});
+
+testRows(
+  "reloads under load: no client of a listener that stays is refused, and no request fails",
+  async (row) => {
+    using place = folder();
+    await using origin = await httpOrigin();
+    const uri = `http://${origin.authority}/`;
+    const texts = ['["127.0.0.1:0", "[::1]:0"]', '"127.0.0.1:0"'].map((listen, i) =>
+      `listen = ${listen}\nrules = ["deny blocked${i}.test"]\nidle-timeout = ${60 + i}\naccess-log = "off"\n`
+    );
+    const { write, program } = await running(row, place.path, texts[0]);
+    await using _end = program;
+    const [port] = await portsOf(program, 2);
+    let over = false;
+    const client = async (): Promise<number> => {
+      let count = 0;
+      for (; !over; count++) assertEquals(await statusAt(port, uri), 200);
+      return count;
+    };
+    const clients = [client(), client(), client()];
+    const done = Promise.all(clients);
+    done.catch(() => {});
+    for (let i = 1; i <= 10; i++) {
+      await write(texts[i % 2]);
+      program.kill("SIGHUP");
+      await program.said(/Read the files .* anew/, i);
+    }
+    over = true;
+    assert((await done).every((count) => count > 0));
+  },
+  READ,
+);

@@ -43,6 +43,7 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
     live: () => Promise.resolve([]),
     cut: () => Promise.resolve(0),
     adminToken: undefined,
+    reload: undefined,
     clock: new VirtualClock(),
     again: () => facts(options),
     ...options,

@@ -5,6 +5,7 @@ import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
 import { formatAddress } from "../../src/addresses/host.ts";
 import { LineLog } from "../../src/observe/log.ts";
 import { Metrics, type Totals } from "../../src/observe/metrics.ts";
+import { UsageError } from "../../src/text/usage_error.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 8899 };
@@ -58,6 +59,7 @@ class Stage {
     }),
     texts: OLD,
     perClient: 2,
+    onReload: () => Promise.reject(new Error("a fault")),
     log: new LineLog({ level: "info", write: (line) => this.lines.push(line), clock: this.clock }),
     clock: this.clock,
   });
@@ -126,20 +128,47 @@ Deno.test("a worker that dies is replaced at once, and later and later if that g
   assertEquals(stage.workers.length, 14, "It had lived long enough");
 });
 
-Deno.test("a worker gets the texts that are in force when it asks, and new ones from then on", async () => {
+/** What a reload gives to the workers: their names are their numbers behind a letter. */
+const RENEWAL = { texts: NEW, assign: (number: number) => ({ name: `n${number}` }), perClient: 2 };
+
+Deno.test("a worker gets what is in force when it asks, and what a reload gives from then on", async () => {
   const stage = await Stage.start();
   stage.workers[0].ask();
-  stage.pool.reload(NEW);
+  const reloaded = stage.pool.reload(RENEWAL);
   stage.workers[1].ask();
   stage.workers[2].end("SIGSEGV");
   stage.clock.advance(0);
   stage.workers[3].ask();
+  const listen = ["127.0.0.1:8899"];
   assertEquals(stage.workers.map(({ orders }) => orders), [
-    [{ texts: OLD }, { texts: NEW }],
-    [{ texts: NEW }],
+    [
+      { texts: OLD, assignment: { name: "1", listen } },
+      { texts: NEW, assignment: { name: "n1" }, reload: 1 },
+    ],
+    [{ texts: NEW, assignment: { name: "n2" } }],
     [],
-    [{ texts: NEW }],
+    [{ texts: NEW, assignment: { name: "n3" } }],
   ]);
+  assertEquals(stage.workers[3].assignment, { name: "n3" });
+  stage.workers[0].events.onReport({ reloaded: "", reload: 1 });
+  await reloaded;
+});
+
+Deno.test("a reload is over when every worker has it, has ended or is too slow, and tells what one has against it", async () => {
+  const stage = await Stage.start();
+  for (const worker of stage.workers) worker.ask();
+  const reloaded = stage.pool.reload(RENEWAL);
+  stage.workers[0].events.onReport({ reloaded: "a fault", reload: 1 });
+  stage.workers[1].end("SIGSEGV");
+  stage.clock.advance(30_000);
+  await assertRejects(() => reloaded, UsageError, "a fault");
+});
+
+Deno.test("a worker that asks for a reload is told how it has ended", async () => {
+  const stage = await Stage.start();
+  stage.workers[1].events.onReport({ asks: "reload" });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(stage.workers[1].orders, [{ reloaded: "a fault" }]);
 });
 
 Deno.test("the places of a client are for all workers together, and those of a dead one come back", async () => {

@@ -13,9 +13,11 @@ import { checkRoutes } from "../../dialing/router.ts";
 import { parseHosts } from "../../dialing/hosts_file.ts";
 import { parseEndpoint } from "../../listeners/endpoint.ts";
 import { ListenerSettings } from "../../listeners/listener_settings.ts";
+import { readAdminToken } from "../../options/listening.ts";
 import type { Option } from "../../settings/option.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import type { ReadText } from "../../text/text_file.ts";
+import { refuseShared } from "../../text/secret_files.ts";
+import type { ReadText, TextFiles } from "../../text/text_file.ts";
 import { type FlagName, FLAGS } from "../flags/flags.ts";
 import type { Options } from "../flags/options.ts";
 
@@ -75,6 +77,17 @@ async function readUsers(options: Options, readText: ReadText): Promise<ProxyOpt
     throw new UsageError(`The users file "${file}" is empty: make an entry with "sluice passwd NAME"`);
   }
   return [...options.user, ...entries];
+}
+
+/** The secret of the admin listener: from its option, or from the file. */
+export async function readAdminSecret(
+  { "admin-token": token, "admin-token-file": file }: Options,
+  files: Pick<TextFiles, "has" | "read">,
+): Promise<string | undefined> {
+  if (file === undefined) return token;
+  if (token !== undefined) throw new UsageError("Give --admin-token or --admin-token-file, and not both");
+  if (!files.has(file)) await refuseShared(file, "the admin token");
+  return readAdminToken((await files.read(file, "the admin token")).trim());
 }
 
 /** The rules of the flags, followed by those of the file. */

@@ -8,7 +8,7 @@ import { configure } from "../../proxy/configuration.ts";
 import type { Runtime } from "../../runtime/contract.ts";
 import { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import { proxyOptions, readCertificates } from "../config/proxy_options.ts";
+import { proxyOptions, readAdminSecret, readCertificates } from "../config/proxy_options.ts";
 import { withConfig } from "../config/read_config.ts";
 import { type CommandLine, parseCommandLine } from "../flags/options.ts";
 import { EXIT_CODES, type Shell } from "../program/shell.ts";
@@ -37,6 +37,7 @@ async function check(_line: CommandLine, { shell, path }: Context): Promise<numb
     const { options } = await withConfig(parseCommandLine(["--config", path]), files);
     const proxy = await proxyOptions(options, files.read);
     configure(proxy);
+    await readAdminSecret(options, files);
     await readCertificates(proxy, files.read);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

@@ -18,9 +18,9 @@ export interface Control {
   onReopen(callback: () => void): void;
   /**
    * Calls back whenever the files may have changed. It passes their texts if another process has already read and
-   * checked them.
+   * checked them. A rejection is told to that process.
    */
-  onReload(callback: (texts?: Texts) => void): void;
+  onReload(callback: (texts?: Texts) => Promise<void>): void;
   /** Called by the proxy once all its listeners accept connections. */
   listening(addresses: readonly Address[]): void;
 }

@@ -17,6 +17,7 @@ import type { Places } from "../../policy/places.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { Texts } from "../../text/text_file.ts";
+import { UsageError } from "../../text/usage_error.ts";
 
 /**
  * Options that a worker gets at its start; they override its flags. `privateDestinations` depends on all listeners, and
@@ -24,6 +25,12 @@ import type { Texts } from "../../text/text_file.ts";
  * that loops through two of them.
  */
 export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name" | "privateDestinations">;
+
+/** What a worker is made from. */
+interface Configured {
+  readonly texts: Texts;
+  readonly assignment: Assignment;
+}
 
 /** A message to a running worker. */
 export type Order =
@@ -34,10 +41,14 @@ export type Order =
   /** Reopen the log files. */
   | { readonly reopen: true }
   /**
-   * The texts of all files, already checked. The first ones answer the worker's question; later ones replace them. They
+   * The texts of all files, already checked, and the assignment that fits them. The first ones answer the worker's question; later ones replace them. They
    * include secrets, so they are sent only over this wire, where no other program sees them.
    */
-  | { readonly texts: Texts }
+  | Configured
+  /** The same for a reload, whose number is `reload`. */
+  | Configured & { readonly reload: number }
+  /** How the reload that the worker has asked for has ended: the fault, or an empty text. */
+  | { readonly reloaded: string }
   /** The answer to the question with this number: whether the worker may keep a client's connection. */
   | { readonly place: number; readonly taken: boolean }
   /** The totals of the other workers. */
@@ -51,6 +62,10 @@ export type Order =
 export type Report =
   /** The worker has started, and asks for the texts of the files. */
   | { readonly asks: "texts" }
+  /** The worker asks that everything be read anew. */
+  | { readonly asks: "reload" }
+  /** How a reload has ended: the fault, or an empty text. */
+  | { readonly reloaded: string; readonly reload: number }
   /** The worker asks for a place for a client's connection. `place` is the number of this question. */
   | { readonly take: string; readonly place: number }
   /** The worker gives back a place of this client. */
@@ -81,6 +96,8 @@ export interface WorkerLink extends Control {
   /** The places of clients. The process that started the workers counts them. */
   readonly places: Places;
   readonly others: Others;
+  /** Asks that everything be read anew, by all workers. Rejects with a `UsageError` if nothing was changed. */
+  readonly askReload: () => Promise<void>;
   /** Answers what other workers ask from now on. */
   onQuestion(answer: (question: Question) => Answer): void;
   /** Begins to send the totals of this worker, every second. */
@@ -101,8 +118,7 @@ function processLink(runtime: Runtime): WorkerLink | undefined {
   if (text === undefined) return undefined;
   // A terminal, or a service manager, sends its signals to all processes. A worker ignores them, and obeys the process that forked it.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
-  // JSON leaves out an undefined `admin`. It must override the flag, so it is put back.
-  return new MessageLink({ admin: undefined, ...JSON.parse(text) }, {
+  return new MessageLink(JSON.parse(text), {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
     send(report) {
       if (process.connected) process.send!(report);
@@ -184,8 +200,13 @@ class DistantOthers implements Others {
   }
 }
 
+/** Sent as JSON, an undefined option is left out. But a worker without an admin listener must override the flag. */
+function completed(assignment: Assignment): Assignment {
+  return { admin: undefined, ...assignment };
+}
+
 class MessageLink implements WorkerLink {
-  readonly assignment: Assignment;
+  assignment: Assignment;
   readonly stop: Promise<StopSignal>;
   readonly stopNow: Promise<StopSignal>;
   readonly places: DistantPlaces;
@@ -196,20 +217,23 @@ class MessageLink implements WorkerLink {
   #stop: (signal: StopSignal) => void = () => {};
   #stopNow: (signal: StopSignal) => void = () => {};
   #reopen = (): void => {};
-  /** Settles {@link MessageLink.texts}; undefined once the first texts have come. */
-  #begin: ((texts: Texts) => void) | undefined;
-  /** Later texts that came before {@link MessageLink.onReload} was called. */
-  #newest: Texts | undefined;
-  #reload = (texts: Texts): void => void (this.#newest = texts);
+  /** Settles {@link MessageLink.texts}. */
+  #begin: (texts: Texts) => void = () => {};
+  /** Settles with the function that reloads. */
+  readonly #reload: Promise<(texts: Texts) => Promise<void>>;
+  #setReload: (reload: (texts: Texts) => Promise<void>) => void = () => {};
+  /** The functions that wait for the end of a reload that this worker has asked for. */
+  readonly #waiting: ((fault: string) => void)[] = [];
 
   constructor(assignment: Assignment, wire: Wire) {
-    this.assignment = assignment;
+    this.assignment = completed(assignment);
     this.#wire = wire;
     this.places = new DistantPlaces((report) => wire.send(report));
     this.others = new DistantOthers((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);
     this.stopNow = new Promise((resolve) => this.#stopNow = resolve);
     this.#texts = new Promise((resolve) => this.#begin = resolve);
+    this.#reload = new Promise((resolve) => this.#setReload = resolve);
     wire.onOrder((order) => this.#obey(order));
   }
 
@@ -222,21 +246,35 @@ class MessageLink implements WorkerLink {
     else if ("answers" in order) this.others.answered(order);
     else if ("question" in order) {
       this.#wire.send({ answer: this.#answer(order.question), call: order.call });
-    } else if (!this.#begin) this.#reload(order.texts);
+    } else if ("reload" in order) this.#reloadBy(order);
+    else if ("reloaded" in order) this.#waiting.shift()?.(order.reloaded);
     else {
+      this.assignment = completed(order.assignment);
       this.#begin(order.texts);
-      this.#begin = undefined;
     }
   }
+
+  /** Takes the texts once the proxy runs, and tells how that has ended. */
+  async #reloadBy({ texts, assignment, reload }: Configured & { readonly reload: number }): Promise<void> {
+    const take = await this.#reload;
+    this.assignment = completed(assignment);
+    const reloaded = await take(texts).then(() => "", ({ message }: Error) => message);
+    this.#wire.send({ reloaded, reload });
+  }
+
+  readonly askReload = async (): Promise<void> => {
+    this.#wire.send({ asks: "reload" });
+    const fault = await new Promise<string>((resolve) => this.#waiting.push(resolve));
+    if (fault !== "") throw new UsageError(fault);
+  };
 
   texts(): Promise<Texts> {
     this.#wire.send({ asks: "texts" });
     return this.#texts;
   }
 
-  onReload(callback: (texts: Texts) => void): void {
-    this.#reload = callback;
-    if (this.#newest) callback(this.#newest);
+  onReload(callback: (texts: Texts) => Promise<void>): void {
+    this.#setReload(callback);
   }
 
   onQuestion(answer: (question: Question) => Answer): void {

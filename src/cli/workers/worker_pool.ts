@@ -10,20 +10,34 @@ import { sumTotals, type Totals } from "../../observe/metrics.ts";
 import type { Address } from "../../runtime/contract.ts";
 import { CountedPlaces } from "../../policy/places.ts";
 import type { Texts } from "../../text/text_file.ts";
+import { UsageError } from "../../text/usage_error.ts";
 import type { Answer, Assignment, Order, Question, Report } from "./worker.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
+
+/** Returns the assignment of a worker. */
+export type Assign = (number: number, addresses: readonly Address[] | undefined) => Assignment;
+
+/** What a reload gives to the workers. */
+export interface Renewal {
+  readonly texts: Texts;
+  readonly assign: Assign;
+  /** The most connections of one client, over all workers. */
+  readonly perClient: number;
+}
 
 /** The options of a {@link WorkerPool}. */
 export interface WorkerPoolOptions {
   readonly workers: number;
   readonly start: StartWorker;
   /** Returns the assignment of a worker. `addresses` are those of the first worker, undefined until it listens. */
-  readonly assign: (number: number, addresses: readonly Address[] | undefined) => Assignment;
+  readonly assign: Assign;
   /** The texts of the files at the start. {@linkcode WorkerPool.reload} replaces them. */
   readonly texts: Texts;
   /** The most connections of one client, over all workers. */
   readonly perClient: number;
+  /** Reads everything anew, because a worker has asked for it. */
+  readonly onReload: () => Promise<void>;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -57,6 +71,9 @@ const LAST_WORDS = 3_000;
 /** How long to wait for workers that are too busy to answer the others, in milliseconds. */
 const PATIENCE = 1_000;
 
+/** How long a reload waits for the workers, in milliseconds. A million rules take a few seconds. */
+const RELOAD_PATIENCE = 30_000;
+
 interface Member {
   readonly handle: WorkerHandle;
   readonly began: number;
@@ -67,6 +84,8 @@ interface Member {
   equipped: boolean;
   /** The totals that it sent last. */
   totals: Totals | undefined;
+  /** Settles a reload, by its number. */
+  readonly reloads: Map<number, (fault: string) => void>;
 }
 
 /** Starts workers together, replaces those that die, and stops them together. */
@@ -78,6 +97,8 @@ export class WorkerPool {
   readonly #deaths = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
   #texts: Texts;
+  #assign: Assign;
+  #reloads = 0;
   readonly #places: CountedPlaces;
   /** The totals of the workers that have ended. */
   #past: Totals | undefined;
@@ -93,6 +114,7 @@ export class WorkerPool {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#texts = options.texts;
+    this.#assign = options.assign;
     this.#places = new CountedPlaces(options.perClient);
   }
 
@@ -107,10 +129,28 @@ export class WorkerPool {
     return this.#addresses;
   }
 
-  /** Sends new texts of the files to every worker, and to each that is started later. */
-  reload(texts: Texts): void {
+  /**
+   * Gives new files to every worker, and to each that is started later. Settles when all workers have put them to use.
+   * Rejects with a `UsageError` if one of them could not.
+   */
+  async reload({ texts, assign, perClient }: Renewal): Promise<void> {
     this.#texts = texts;
-    for (const { handle, equipped } of this.#members.values()) if (equipped) handle.send({ texts });
+    this.#assign = assign;
+    this.#places.limit = perClient;
+    const reload = ++this.#reloads;
+    const equipped = [...this.#members].filter(([, { equipped }]) => equipped);
+    const faults = await Promise.all(equipped.map(([number, member]) =>
+      new Promise<string>((resolve) => {
+        const cancel = this.#clock.schedule(RELOAD_PATIENCE, () => resolve(""));
+        member.reloads.set(reload, (fault) => {
+          cancel();
+          resolve(fault);
+        });
+        member.handle.send({ texts, assignment: assign(number, this.#addresses), reload });
+      })
+    ));
+    const told = new Set(faults.filter((fault) => fault !== ""));
+    if (told.size > 0) throw new UsageError([...told].join("\n"));
   }
 
   /** Lets all workers drain. Settles when they have ended: with true if none of them failed. */
@@ -161,17 +201,21 @@ export class WorkerPool {
       onFailure?: (error: StartError) => void;
     } = {},
   ): void {
-    const { start, assign } = this.#options;
+    const { start } = this.#options;
     const member: Member = {
       began: this.#clock.now(),
       listening: false,
       equipped: false,
       places: new CountedPlaces(Infinity),
       totals: undefined,
-      handle: start(assign(number, this.#addresses), {
+      reloads: new Map(),
+      handle: start(this.#assign(number, this.#addresses), {
         onReport: (report: Report) => {
           if ("totals" in report) return this.#told(member, report.totals);
-          if ("asks" in report) return this.#equip(member);
+          if ("asks" in report) {
+            return report.asks === "texts" ? this.#equip(number, member) : this.#renew(member);
+          }
+          if ("reloaded" in report) return member.reloads.get(report.reload)?.(report.reloaded);
           if ("take" in report) return this.#take(member, report);
           if ("give" in report) return this.#give(member, report.give);
           if ("question" in report) return this.#ask(member, report);
@@ -182,6 +226,7 @@ export class WorkerPool {
         onExit: (ending) => {
           this.#members.delete(number);
           member.places.moveTo(this.#places);
+          for (const settle of member.reloads.values()) settle("");
           for (const call of this.#calls.values()) call.left(member);
           if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
           if (this.#stopping) this.#left(member, ending);
@@ -193,9 +238,15 @@ export class WorkerPool {
     this.#members.set(number, member);
   }
 
-  #equip(member: Member): void {
+  #equip(number: number, member: Member): void {
     member.equipped = true;
-    member.handle.send({ texts: this.#texts });
+    member.handle.send({ texts: this.#texts, assignment: this.#assign(number, this.#addresses) });
+  }
+
+  /** Reads everything anew, and tells the worker who has asked how that has ended. */
+  async #renew({ handle }: Member): Promise<void> {
+    const reloaded = await this.#options.onReload().then(() => "", ({ message }: Error) => message);
+    handle.send({ reloaded });
   }
 
   #take(member: Member, { take, place }: { readonly take: string; readonly place: number }): void {

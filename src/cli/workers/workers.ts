@@ -6,6 +6,7 @@
 
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { formatAddress } from "../../addresses/host.ts";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
 import { configure } from "../../proxy/configuration.ts";
 import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
@@ -13,9 +14,9 @@ import type { ProxyOptions } from "../../proxy/options.ts";
 import type { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { StartError, WorkerPool } from "./worker_pool.ts";
-import type { Options } from "../flags/options.ts";
+import type { CommandLine, Options } from "../flags/options.ts";
 import { readCertificates } from "../config/proxy_options.ts";
-import { onReload } from "../config/reload.ts";
+import { inTurn, tellListeners } from "../config/reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "../program/shell.ts";
 import { STOP_SIGNALS } from "../program/signals.ts";
 import type { Assignment } from "./worker.ts";
@@ -27,21 +28,27 @@ export function countWorkers({ workers }: Pick<Options, "workers">): number {
   return workers === "auto" ? availableParallelism() : workers;
 }
 
-/** What the workers serve, and how many there are. */
-interface Work {
+/** The options of the proxy, and where they come from. */
+export interface Loaded {
   readonly options: ProxyOptions;
-  readonly workers: number;
-  /** How long transfers may take to finish after the signal to stop, in milliseconds. */
-  readonly drain: number;
+  /** The command line, with what the config file has. */
+  readonly line: CommandLine;
   /** The files that the options were read from. */
   readonly files: TextFiles;
+}
+
+/** What the workers serve, and how many there are. */
+interface Work extends Loaded {
+  readonly workers: number;
   /** Reads the files again. Rejects if the proxy could not start with them. */
-  readonly reread: () => Promise<Pick<Work, "options" | "files">>;
+  readonly reread: () => Promise<Loaded>;
+  /** Called with what a reload has put in force. */
+  readonly use: (next: Loaded) => void;
 }
 
 /** Runs the workers until a signal asks to stop. Settles with the exit code. */
 export async function serveByWorkers(
-  { options, workers, drain, files, reread }: Work,
+  { options, workers, files, line, reread, use }: Work,
   { control, shell, runtime }: {
     readonly control: Control;
     readonly shell: Shell;
@@ -52,6 +59,34 @@ export async function serveByWorkers(
   const { settings: { name, privateDestinations } } = configure(options);
   await checkPorts(endpointsOf(options), runtime);
   await readCertificates(options, files.read);
+  let drain = line.options["drain-timeout"];
+  /** The endpoints, each with its port. */
+  let bound: readonly Bound[] = [];
+  const reload = inTurn(async () => {
+    const next = await reread();
+    const { settings: { privateDestinations } } = configure(next.options, name);
+    await readCertificates(next.options, next.files.read);
+    const before = bound.map(({ address }) => address);
+    const places = await bindAnew(next.options, { before: bound, runtime });
+    const addresses = places.map(({ address }) => address);
+    await pool.reload({
+      texts: next.files.texts,
+      assign: (number) => ({
+        workers,
+        name,
+        privateDestinations,
+        ...placesOf(number, {
+          options: next.options,
+          addresses: sharing.by === "kernel" ? addresses : undefined,
+        }),
+      }),
+      perClient: next.options.limits?.perClient ?? Infinity,
+    });
+    bound = places;
+    drain = next.line.options["drain-timeout"];
+    use(next);
+    tellListeners(before, addresses, shell);
+  }, shell.log);
   const pool = new WorkerPool({
     workers,
     start: workerStarter(sharing),
@@ -63,6 +98,7 @@ export async function serveByWorkers(
     }),
     texts: files.texts,
     perClient: options.limits?.perClient ?? Infinity,
+    onReload: () => reload(),
     log: shell.log,
   });
   process.on("exit", () => pool.kill());
@@ -71,14 +107,11 @@ export async function serveByWorkers(
     void shell.reopenAccessLog();
     pool.reopenLogs();
   });
-  onReload(control, async () => {
-    const next = await reread();
-    configure(next.options);
-    await readCertificates(next.options, next.files.read);
-    pool.reload(next.files.texts);
-  }, shell.log);
+  control.onReload(() => reload());
   try {
-    control.listening(await pool.start());
+    const addresses = await pool.start();
+    bound = askedBy(options).map((asked, i) => ({ ...asked, address: addresses[i] }));
+    control.listening(addresses);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     if (typeof error.ending === "number" && error.ending > 0) {
@@ -96,6 +129,59 @@ export async function serveByWorkers(
   });
   const well = await pool.stop(signal, drain);
   return cut ?? (well ? EXIT_CODES.done : EXIT_CODES.failed);
+}
+
+/** An endpoint that the options ask for, and its address as it is written there. */
+interface Asked {
+  readonly name: string;
+  readonly admin: boolean;
+  readonly written: Address;
+}
+
+/** The same with the address that it has got. */
+interface Bound extends Asked {
+  readonly address: Address;
+}
+
+function askedBy(options: ProxyOptions): Asked[] {
+  const count = listOf(options).length;
+  return endpointsOf(options).map((text, i) => {
+    const { address } = parseEndpoint(text);
+    return { written: address, name: formatAddress(address), admin: i >= count };
+  });
+}
+
+/**
+ * The addresses for new endpoints. An address that is bound already stays. Others are tried, so that a port that is taken
+ * stops the reload before any worker changes; port 0 becomes a free one, the same for all workers.
+ */
+async function bindAnew(
+  options: ProxyOptions,
+  { before, runtime }: { readonly before: readonly Bound[]; readonly runtime: Runtime },
+): Promise<Bound[]> {
+  const left = [...before];
+  const listeners: Listener[] = [];
+  try {
+    const places: Bound[] = [];
+    for (const asked of askedBy(options)) {
+      const { name, admin, written } = asked;
+      const index = left.findIndex((old) =>
+        formatAddress(old.address) === name || old.name === name && old.admin === admin
+      );
+      if (index >= 0) places.push({ ...asked, address: left.splice(index, 1)[0].address });
+      else if ("path" in written) places.push({ ...asked, address: written });
+      else {
+        const listener = await runtime.listen({ address: written });
+        listeners.push(listener);
+        places.push({ ...asked, address: listener.address });
+      }
+    }
+    return places;
+  } catch (error) {
+    throw listenFailure(error);
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
 }
 
 function checkSharing({ options, workers }: Pick<Work, "options" | "workers">, runtime: Runtime): Sharing {

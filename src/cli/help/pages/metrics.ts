@@ -40,6 +40,9 @@ export const page: Page = {
       lines: `curl -X POST -H "Authorization: Bearer $TOKEN" \\
      "http://127.0.0.1:9100/connections/close?user=ann"`,
     },
+    "POST /reload reads everything anew, in all workers, as SIGHUP does. The answer is 200, or 422 with all faults where " +
+    "nothing was changed.",
+    { lines: `curl -X POST -H "Authorization: Bearer $TOKEN" http://127.0.0.1:9100/reload` },
     { heading: "Metrics" },
     { terms: FAMILIES },
     "sluice print grafana.json is a dashboard for Grafana with all of them.",

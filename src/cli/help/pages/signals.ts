@@ -8,9 +8,9 @@ import type { Option } from "../../../settings/option.ts";
 import { FLAGS } from "../../flags/flags.ts";
 import type { Page } from "./page.ts";
 
-/** The flags whose files a running proxy reloads. */
-const READ_ANEW = Object.entries<Option>(FLAGS)
-  .filter(([, { reload, setting }]) => reload && setting === undefined)
+/** The flags that a reload does not change. */
+const FIXED = Object.entries<Option>(FLAGS)
+  .filter(([, { reload }]) => reload === false)
   .map(([name]) => `--${name}`);
 
 /** The page. */
@@ -32,10 +32,16 @@ export const page: Page = {
       ],
     },
     { heading: "Reading files anew" },
-    "SIGHUP reads the users, the rules and the certificates anew: all of them or, where one cannot be used, none. The " +
-    "log says what is wrong. What is under way goes on, but for users who were removed or have another password; " +
-    "--keep-tunnels leaves those, too.",
-    `Of the flags, these name what is read anew: ${READ_ANEW.join(", ")}.`,
+    "SIGHUP takes everything anew: the config file, users, rules, upstreams, limits, times, certificates, tokens. All of " +
+    "it or, where something cannot be used, none; the log says what is wrong, with all faults of the config file. POST " +
+    '/reload on the admin listener does the same and gives the faults as its answer ("sluice help metrics").',
+    "Listeners come and go. New ones are opened before anything else changes; those whose address stays refuse no client; " +
+    "those that are gone accept no more, and what is open there may finish.",
+    "What is under way goes on, but for users who were removed or have another password, and for what the rules no longer " +
+    "allow; --keep-tunnels leaves those, too.",
+    `A restart is needed for ${
+      FIXED.join(", ")
+    }. A reload that would change one of them changes nothing, and names it.`,
     { heading: "Exit codes" },
     {
       terms: [
