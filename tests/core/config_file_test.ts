@@ -1,9 +1,12 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { proxyOptions } from "../../src/cli/config/proxy_options.ts";
+import { configure } from "../../src/proxy/configuration.ts";
 import { configSchema } from "../../src/cli/config_command/schema.ts";
 import { KEYS, parseConfig, SECTIONS } from "../../src/cli/config/config_file.ts";
 import { withConfig } from "../../src/cli/config/read_config.ts";
 import { describeOptions } from "../../src/cli/config_command/show.ts";
 import { flagOf } from "../../src/cli/flags/arguments.ts";
+import { OFFICE, SQUID } from "../../src/cli/help/pages/migrate.ts";
 import { EXAMPLE } from "../../src/cli/help/pages/config.ts";
 import type { FlagName } from "../../src/cli/flags/flags.ts";
 import { type CommandLine, type Environment, parseCommandLine } from "../../src/cli/flags/options.ts";
@@ -253,6 +256,20 @@ Deno.test("config: a byte order mark, Windows' line ends and a schema's name are
 Deno.test("config: the example of the help is right", async () => {
   const { options } = await withText(EXAMPLE, { name: "/etc/sluice/sluice.toml" });
   assertEquals([options["users-file"], options.listen.length], ["/etc/sluice/users", 2]);
+});
+
+Deno.test("config: the office of the help is right, and takes no more lines than in squid.conf", async () => {
+  const { options } = await withText(OFFICE, { name: "/etc/sluice/sluice.toml" });
+  const { "users-file": users, "connect-port": ports, proxy, rule } = options;
+  assertEquals([users, ports, proxy.length, rule.length], ["/etc/sluice/users", ["443", "8443"], 2, 2]);
+  const lines = (text: string) => text.split("\n").length;
+  assertEquals(lines(OFFICE) <= lines(SQUID), true);
+  configure({
+    ...await proxyOptions(
+      { ...options, "users-file": undefined, "rules-file": undefined },
+      () => Promise.reject(),
+    ),
+  });
 });
 
 Deno.test("config: it is told whether a file has secrets", async () => {

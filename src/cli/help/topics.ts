@@ -19,6 +19,10 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
     summary: "Options in a file, checked and shown",
     load: () => import("./pages/config.ts"),
   },
+  migrate: {
+    summary: "Coming from Squid, tinyproxy or gost",
+    load: () => import("./pages/migrate.ts"),
+  },
   listeners: {
     summary: "Where it listens, and when that is safe",
     load: () => import("./pages/listeners.ts"),

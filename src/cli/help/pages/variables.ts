@@ -11,7 +11,7 @@ import type { Page } from "./page.ts";
 export const page: Page = {
   parts: [
     "Every option can be given in the environment: --idle-timeout 1h is SLUICE_IDLE_TIMEOUT=1h. A flag goes before its " +
-    "variable. An empty variable is not set.",
+    "variable, and a variable before the config file. An empty variable is not set.",
     { lines: `SLUICE_IDLE_TIMEOUT=1h deno run -N -E mod.ts` },
     "Several values have commas between them. Upstreams and rules have commas of their own, so semicolons stand between " +
     "those. Variables have no order: their rules are judged behind those of flags, and SLUICE_DENY before SLUICE_ALLOW " +
