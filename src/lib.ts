@@ -38,6 +38,7 @@ export type { Exemplar, HistogramCounts } from "./observe/histogram.ts";
 export type { RequestKind, Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
+export type { OpenTelemetry } from "./observe/spans.ts";
 export type { OnTransition } from "./request/on_transition.ts";
 export type { Authenticate, AuthenticationRequest } from "./policy/authentication.ts";
 export type { Credentials } from "./protocols/common/handshake.ts";

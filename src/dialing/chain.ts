@@ -33,6 +33,8 @@ export interface ChainRequest {
   readonly target: TcpAddress;
   /** The value of Via for the next proxy: the hops behind us and our own name. Undefined: no Via is sent. */
   readonly via?: string;
+  /** The value of traceparent for the next proxy. Undefined: none is sent. */
+  readonly trace?: string;
   /** The two addresses of the client's connection, for upstreams that get them in the PROXY protocol. */
   readonly client: Pick<Channel, "local" | "remote">;
 }
@@ -289,6 +291,7 @@ class ChainDial {
       credentials: hop.credentials,
       authorization,
       via: this.#request.via,
+      trace: this.#request.trace,
       settings: this.#options.settings,
       pinned: isPinned(hop),
     };

@@ -194,6 +194,7 @@ export function dial(
     via: request.kind === "exchange"
       ? viaOf(request.http, services.settings.name)
       : request.via ?? `1.1 ${services.settings.name}`,
+    trace: recording.trace,
   }, {
     ...chainOptions(
       services,

@@ -81,6 +81,8 @@ export interface AccessRecord {
   readonly firstByteTime: number | undefined;
   /** From the request to the end. */
   readonly duration: number;
+  /** The client's `traceparent`, with `traceContext`: see `ProxyOptions`. */
+  readonly trace: string | undefined;
   /** How it ended. */
   readonly ending: Ending;
 }
@@ -198,6 +200,14 @@ export const RECORD_FIELDS: Readonly<Record<RecordFieldName, RecordField>> = {
     text: "dialed",
     place: 21,
     value: ({ dialed }) => dialed,
+  },
+  trace: {
+    help: "The trace that the client's request belongs to, with --trace-context",
+    json: "trace",
+    text: "trace",
+    place: 27,
+    ecs: "trace.id",
+    value: ({ trace }) => trace?.split("-")[1],
   },
   from: {
     help: "The address that it was dialed from, if a bind rule says which",
@@ -361,6 +371,8 @@ export class Recording {
   route: string | undefined;
   dialed: string | undefined;
   from: string | undefined;
+  /** The value of `traceparent`. */
+  trace: string | undefined;
   status: number | undefined;
   fault: Fault | undefined;
   /** The limit that was reached. */
@@ -415,6 +427,7 @@ export class Recording {
       route,
       dialed,
       from,
+      trace,
       status,
       limit,
       sent,
@@ -434,6 +447,7 @@ export class Recording {
       route,
       dialed,
       from,
+      trace,
       status,
       fault: this.fault?.code,
       reason: this.fault?.message,

@@ -17,6 +17,7 @@ import { LimitsInForce } from "../limits/limits_in_force.ts";
 import { MemoryStore } from "../limits/memory_store.ts";
 import { SILENT_LOG } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
+import { spanning } from "../observe/spans.ts";
 import { Admission, type AdmissionTerms } from "../policy/admission.ts";
 import { Gate } from "../policy/attempts.ts";
 import type { Authenticate, AuthenticationRequest } from "../policy/authentication.ts";
@@ -80,7 +81,9 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   const admission = new Admission({ clock, log, ...terms() });
   const resolver = new Resolver({ runtime, clock, ...names() });
   const authenticators = new Authenticators(() => inForce, clock);
-  const tell = options.onRecord && tellRecord(options.onRecord, log);
+  const { onRecord, opentelemetry } = options;
+  const told = onRecord && tellRecord(onRecord, log);
+  const tell = opentelemetry ? spanning(opentelemetry, told) : told;
   const limits = new LimitsInForce(new NearDesk(new MemoryStore(clock), clock), {
     reached: (limit) => metrics.reached(limit),
   });

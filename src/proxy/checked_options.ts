@@ -46,6 +46,7 @@ const PROGRAM_OPTIONS = {
   authenticate: FUNCTION,
   tokens: { takes: "a token", accepts: (value) => typeof value === "string", repeatable: true, reload: true },
   onRecord: FUNCTION,
+  opentelemetry: OBJECT,
   onTransition: FUNCTION,
   onReload: FUNCTION,
   log: OBJECT,

@@ -12,6 +12,7 @@ import type { Log } from "../observe/log.ts";
 import type { LiveConnection, Others, Selection } from "../observe/live.ts";
 import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { OpenTelemetry } from "../observe/spans.ts";
 import type { AccessOptions } from "../options/access.ts";
 import type { ListeningOptions } from "../options/listening.ts";
 import type { LogOptions } from "../options/logs.ts";
@@ -68,6 +69,21 @@ export interface ProxyOptions
    * this option there is nothing at this path.
    */
   readonly onReload?: () => Promise<void>;
+  /**
+   * The module `@opentelemetry/api` of the application, whose tracer gets a span for each request and each tunnel. With
+   * `traceContext`, a client's own span is its parent.
+   *
+   * @example
+   * ```ts
+   * import { createProxy, type OpenTelemetry } from "sluice";
+   *
+   * // In an application: import * as api from "@opentelemetry/api";
+   * declare const api: OpenTelemetry;
+   * const start = () => createProxy({ opentelemetry: api, traceContext: true });
+   * typeof start; // "function"
+   * ```
+   */
+  readonly opentelemetry?: OpenTelemetry;
   /** Called at every transition of a connection or a request, for metrics and tests. */
   readonly onTransition?: OnTransition;
   /** Time limits in milliseconds. */

@@ -8,6 +8,7 @@ import { formatAuthority } from "../addresses/host.ts";
 import { type AccessRecord, type Ending, Recording } from "../observe/record.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Handshake, ProxyRequest } from "../protocols/common/handshake.ts";
+import { traceParent } from "../protocols/http/trace_context.ts";
 import type { ExchangeObserver } from "../traffic/exchange.ts";
 import type { Paces } from "../traffic/pace.ts";
 import type { RelayObserver } from "../traffic/relay.ts";
@@ -39,6 +40,7 @@ export function beginRecord(
   requester.recording = recording;
   requester.user = recording.user = user;
   if (triedUser) recording.triedUser = triedUser.slice(0, MAX_TRIED_NAME);
+  if (requester.services.settings.traceContext) recording.trace = traceOf(request);
   if (request?.kind === "tunnel" || request?.kind === "association") {
     recording.method = request.kind === "tunnel" ? "CONNECT" : "UDP";
     recording.target = formatAuthority(request.target);
@@ -50,6 +52,11 @@ export function beginRecord(
     recording.target = request.http.head.target;
   }
   return recording;
+}
+
+function traceOf(request: ProxyRequest | undefined): string | undefined {
+  if (request?.kind === "tunnel") return request.trace;
+  return request && "http" in request ? traceParent(request.http.head.fields) : undefined;
 }
 
 type RecordServices = Pick<RequestServices, "metrics" | "onRecord" | "onPage" | "log">;

@@ -30,6 +30,11 @@ export interface HttpSettings {
   readonly contact?: string | undefined;
   /** What the proxy does with Forwarded and X-Forwarded-For; `keep` by default. */
   readonly forwarded: ForwardedMode;
+  /**
+   * Reads the `traceparent` of clients (W3C Trace Context): records have it, and a CONNECT to the next proxy, too. Off by
+   * default. Requests other than CONNECT carry theirs to the target in any case.
+   */
+  readonly traceContext: boolean;
   /** Answers strangers like a web server that has nothing for them, so that nobody finds a proxy by probing. Off by default. */
   readonly disguised: boolean;
 }
@@ -67,6 +72,14 @@ export const HTTP_OPTIONS = {
       "replace them by it, or delete them",
     default: "keep",
     setting: "forwarded",
+    reload: true,
+  },
+  "trace-context": {
+    ...SWITCH,
+    group: "Logs",
+    help: "Read traceparent (W3C Trace Context): the access log has it, and a CONNECT to the next proxy, too",
+    default: false,
+    setting: "traceContext",
     reload: true,
   },
   "disguised": {

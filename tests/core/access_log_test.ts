@@ -18,6 +18,7 @@ const FULL: AccessRecord = {
   route: "direct",
   dialed: "192.0.2.7:443",
   from: undefined,
+  trace: undefined,
   status: 0,
   fault: "connection_terminated",
   reason: 'The target said "no"',

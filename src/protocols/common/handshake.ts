@@ -26,6 +26,8 @@ export interface TunnelRequest {
   readonly kind: "tunnel";
   /** The value of Via: the proxies that the request has been through, including this one. */
   readonly via?: string;
+  /** The value of `traceparent`, if the settings ask for it and it is valid. */
+  readonly trace?: string;
   /** The name or address that the client gave, and the port. */
   readonly target: TcpAddress;
 }

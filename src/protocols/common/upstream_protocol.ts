@@ -51,6 +51,8 @@ export interface HopOptions extends ConnectorOptions {
   readonly authorization: string | undefined;
   /** The value of Via: the hops behind us and our own name (RFC 9110 section 7.6.3). */
   readonly via: string | undefined;
+  /** The value of traceparent (W3C Trace Context). */
+  readonly trace?: string;
   /** The settings in force for this dial. */
   readonly settings: Settings;
   /** Whether the upstream has proved its identity with its key. Then it is the right one, whatever it answers. */

@@ -32,7 +32,7 @@ const BY_STATUS: Readonly<Record<number, FaultCode>> = {
 /** What a CONNECT request carries beside its target. */
 export type HttpConnectorOptions =
   & Pick<HopOptions, "target" | "settings">
-  & Partial<Pick<HopOptions, "authorization" | "via" | "pinned">>;
+  & Partial<Pick<HopOptions, "authorization" | "via" | "trace" | "pinned">>;
 
 /** Asks for a tunnel. Any 2xx opens it, and has no body, whatever its fields say. */
 export class HttpConnector implements Connector {
@@ -51,11 +51,12 @@ export class HttpConnector implements Connector {
 
   /** The request. */
   start(): Uint8Array {
-    const { target, authorization, via } = this.#options;
+    const { target, authorization, via, trace } = this.#options;
     const authority = formatAuthority(target);
     let head = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n`;
     if (authorization !== undefined) head += `Proxy-Authorization: ${authorization}\r\n`;
     if (via !== undefined) head += `Via: ${via}\r\n`;
+    if (trace !== undefined) head += `Traceparent: ${trace}\r\n`;
     return toOctets(`${head}\r\n`);
   }
 

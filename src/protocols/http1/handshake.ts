@@ -24,6 +24,8 @@ import { RequestHeadReader } from "./head.ts";
 import type { HttpRequest, RequestHead } from "../http/message.ts";
 import { understand } from "./request.ts";
 import { CR, isTokenByte, LF } from "../http/syntax.ts";
+import { traceParent } from "../http/trace_context.ts";
+import type { Settings } from "../../settings/settings.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -64,7 +66,7 @@ export class HttpHandshake implements Handshake<"http"> {
     // A request to the proxy itself needs no password here: it goes nowhere, and later steps decide who may see its
     // pages.
     if (this.#accepted || this.#request.target.form === "origin") {
-      return { type: "request", request: proxyRequest(this.#request, this.#options.settings.name) };
+      return { type: "request", request: proxyRequest(this.#request, this.#options.settings) };
     }
     return new HttpLogin(this.#request.head.fields.get("proxy-authorization"), this.#options.scheme);
   }
@@ -151,9 +153,12 @@ export const HTTP: ClientProtocol<"http", "http" | "connect"> = {
   browserWords: { plain: "PROXY", tls: "HTTPS" },
 };
 
-function proxyRequest(http: HttpRequest, name: string): ProxyRequest {
+function proxyRequest(http: HttpRequest, { name, traceContext }: Settings): ProxyRequest {
   const { target, maxForwards } = http;
-  if (target.form === "authority") return { kind: "tunnel", target: target.address, via: viaOf(http, name) };
+  if (target.form === "authority") {
+    const trace = traceContext ? traceParent(http.head.fields) : undefined;
+    return { kind: "tunnel", target: target.address, via: viaOf(http, name), trace };
+  }
   if (target.form === "origin") return { kind: "own", http, page: target.path };
   if (target.form !== "absolute" || maxForwards === 0) return { kind: "own", http };
   return { kind: "exchange", target: target.address, http };
