@@ -20,7 +20,7 @@ const [MIN_COST, MAX_COST] = [4, 12];
 
 /**
  * bcryptjs computes on the event loop, up to 100 ms at a time. After a wrong password, a run keeps its turn this many times
- * longer than it took. So guessing takes a part of the loop and not all of it: there are two turns at most.
+ * longer than it took. There are two turns, so guessing takes at most two fifths of the loop.
  */
 const REST = 4;
 
