@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { HTTP_OPTIONS } from "../../src/settings/http.ts";
 import { Fault, type FaultCode } from "../../src/faults.ts";
+import { escapeHtml } from "../../src/text/html.ts";
 import { FAULTS } from "../../src/fault_table.ts";
 import { faultAnswer, type FaultAnswerOptions, OPTIONS_ANSWER } from "../../src/protocols/http/own_answer.ts";
 import {
@@ -172,7 +173,7 @@ const REGISTERED = new Set([
 
 /** What stands between tags, checked for what HTML would take for markup. */
 function assertText(text: string): void {
-  assert(!/[<>&\0]/.test(text), `Not escaped: ${text}`);
+  assert(!/[<>&\0]/.test(text.replaceAll(/&#\d+;/g, "")), `Not escaped: ${text}`);
 }
 
 /** Every element is closed in its order; those of HTML that have no end tag aside. */
@@ -213,7 +214,7 @@ for (const code of Object.keys(FAULTS) as FaultCode[]) {
     assertEquals(page.fields.get("content-type"), "text/html; charset=utf-8");
     assertWellFormed(page.body);
     for (const sentence of [happened, advice, `${status} ${plain.reason}`]) {
-      assert(page.body.includes(sentence), sentence);
+      assert(page.body.includes(escapeHtml(sentence)), sentence);
     }
     for (const bytes of [encode(fault, PLAIN), encode(fault, { ...PLAIN, html: true })]) {
       assert(!fromLatin1(bytes).includes("SECRET"), "What is for the log is told to the client");
@@ -254,6 +255,13 @@ Deno.test("who was refused learns whom to ask, and by what to be found in the lo
 Deno.test("what is wrong with credentials looks the same each time; whom to ask is said, and no reference", () => {
   const { body } = answer(new Fault("proxy_authentication_required"), { contact: "Ann" });
   assertEquals(body.split("\n").slice(1), ["Contact: Ann", ""]);
+});
+
+Deno.test("a page for people names the host that was asked for, and what to be found by in the log", () => {
+  const { body } = answer(new Fault("dns_error"), { html: true, host: "a<b>.test" });
+  assert(body.includes('<p class="host">a&#60;b&#62;.test</p>') && body.includes("<p>Reference: 7-1</p>"));
+  assert(!answer(new Fault("dns_error"), { host: "a.test" }).body.includes("a.test"));
+  assert(!answer(new Fault("proxy_authentication_required"), { html: true }).body.includes("Reference"));
 });
 
 Deno.test("an answer to HEAD is the head of the answer to GET", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Fault, type FaultCode } from "../../src/faults.ts";
 import { FAULTS } from "../../src/fault_table.ts";
 import { ByteBuffer } from "../../src/streams/byte_buffer.ts";
@@ -328,15 +328,15 @@ for (const [accept, html] of ACCEPTS) {
   });
 }
 
-Deno.test("nothing of a request is reflected in its refusal", () => {
+Deno.test("nothing of a request is reflected in its refusal but the host, on a page", () => {
   const mark = "xyzzy";
-  const text =
-    `GET http://${mark}.example/${mark}?${mark} HTTP/1.1\r\nHost: ${mark}\r\nX-${mark}: ${mark}\r\n` +
+  const text = `GET http://host.example/${mark}?${mark} HTTP/1.1\r\nHost: ${mark}\r\nX-${mark}: ${mark}\r\n` +
     `Cookie: ${mark}\r\nProxy-Authorization: Basic ${
       btoa(`${mark}:${mark}`)
     }\r\nAccept: text/html, ${mark}\r\n`;
   for (const code of Object.keys(FAULTS) as FaultCode[]) {
     const reply = fromLatin1(refuse(after(`${text}\r\n`), code).bytes);
+    assertStringIncludes(reply, '<p class="host">host.example</p>');
     assert(!reply.toLowerCase().includes(mark) && !reply.includes(btoa(mark).slice(0, 5)), reply);
   }
   const faulty = [

@@ -1,6 +1,6 @@
 /**
  * The proxy's own HTTP answers, the same for every version of HTTP. They repeat nothing of the request (CVE-2025-62168 of
- * another proxy).
+ * another proxy) but, on pages for people, the host that was asked for.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import type { Fault } from "../../faults.ts";
 import { FAULTS } from "../../fault_table.ts";
 import { escapeHtml } from "../../text/html.ts";
+import { PAGE_STYLE } from "../../text/page_style.ts";
 import type { ResponseHead } from "./message.ts";
 
 /** An answer that the proxy makes itself. Each version of HTTP writes it in its own way, with a Date. */
@@ -58,6 +59,8 @@ export interface FaultAnswerOptions {
   readonly contact: string | undefined;
   /** A reference that the operator finds in the log: the connection's id. */
   readonly reference: string;
+  /** The host that was asked for, once the request was understood. Only pages for people name it. */
+  readonly host?: string;
 }
 
 const METHODS = "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
@@ -99,29 +102,34 @@ export interface Page {
   readonly type: string;
   /** The text. */
   readonly body: string | Making<string>;
+  /** The source of its script in its Content-Security-Policy. Undefined: it runs none, and asks for nothing. */
+  readonly scriptSource?: string;
   /** More fields, such as Allow. */
   readonly fields?: OwnAnswer["fields"];
 }
 
 /**
- * Fields that protect the proxy's own pages in browsers. A page runs no scripts, loads nothing, submits nothing and
- * cannot be framed. Other sites' pages can neither embed it (Fetch, Cross-Origin-Resource-Policy) nor control its
- * window.
+ * Fields that protect the proxy's own pages in browsers. A page runs no scripts but its own, which may ask this proxy
+ * alone. It loads nothing, submits nothing and cannot be framed. Other sites' pages can neither embed it (Fetch,
+ * Cross-Origin-Resource-Policy) nor control its window.
  */
-const ISOLATION = [
-  [
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  ],
-  ["Cross-Origin-Opener-Policy", "same-origin"],
-  ["Cross-Origin-Resource-Policy", "same-origin"],
-  ["Referrer-Policy", "no-referrer"],
-  ["X-Content-Type-Options", "nosniff"],
-] as const;
+function isolation(scriptSource?: string): [name: string, value: string][] {
+  const script = scriptSource === undefined ? "" : ` script-src ${scriptSource}; connect-src 'self';`;
+  return [
+    [
+      "Content-Security-Policy",
+      `default-src 'none';${script} style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    ],
+    ["Cross-Origin-Opener-Policy", "same-origin"],
+    ["Cross-Origin-Resource-Policy", "same-origin"],
+    ["Referrer-Policy", "no-referrer"],
+    ["X-Content-Type-Options", "nosniff"],
+  ];
+}
 
 /** The answer that shows a page. */
-export function pageAnswer({ status, type, body, fields = [] }: Page): OwnAnswer {
-  const more = [["Cache-Control", "no-store"], ...ISOLATION, ...fields] as const;
+export function pageAnswer({ status, type, body, scriptSource, fields = [] }: Page): OwnAnswer {
+  const more = [["Cache-Control", "no-store"], ...isolation(scriptSource), ...fields] as const;
   const mime = `${type}; charset=utf-8`;
   if (typeof body === "string") return whole(status, { type: mime, body, more });
   return { status, fields: [["Content-Type", mime], ...more], body: encoded(body) };
@@ -140,11 +148,11 @@ export function faultAnswer(fault: Fault, options: FaultAnswerOptions): WholeAns
   const { happened, advice, party } = fault;
   const help = helpLines(fault, options);
   const body = options.html
-    ? page(fault.status, [happened, advice, ...help.map(escapeHtml)])
+    ? page(fault, help, options.host)
     : [`${happened} ${advice}`, ...help, ""].join("\n");
   const more: [string, string][] = [["Cache-Control", "no-store"]];
   // A browser shows an error page as a page of the site that was asked for.
-  if (options.html) { for (const [name, value] of ISOLATION) more.push([name, value]); }
+  if (options.html) more.push(...isolation());
   if (reportedAs) {
     // The codes of RFC 9209 are about the next hop: the target or another proxy. Which proxy it is stands in the log
     // only.
@@ -174,30 +182,57 @@ function whole(
   };
 }
 
-/** Whom to ask, and what to tell them, if neither the client nor the target can mend the fault. */
-function helpLines({ blame, code, party }: Fault, { contact, reference }: FaultAnswerOptions): string[] {
+/**
+ * Whom to ask; and what to tell them, if neither the client nor the target can mend the fault. A page has it always: a
+ * person may ask about anything.
+ */
+function helpLines(
+  { blame, code, party }: Fault,
+  { contact, reference, html }: FaultAnswerOptions,
+): string[] {
   const lines = contact === undefined ? [] : [`Contact: ${contact}`];
   // All refusals of credentials look the same.
   if (code === "proxy_authentication_required") return lines;
-  return blame === "policy" || blame === "proxy" || party === "next proxy"
+  return html || blame === "policy" || blame === "proxy" || party === "next proxy"
     ? [...lines, `Reference: ${reference}`]
     : [];
 }
 
-function page(status: number, paragraphs: readonly string[]): string {
+const FAULT_STYLE = `${PAGE_STYLE}
+body { display: grid; min-height: 100vh; place-items: center; padding: 1.25rem }
+main { width: min(34rem, 100%); padding: 2rem 2.25rem 1.6rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 12px; overflow-wrap: anywhere }
+h1 { font-size: 1.3rem; line-height: 1.35; font-weight: 650; margin: .4rem 0 1rem }
+p { margin: .5rem 0 }
+.status, .from { color: var(--dim); font-size: .8125rem }
+.host { padding: .5rem .8rem; margin: 0 0 1rem; background: var(--soft); border-radius: 7px;
+  font-family: ui-monospace, monospace; font-size: .875rem }
+.from { margin-top: 1.5rem; padding-top: .9rem; border-top: 1px solid var(--line) }
+`;
+
+function page(
+  { status, happened, advice }: Fault,
+  help: readonly string[],
+  host: string | undefined,
+): string {
   const title = `${status} ${REASONS[status] ?? "Error"}`;
+  const asked = host === undefined ? "" : `<p class="host">${escapeHtml(host)}</p>\n`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>${title}</title>
-<style>body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1rem }</style>
+<style>
+${FAULT_STYLE}</style>
 </head>
 <body>
-<h1>${title}</h1>
-${paragraphs.map((paragraph) => `<p>${paragraph}</p>`).join("\n")}
-<p><small>This page comes from the proxy, not from the site.</small></p>
+<main>
+<p class="status">${title}</p>
+<h1>${escapeHtml(happened)}</h1>
+${asked}${[advice, ...help].map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
+<p class="from">This page comes from the proxy, not from the site.</p>
+</main>
 </body>
 </html>
 `;

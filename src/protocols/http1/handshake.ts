@@ -95,6 +95,7 @@ export class HttpHandshake implements Handshake<"http"> {
       name: this.#options.settings.name,
       contact: this.#options.settings.contact,
       reference: this.#options.reference,
+      host: this.#request && hostAsked(this.#request),
       html: this.#head?.fields.tokens("accept").some((type) => type.startsWith("text/html")) ?? false,
     });
     return { bytes: encodeAnswer(answer, dress), retryable };
@@ -162,6 +163,11 @@ function proxyRequest(http: HttpRequest, { name, traceContext }: Settings): Prox
   if (target.form === "origin") return { kind: "own", http, page: target.path };
   if (target.form !== "absolute" || maxForwards === 0) return { kind: "own", http };
   return { kind: "exchange", target: target.address, http };
+}
+
+/** The host that a request asks for; undefined if it is for the proxy itself. */
+function hostAsked({ target }: HttpRequest): string | undefined {
+  return target.form === "authority" || target.form === "absolute" ? target.address.host : undefined;
 }
 
 /** For the log, a target that was not judged yet: the text before an `@` in its authority may be a password. */
