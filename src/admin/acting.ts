@@ -29,9 +29,12 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["/reload", (_query, { reload }) => reload && renew(reload)],
 ]);
 
-/** The names of what may be done: those of the paths. Empty if there is no token. */
-export function actionsOf({ adminToken }: Pick<PageFacts, "adminToken">): readonly string[] {
-  return adminToken ? [...ACTIONS.keys()] : [];
+/** The paths of what may be done. Empty if there is no token. */
+export function actionsOf(
+  { adminToken, reload }: Pick<PageFacts, "adminToken" | "reload">,
+): readonly string[] {
+  if (!adminToken) return [];
+  return [...ACTIONS.keys()].filter((path) => path !== "/reload" || reload);
 }
 
 /** Answers a request for an action. Undefined: the path has none. */

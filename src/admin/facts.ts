@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { CertificateFacts } from "../tls/certificate_files.ts";
 import type { ListenerScheme } from "../listeners/endpoint.ts";
 import type { LiveConnection, Selection } from "../observe/live.ts";
+import type { RecentView } from "../observe/recent.ts";
 import type { Totals } from "../observe/metrics.ts";
 import type { Tokens } from "../policy/tokens.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -22,6 +24,10 @@ export interface PageFacts {
   readonly full: boolean;
   /** The connections that are open now, over all workers. */
   readonly live: () => Promise<readonly LiveConnection[]>;
+  /** What has happened lately, over all workers. */
+  readonly recent: () => Promise<RecentView>;
+  /** The certificates of all listeners. */
+  readonly certificates: () => readonly (CertificateFacts & { readonly address: Address })[];
   /** Cuts connections, over all workers. Returns how many. */
   readonly cut: (selection: Selection) => Promise<number>;
   /** Reads everything anew that can be, over all workers. Rejects if nothing was changed. Undefined: there is nothing to read. */

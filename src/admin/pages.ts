@@ -14,11 +14,11 @@ import type { Role } from "../listeners/listener_settings.ts";
 import type { Page } from "../protocols/http/own_answer.ts";
 import type { Channel } from "../streams/channel.ts";
 import { act, type ActionRequest, methodNotAllowed } from "./acting.ts";
+import { dashboardPage } from "./dashboard.ts";
 import type { PageFacts } from "./facts.ts";
 import { connectionsPage, eventsPage } from "./live_pages.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { proxyAutoConfig } from "./proxy_auto_config.ts";
-import { statusPage } from "./status_page.ts";
 
 /** A request for one of the pages. */
 export interface PageRequest extends ActionRequest {
@@ -55,7 +55,7 @@ export function nameOfPage(path: string): string {
 
 /** Path → page. */
 const PAGES: Readonly<Record<string, (facts: PageFacts, request: PageRequest) => Page>> = {
-  "/": (facts) => ({ status: 200, type: "text/html", body: statusPage(facts) }),
+  "/": dashboardPage,
   "/healthz": ({ draining }) => draining ? text(503, "draining\n") : text(200, "ok\n"),
   "/readyz": ({ draining, full }) =>
     draining ? text(503, "draining\n") : full ? text(503, "full\n") : text(200, "ready\n"),

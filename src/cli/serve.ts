@@ -80,7 +80,10 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   const proxy = await listen(inForce(current));
   control.listening(proxy.addresses);
   link?.tell(() => proxy.totals);
-  link?.onQuestion((question) => question === "live" ? proxy.live() : proxy.cut(question.cut));
+  link?.onQuestion((question) => {
+    if (question === "live") return proxy.live();
+    return question === "recent" ? proxy.recent() : proxy.cut(question.cut);
+  });
   control.onReopen(async () => {
     if (await shell.reopenAccessLog()) shell.log.info("Opened the access log anew");
   });

@@ -120,7 +120,7 @@ export class Failover {
           this.#health.recovered(key);
           throw fault;
         }
-        this.#health.failed(key);
+        this.#health.failed(key, formatRoute(chain));
         faults.push(fault);
       }
     }
@@ -134,7 +134,12 @@ export class Failover {
 
   /** An alternative has failed after its dial: it gets a pause. */
   failed(chain: Chain): void {
-    this.#health.failed(chainKey(chain));
+    this.#health.failed(chainKey(chain), formatRoute(chain));
+  }
+
+  /** The routes that have failed and not succeeded since. */
+  get failing(): string[] {
+    return this.#health.failing;
   }
 
   /**

@@ -17,6 +17,8 @@ const LONGEST_PAUSE = 60_000;
 const MAX_FAILING = 1_024;
 
 interface Pause {
+  /** How logs and pages name the upstream. */
+  readonly route: string;
   length: number;
   until: number;
 }
@@ -54,10 +56,15 @@ export class Health {
   /**
    * An upstream has failed. Further failures of dials that were under way, or had no choice, do not lengthen the pause.
    */
-  failed(key: string): void {
+  failed(key: string, route: string): void {
     if (this.#pauses.has(key)) return;
-    this.#pauses.set(key, { length: FIRST_PAUSE, until: this.#clock.now() + FIRST_PAUSE });
+    this.#pauses.set(key, { route, length: FIRST_PAUSE, until: this.#clock.now() + FIRST_PAUSE });
     if (this.#pauses.size > MAX_FAILING) this.#pauses.delete(this.#pauses.keys().next().value!);
+  }
+
+  /** The routes that have failed and not succeeded since. */
+  get failing(): string[] {
+    return [...this.#pauses.values()].map(({ route }) => route);
   }
 
   /** The upstream has done what it was asked to, or has refused it for a good reason. */

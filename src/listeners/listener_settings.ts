@@ -9,7 +9,7 @@ import { type IpBlock, needIpBlock } from "../addresses/ip_block.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { TlsServerOptions } from "../runtime/contract.ts";
 import type { ReadText } from "../text/text_file.ts";
-import { readCertificate } from "../tls/certificate_files.ts";
+import { type CertificateFacts, factsOfCertificate, readCertificate } from "../tls/certificate_files.ts";
 
 /** What a listener is for. */
 export type Role =
@@ -39,6 +39,11 @@ export class ListenerSettings {
   /** Certificates and keys. Undefined without TLS, and before they are loaded. */
   get tls(): Omit<TlsServerOptions, "signal"> | undefined {
     return this.#secrets;
+  }
+
+  /** What its certificates say of themselves. */
+  get certificates(): CertificateFacts[] {
+    return (this.#secrets?.certificates ?? []).map(({ cert }) => factsOfCertificate(cert));
   }
 
   /**

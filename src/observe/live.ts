@@ -10,6 +10,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Totals } from "./metrics.ts";
+import type { RecentView } from "./recent.ts";
 import type { Recording } from "./record.ts";
 
 /** A client's connection that is open, and the request on it. Sizes are bytes. */
@@ -98,6 +99,8 @@ export interface Others {
   readonly totals: Totals | undefined;
   /** Their open connections. */
   live(): Promise<readonly LiveConnection[]>;
+  /** What has happened lately at each. */
+  recent(): Promise<readonly RecentView[]>;
   /** Has them cut connections. Returns how many. */
   cut(selection: Selection): Promise<number>;
 }

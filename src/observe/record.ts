@@ -389,7 +389,8 @@ export class Recording {
   dialTime: number | undefined;
   readonly protocol: Protocol | undefined;
   readonly #client: RecordedClient;
-  readonly #time: Date;
+  /** When the request came. */
+  readonly time: Date;
   /** When the request came, by the clock. */
   readonly began: number;
   /** From the request to the first byte of the answer; undefined while there is none. */
@@ -400,7 +401,7 @@ export class Recording {
     const { clock } = client.services;
     this.#client = client;
     this.protocol = protocol;
-    this.#time = clock.date();
+    this.time = clock.date();
     this.began = clock.now();
   }
 
@@ -436,7 +437,7 @@ export class Recording {
       dialTime,
     } = this;
     return {
-      time: this.#time,
+      time: this.time,
       id,
       client,
       user,

@@ -17,6 +17,7 @@ import { LimitsInForce } from "../limits/limits_in_force.ts";
 import { MemoryStore } from "../limits/memory_store.ts";
 import { SILENT_LOG } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
+import { Recent } from "../observe/recent.ts";
 import { spanning } from "../observe/spans.ts";
 import { Admission, type AdmissionTerms } from "../policy/admission.ts";
 import { Gate } from "../policy/attempts.ts";
@@ -47,6 +48,7 @@ export interface Assembly {
   readonly services: Services;
   readonly admission: Admission;
   readonly metrics: Metrics;
+  readonly recent: Recent;
   readonly limits: LimitsInForce;
 }
 
@@ -63,6 +65,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   let inForce = configuration;
   const deadlines = new Deadlines(clock);
   const metrics = new Metrics(clock);
+  const recent = new Recent();
   const places = new CountedPlaces(Infinity);
   const terms = (): AdmissionTerms => {
     const { options, settings: { limits }, clients } = inForce;
@@ -126,6 +129,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     facts: facts.pages,
     listening: facts.listening,
     metrics,
+    recent,
     onRecord: tell,
     get onPage() {
       return inForce.options.recordPages ? tell : undefined;
@@ -146,6 +150,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     services,
     admission,
     metrics,
+    recent,
     limits,
   };
 }

@@ -10,6 +10,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../observe/log.ts";
 import type { LiveConnection, Others, Selection } from "../observe/live.ts";
+import type { RecentView } from "../observe/recent.ts";
 import type { Totals } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { OpenTelemetry } from "../observe/spans.ts";
@@ -138,6 +139,8 @@ export interface Proxy extends AsyncDisposable {
    * ```
    */
   live(): LiveConnection[];
+  /** What has happened lately: the last refusals, the slowest targets, and how upstreams do. */
+  recent(): RecentView;
   /**
    * Serves a client on a stream that no listener accepted, such as one end of a pair in memory. Settles at the end of the
    * connection. Rejects only after a bug, or if `onTransition` throws.

@@ -16,6 +16,7 @@ import { protocolFor } from "../protocols/client_protocols.ts";
 import { ListenerSettings, PLAIN_LISTENER } from "../listeners/listener_settings.ts";
 import { listenUnix, setSocketMode } from "../listeners/unix_socket.ts";
 import { type LiveConnection, LiveView, type Selection, selects } from "../observe/live.ts";
+import { mergeRecent, type RecentView } from "../observe/recent.ts";
 import { sumTotals, type Totals } from "../observe/metrics.ts";
 import { askRules, judge } from "../policy/judgement.ts";
 import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract.ts";
@@ -186,6 +187,11 @@ class Server implements Proxy {
     return [...this.#proxied()].map((connection) => this.#view.of(connection));
   }
 
+  recent(): RecentView {
+    const { recent, services: { failover } } = this.#assembly;
+    return recent.view(failover.failing);
+  }
+
   /** The connections but those that the proxy's own pages are shown on. */
   *#proxied(): Iterable<Connection> {
     for (const connection of this.#connections) {
@@ -226,6 +232,11 @@ class Server implements Proxy {
       adminToken,
       reload: options.onReload,
       live: async () => [...this.live(), ...await options.others?.live() ?? []],
+      recent: async () => mergeRecent([this.recent(), ...await options.others?.recent() ?? []]),
+      certificates: () =>
+        this.#listeners.flatMap(({ listener: { address }, settings }) =>
+          settings.certificates.map((certificate) => ({ ...certificate, address }))
+        ),
       again: () => this.#facts(),
       clock: this.#assembly.services.clock,
       listeners: this.#listeners

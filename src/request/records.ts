@@ -59,20 +59,22 @@ function traceOf(request: ProxyRequest | undefined): string | undefined {
   return request && "http" in request ? traceParent(request.http.head.fields) : undefined;
 }
 
-type RecordServices = Pick<RequestServices, "metrics" | "onRecord" | "onPage" | "log">;
+type RecordServices = Pick<RequestServices, "metrics" | "recent" | "onRecord" | "onPage" | "log">;
 
 /** Counts a finished request, and hands its record to the callbacks. If one throws, that is logged, and the request goes on. */
 export function finishRecord(
-  requester: { readonly services: RecordServices } & Pick<Requester, "recording" | "question">,
+  requester: { readonly services: RecordServices } & Pick<Requester, "recording" | "question" | "clientName">,
   recording: Recording,
   ending: Ending,
 ): void {
-  const { metrics, onRecord, onPage, log } = requester.services;
+  const { metrics, recent, onRecord, onPage, log } = requester.services;
   requester.recording = requester.question = undefined;
   recording.paces?.release();
   const { page } = recording;
-  if (page === undefined) metrics.add(recording, ending);
-  else metrics.shown(page);
+  if (page === undefined) {
+    metrics.add(recording, ending);
+    recent.add(requester, recording);
+  } else metrics.shown(page);
   const tell = page === undefined ? onRecord : onPage;
   if (!tell) return;
   const record: AccessRecord = recording.end(ending);

@@ -8,6 +8,7 @@ import type { PageFacts } from "../admin/facts.ts";
 import type { DialingServices } from "../dialing/dialing.ts";
 import type { Lifelines } from "../dialing/lifeline.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { Recent } from "../observe/recent.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Authenticate } from "../policy/authentication.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -34,6 +35,7 @@ export interface RequestServices extends DialingServices, WatchServices {
   /** The data of the proxy's own pages. */
   readonly facts: () => PageFacts;
   readonly metrics: Pick<Metrics, "add" | "shown">;
+  readonly recent: Pick<Recent, "add">;
   /** Told of each record. Undefined: nobody wants it, and none is made. */
   readonly onRecord: ((record: AccessRecord) => void) | undefined;
   /** Told when a page of the proxy itself was shown. Such a request is not logged as traffic. */

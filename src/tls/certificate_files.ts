@@ -33,6 +33,23 @@ export async function readCertificate(files: Certificate, readText: ReadText): P
   return { cert, key };
 }
 
+/** What a certificate says of itself. */
+export interface CertificateFacts {
+  /** Whom it is for: its names, or else its subject. */
+  readonly name: string;
+  /** Until when it is valid, in ISO 8601. */
+  readonly expires: string;
+}
+
+/** Reads the facts of a certificate in PEM, which was checked before. */
+export function factsOfCertificate(pem: string): CertificateFacts {
+  const { subject, subjectAltName, validTo } = new X509Certificate(pem);
+  return {
+    name: (subjectAltName ?? subject ?? "").replaceAll(/(?:DNS|IP Address):|^CN=/g, "").slice(0, 200),
+    expires: new Date(validTo).toISOString(),
+  };
+}
+
 function attempt(parse: () => unknown): boolean {
   try {
     parse();

@@ -8,6 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { tunnel } from "./exchanges.ts";
 import { testRows } from "./suite.ts";
 import type { Address } from "../../src/runtime/contract.ts";
+import { Chromium } from "../support/chromium.ts";
 import type { HttpMessage } from "../support/http_message.ts";
 import { echoOrigin, Origin } from "../support/origin.ts";
 import { ProxyProcess } from "../support/proxy.ts";
@@ -142,3 +143,54 @@ testRows("admin: with workers, the connections of all are closed", async (row) =
   assertEquals(JSON.parse(text), { closed: clients.length });
   for (const client of clients) await client.ending();
 }, { needs: "workers", permissions: ["-R", "-E"] });
+
+testRows(
+  "dashboard: Chromium shows what is under way, finds it, and closes it with the token",
+  async (row) => {
+    await using origin = await Origin.listen();
+    const { proxy, admin } = await start(row, ["--deny", "evil.test", "--allow-private"]);
+    await using _ = proxy;
+    // What strangers write is text on the page.
+    const name = "<b>x.test";
+    using denied = await proxy.connect();
+    await denied.send(`GET http://evil.test/${name} HTTP/1.1\r\nHost: evil.test\r\n\r\n`);
+    assertEquals((await denied.message()).status, 403);
+    const clients = await Promise.all(Array.from({ length: 60 }, () => tunnel(proxy, origin.authority)));
+    const fars = await Promise.all(clients.map(() => origin.accept()));
+    await fars[0].send("x".repeat(5_000));
+    await using page = await Chromium.open(`http://127.0.0.1:${(admin as { port: number }).port}/`);
+    await page.until("document.querySelector('#count').textContent === '61'");
+    const rows = "document.querySelectorAll('#body tr[data-id]')";
+    const first = `${rows}[0].cells[0].textContent`;
+    assertEquals(await page.evaluate(first), origin.authority);
+    assertEquals(await page.evaluate(`${rows}.length < 40`), true, "Only what can be seen is rendered");
+    await page.until("document.querySelector('#refusals tbody')?.textContent.includes('deny evil.test')");
+    assertEquals(await page.evaluate("document.querySelectorAll('#refusals b').length"), 0);
+    await page.until("document.querySelector('#down-all').textContent === '5.0 kB in all'");
+    await page.press("/");
+    assertEquals(await page.evaluate("document.activeElement.id"), "search");
+    for (const key of "idle") await page.press(key);
+    assertEquals(await page.evaluate("document.querySelector('#count').textContent"), "1 of 61");
+    await page.press("Escape");
+    assertEquals(await page.evaluate("document.querySelector('#count').textContent"), "61");
+    await page.press("ArrowDown");
+    await page.press("ArrowDown");
+    assertEquals(await page.evaluate(`document.activeElement === ${rows}[1]`), true);
+    await page.press("Enter");
+    await page.evaluate("[...document.querySelectorAll('#choices button')].at(-2).click()");
+    await page.evaluate(
+      "document.querySelector('#token').value = 'wrong'; document.querySelector('#yes').click()",
+    );
+    await page.until("document.querySelector('#wrong').textContent !== ''");
+    await page.evaluate(
+      `document.querySelector('#token').value = '${TOKEN}'; document.querySelector('#yes').click()`,
+    );
+    await page.until("document.querySelector('#said').textContent === 'Closed 1 connection.'");
+    await page.until("document.querySelector('#count').textContent === '60'");
+    await page.evaluate("document.querySelector('#most .x').click(); document.querySelector('#yes').click()");
+    await page.until("document.querySelector('#none').textContent === 'Nothing is under way.'");
+    for (const client of clients) await client.ending();
+    assertEquals(page.complaints.filter((text) => !/401|favicon/.test(text)), []);
+  },
+  { permissions: ["-E"], programs: ["chromium"] },
+);

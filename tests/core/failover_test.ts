@@ -336,8 +336,8 @@ Deno.test("health: pauses double up to a minute, and one at a time asks again", 
   const health = new Health(clock);
   assertEquals(health.admits("a"), true);
   for (const pause of [5, 10, 20, 40, 60, 60]) {
-    health.failed("a");
-    health.failed("a");
+    health.failed("a", "a");
+    health.failed("a", "a");
     clock.advance(pause * 1_000 - 1);
     assertEquals(health.admits("a"), false);
     assertEquals(health.admits("b"), true);
@@ -347,7 +347,7 @@ Deno.test("health: pauses double up to a minute, and one at a time asks again", 
   }
   health.recovered("a");
   assertEquals([health.admits("a"), health.admits("a")], [true, true]);
-  health.failed("a");
+  health.failed("a", "a");
   clock.advance(5_000);
   assertEquals(health.admits("a"), true);
 });
@@ -356,7 +356,7 @@ Deno.test("health: to ask whether something pauses is not to try it", () => {
   const clock = new VirtualClock();
   const health = new Health(clock);
   assertEquals(health.pauses("a"), false);
-  health.failed("a");
+  health.failed("a", "a");
   clock.advance(4_999);
   assertEquals([health.pauses("a"), health.pauses("b")], [true, false]);
   clock.advance(1);
@@ -372,6 +372,6 @@ Deno.test("health: to ask whether something pauses is not to try it", () => {
 
 Deno.test("health: what fails under ever new names is forgotten some day", () => {
   const health = new Health(new VirtualClock());
-  for (let i = 0; i < 5_000; i++) health.failed(`${i}`);
+  for (let i = 0; i < 5_000; i++) health.failed(`${i}`, "a");
   assertEquals([health.admits("0"), health.admits("4999")], [true, false]);
 });

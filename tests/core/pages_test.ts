@@ -41,6 +41,8 @@ function facts(options: Partial<PageFacts> = {}): PageFacts {
     full: false,
     listeners: [listener("auto", 8899)],
     live: () => Promise.resolve([]),
+    recent: () => Promise.resolve({ refusals: [], slow: [], upstreams: [] }),
+    certificates: () => [],
     cut: () => Promise.resolve(0),
     adminToken: undefined,
     reload: undefined,
@@ -91,7 +93,7 @@ Deno.test("pageAt(): a proxy that drains is not healthy any more", () => {
   assertEquals(page("/healthz", "", facts()), { status: 200, type: "text/plain", body: "ok\n" });
   const draining = facts({ draining: true });
   assertEquals(page("/healthz", "", draining).status, 503);
-  assertMatch(page("/", "", draining).body, /<h1>sluice is shutting down<\/h1>/);
+  assertMatch(page("/", "", draining).body, /<h1 id="title">sluice is shutting down<\/h1>/);
 });
 
 Deno.test("pageAt(): the status page shows what there is, and no markup of others", () => {

@@ -11,6 +11,7 @@ import process from "node:process";
 import { setInterval } from "node:timers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { LiveConnection, Others, Selection } from "../../observe/live.ts";
+import type { RecentView } from "../../observe/recent.ts";
 import type { Totals } from "../../observe/metrics.ts";
 import type { Address, Runtime } from "../../runtime/contract.ts";
 import type { Places } from "../../policy/places.ts";
@@ -79,11 +80,11 @@ export type Report =
   /** The answer to another worker's question. */
   | { readonly answer: Answer; readonly call: number };
 
-/** What a worker asks the others: for their open connections, or to cut some. */
-export type Question = "live" | { readonly cut: Selection };
+/** What a worker asks the others: for their open connections, for what has happened lately, or to cut connections. */
+export type Question = "live" | "recent" | { readonly cut: Selection };
 
-/** Open connections, or how many were cut. */
-export type Answer = readonly LiveConnection[] | number;
+/** Open connections, what has happened lately, or how many were cut. */
+export type Answer = readonly LiveConnection[] | RecentView | number;
 
 /** How often a worker sends its totals, in milliseconds. */
 const TELLING = 1_000;
@@ -180,12 +181,16 @@ class DistantOthers implements Others {
   }
 
   async live(): Promise<readonly LiveConnection[]> {
-    return (await this.#ask("live")).flatMap((answer) => typeof answer === "number" ? [] : answer);
+    return (await this.#ask("live")).flatMap((answer) => answer as readonly LiveConnection[]);
+  }
+
+  async recent(): Promise<readonly RecentView[]> {
+    return (await this.#ask("recent")) as readonly RecentView[];
   }
 
   async cut(selection: Selection): Promise<number> {
     const counts = await this.#ask({ cut: selection });
-    return counts.reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
+    return (counts as readonly number[]).reduce((sum, count) => sum + count, 0);
   }
 
   #ask(question: Question): Promise<readonly Answer[]> {

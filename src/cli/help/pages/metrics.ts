@@ -21,7 +21,7 @@ export const page: Page = {
     "them on the proxy's own port, too.",
     {
       terms: [
-        ["/", "The proxy's status"],
+        ["/", "The dashboard: what is under way, who uses most, refusals, upstreams, certificates"],
         ["/proxy.pac", "Proxy auto-configuration for browsers"],
         ["/healthz", "For load balancers: 200, or 503 while it shuts down"],
         ["/readyz", "The same, and 503 while there are as many connections as the limit allows"],
@@ -30,7 +30,7 @@ export const page: Page = {
           "/connections",
           "What is open now, in JSON: client, user, target, route, bytes so far, bytes a second",
         ],
-        ["/events", "The same as server-sent events, every second"],
+        ["/events", "The same as server-sent events, every second; with totals, refusals, slow targets"],
       ],
     },
     { lines: `sluice --admin 127.0.0.1:9100` },
