@@ -182,6 +182,13 @@ Deno.test("config: a command takes what it knows, and leaves the rest", async ()
   assertEquals(options.rule.length, 1);
 });
 
+Deno.test("config: a proxy refuses an option that it does not take", async () => {
+  const text = 'cert = "cert.pem"';
+  const fault = 'sluice.toml:1:8: The command "serve" has no option "cert"';
+  assertEquals(await faultsOf(text), [fault]);
+  assertEquals((await withText(text, { args: ["remote"] })).options.cert, "cert.pem");
+});
+
 const FAULTS: [text: string, faults: string[]][] = [
   ["idle-timeut = 5", ['1:1: Unknown key "idle-timeut": did you mean "idle-timeout"?']],
   ["\n  idle_timeout = 5", ['2:3: Unknown key "idle_timeout": did you mean "idle-timeout"?']],

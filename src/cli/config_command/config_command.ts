@@ -5,12 +5,14 @@
  */
 
 import { configure } from "../../proxy/configuration.ts";
+import { type CommandName, RUNS_PROXY } from "../../settings/option.ts";
 import type { Runtime } from "../../runtime/contract.ts";
 import { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { proxyOptions, readAdminSecret, readCertificates } from "../config/proxy_options.ts";
 import { withConfig } from "../config/read_config.ts";
-import { type CommandLine, parseCommandLine } from "../flags/options.ts";
+import type { Given } from "../flags/arguments.ts";
+import { type CommandLine, flagsOf, parseCommandLine } from "../flags/options.ts";
 import { EXIT_CODES, type Shell } from "../program/shell.ts";
 
 /** What the first word asks for. */
@@ -33,8 +35,12 @@ async function check(_line: CommandLine, { shell, path }: Context): Promise<numb
   if (path === undefined) throw new UsageError("Name the file: sluice config check FILE");
   shell.note = undefined;
   const files = new TextFiles();
+  const { parseConfig } = await import("../config/config_file.ts");
   try {
-    const { options } = await withConfig(parseCommandLine(["--config", path]), files);
+    const { given } = await parseConfig(await files.read(path, "the config file"), path);
+    const line = parseCommandLine([commandFor(given), "--config", path]);
+    // A file that was read before counts as checked, so this reads it anew.
+    const { options } = await withConfig(line, new TextFiles());
     const proxy = await proxyOptions(options, files.read);
     configure(proxy);
     await readAdminSecret(options, files);
@@ -46,6 +52,11 @@ async function check(_line: CommandLine, { shell, path }: Context): Promise<numb
   }
   shell.print(`${path} is right`);
   return EXIT_CODES.done;
+}
+
+/** The command that runs a proxy with these options: `serve`, unless only a half of a pair takes them all. */
+function commandFor(given: readonly Given[]): CommandName {
+  return RUNS_PROXY.find((command) => given.every(({ name }) => flagsOf(command).includes(name))) ?? "serve";
 }
 
 async function show(line: CommandLine, { shell, path }: Context): Promise<number> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CommandName, commandsOf, type Option } from "../../settings/option.ts";
+import { type CommandName, commandsOf, type Option, RUNS_PROXY } from "../../settings/option.ts";
 import { suggest } from "../../text/suggestion.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import { anyOf } from "../../text/word_list.ts";
@@ -79,14 +79,20 @@ export interface Layer {
 }
 
 /**
- * Adds a layer behind the flags and the variables. Options that the command does not take are left out.
+ * Adds a layer behind the flags and the variables. A proxy has to know all of its options; other commands leave out what
+ * they do not take.
  *
  * @throws {UsageError} With a line for each value of the layer that cannot be used.
  */
 export function addLayer(line: CommandLine, { given, faults }: Layer): CommandLine {
-  const names = flagsOf(line.command);
+  const { command } = line;
+  const names = flagsOf(command);
+  const foreign = given.filter(({ name }) => !names.includes(name)).map(({ name, label }) =>
+    `${label}: The command "${command}" has no option "${name}"`
+  );
   const all = joinLayers(line.given, given.filter(({ name }) => names.includes(name)));
-  return { ...line, given: all, options: readOptions(all, faults) };
+  const wrong = RUNS_PROXY.includes(command) ? [...faults, ...foreign] : faults;
+  return { ...line, given: all, options: readOptions(all, wrong) };
 }
 
 /**
