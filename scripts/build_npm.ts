@@ -30,6 +30,9 @@ const STD_MODULES = {
 /** The library that verifies bcrypt. Its version stands in the specifier, as in `src/policy/bcrypt.ts`. */
 const BCRYPT = { name: "bcryptjs", version: "3.0.3", specifier: "bcryptjs@3.0.3" };
 
+/** The client of a shared store, which whoever wants one installs. The program imports it with its version. */
+export const REDIS = { name: "redis", version: "6.3.1", specifier: "redis@6.3.1" };
+
 /** Texts that go into the package, and their names there. */
 const TEXTS = { "README.md": "README.md", "LICENSE": "LICENSE", "src/std_cli/LICENSE": "LICENSE.std" };
 
@@ -50,6 +53,8 @@ export function packageJson(): Record<string, unknown> {
     dependencies: { [STD.name]: STD.version },
     // Only for users files of htpasswd. It has no dependencies, and 150 KB.
     optionalDependencies: { [BCRYPT.name]: BCRYPT.version },
+    peerDependencies: { [REDIS.name]: REDIS.version },
+    peerDependenciesMeta: { [REDIS.name]: { optional: true } },
   };
 }
 
@@ -92,6 +97,7 @@ async function buildWithDnt({ build }: Dnt): Promise<void> {
   const imports = {
     ...Object.fromEntries(std.map(([name, path]) => [name, `npm:${STD.name}@${STD.version}/${path}`])),
     [BCRYPT.specifier]: `npm:${BCRYPT.specifier}`,
+    [REDIS.specifier]: `npm:${REDIS.specifier}`,
   };
   const importMap = `${TOOLCHAIN}/npm_imports.json`;
   await Deno.mkdir(TOOLCHAIN, { recursive: true });
@@ -142,7 +148,9 @@ async function mapModules(folder: string): Promise<void> {
     for (const [module, path] of Object.entries(STD_MODULES)) {
       mapped = mapped.replaceAll(`"${module}"`, `"${STD.name}/${path}"`);
     }
-    mapped = mapped.replaceAll(`"${BCRYPT.specifier}"`, `"${BCRYPT.name}"`);
+    for (const { specifier, name } of [BCRYPT, REDIS]) {
+      mapped = mapped.replaceAll(`"${specifier}"`, `"${name}"`);
+    }
     if (mapped !== text) await Deno.writeTextFile(path, mapped);
   }
 }
@@ -152,7 +160,7 @@ async function mapModules(folder: string): Promise<void> {
  * start of the program took 0.27 s of CPU time with 170 modules, and takes 0.13 s with one.
  */
 async function bundleProgram(path: string): Promise<void> {
-  const external = ["--external", `${STD.name}/*`, "--external", BCRYPT.name];
+  const external = [`${STD.name}/*`, BCRYPT.name, REDIS.name].flatMap((name) => ["--external", name]);
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "bundle",

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { buildNpm } from "./build_npm.ts";
+import { buildNpm, REDIS } from "./build_npm.ts";
 import { install, pack, remove } from "./npm.ts";
 import { forgetPackage, isPackageStale, recordPackage, sourcesDigest } from "./staleness.ts";
 import { BIN, BUN, COMPILED, INSTALLED, NODES, PACKAGE, ROOT, RUNTIMES, TOOLCHAIN } from "./toolchain.ts";
@@ -55,7 +55,8 @@ if (isPackageStale()) {
   forgetPackage();
   await buildNpm();
   await remove(COMPILED);
-  await install(INSTALLED, { sluice: `file:${await pack(PACKAGE, { into: `${TOOLCHAIN}/tarball` })}` });
+  const tarball = await pack(PACKAGE, { into: `${TOOLCHAIN}/tarball` });
+  await install(INSTALLED, { sluice: `file:${tarball}`, [REDIS.name]: REDIS.version });
   await tryRuntimes();
   recordPackage(digest);
 }

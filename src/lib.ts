@@ -50,6 +50,8 @@ export type { LogOptions } from "./options/logs.ts";
 export type { RuleOptions } from "./options/rules.ts";
 export type { UpstreamOptions } from "./options/upstreams.ts";
 export type { ForwardedMode, HttpSettings } from "./settings/http.ts";
+export type { Allowance, CalendarUnit } from "./policy/limit_amount.ts";
+export type { Ask, Grant, LimitStore } from "./limits/store.ts";
 export type { Places } from "./policy/places.ts";
 export { hashPassword, type PasswordHash } from "./policy/password_hash.ts";
 export { parseRules } from "./policy/rules_file.ts";

@@ -16,6 +16,7 @@ import { TextFiles, type Texts } from "../text/text_file.ts";
 import type { CommandName } from "../settings/option.ts";
 import type { CommandLine, Options } from "./flags/options.ts";
 import { localOptions, remoteOptions, type SecretSources } from "./pair.ts";
+import { openCounts } from "./counts.ts";
 import { proxyOptions, readAdminSecret } from "./config/proxy_options.ts";
 import { withConfig } from "./config/read_config.ts";
 import { inTurn, refuseFixed, tellListeners } from "./config/reload.ts";
@@ -46,8 +47,18 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
   // A worker also serves if it cannot open the file: one that replaces another starts long after the check.
   if (file !== "off") await shell.openAccessLog(file, { required: !link });
   const workers = countWorkers(current.line.options);
-  if (!link && workers > 1) {
-    return await serveByWorkers({ ...current, workers, reread, use }, { control, shell, runtime });
+  const counts = link
+    ? undefined
+    : await openCounts(current.line.options, { log: shell.log, read: current.files.read });
+  if (counts && workers > 1) {
+    const { store } = counts;
+    const code = await serveByWorkers({ ...current, workers, reread, use, store }, {
+      control,
+      shell,
+      runtime,
+    });
+    await counts.close();
+    return code;
   }
   const terminal = file === "-" ? shell.terminal(runtime) : undefined;
   const reload = inTurn(async (texts) => {
@@ -66,6 +77,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     ...link?.assignment,
     readText: files.read,
     others: link?.others,
+    limitStore: link?.limitStore ?? counts?.store,
     places: line.options["max-per-client"] === Infinity ? undefined : link?.places,
     onReload,
     onRecord,
@@ -102,6 +114,7 @@ export async function serve(line: CommandLine, shell: Shell, runtime: Runtime): 
     return proxy.close({ drain: 0 });
   });
   await proxy.close({ drain });
+  await counts?.close();
   return code;
 }
 

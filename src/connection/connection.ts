@@ -9,6 +9,7 @@ import type { Fault } from "../faults.ts";
 import type { ListenerSettings, Role } from "../listeners/listener_settings.ts";
 import type { Recording } from "../observe/record.ts";
 import type { Entry } from "../policy/admission.ts";
+import type { Held } from "../limits/held.ts";
 import type { Proof } from "../policy/proof.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
@@ -55,6 +56,7 @@ export class Connection extends Watch implements Requester {
   readonly since: number;
   /** See `Requester`. */
   proof: Proof | undefined;
+  held: Held | undefined;
   /** See `Requester`. */
   known = false;
   /** See `Requester`. */

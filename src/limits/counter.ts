@@ -18,6 +18,8 @@ export interface LimitObserver {
 export interface Counter {
   readonly holding?: Holding;
   readonly lease?: Lease;
+  /** Whether it is a bandwidth, which only the bytes use up. */
+  readonly shaped: boolean;
   readonly up?: Shaper;
   readonly down?: Shaper;
 }

@@ -6,6 +6,10 @@
 
 import type { Desk } from "./desk.ts";
 import type { Whose } from "./lease.ts";
+import type { Grant } from "./store.ts";
+
+/** How many places more than needed are taken from a near store at once. */
+const AHEAD = 16;
 
 /** How long a place that is free again stays here before a far store learns of it, in milliseconds. */
 const KEEP = 50;
@@ -27,11 +31,6 @@ export class Holding {
     this.#desk = desk;
   }
 
-  /** Whether nothing is under way. */
-  get isIdle(): boolean {
-    return this.#taken === 0 && this.#allowed === 0 && !this.#asking;
-  }
-
   /** Takes a place; false if none is left. */
   take(): boolean | Promise<boolean> {
     if (this.#taken < this.#allowed && this.#waiting.length === 0) {
@@ -39,8 +38,7 @@ export class Holding {
       return true;
     }
     if (!this.#desk.far) {
-      this.#allowed =
-        (this.#desk.ask({ ...this.#whose, want: this.#taken + 1 }) as { granted: number }).granted;
+      this.#allowed = this.#near(this.#taken + AHEAD);
       return this.#taken < this.#allowed && ++this.#taken > 0;
     }
     return new Promise((resolve) => {
@@ -52,17 +50,24 @@ export class Holding {
   /** Gives a place back. */
   give(): void {
     this.#taken--;
-    if (!this.#desk.far) {
-      this.#allowed = this.#taken;
-      this.#desk.ask({ ...this.#whose, want: this.#taken });
-      return;
-    }
-    if (this.#returning) return;
+    // Nobody else uses a near store, so the place stays.
+    if (!this.#desk.far || this.#returning) return;
     this.#returning = true;
     this.#desk.clock.schedule(KEEP, () => {
       this.#returning = false;
       if (this.#taken < this.#allowed) this.#ask();
     });
+  }
+
+  #near(want: number): number {
+    return (this.#desk.ask({ ...this.#whose, want }) as Grant).granted;
+  }
+
+  /** Gives all places back, if nothing is under way. Returns whether there is nothing to remember. */
+  settle(): boolean {
+    if (this.#taken > 0 || this.#asking) return false;
+    if (!this.#desk.far && this.#allowed > 0) this.#allowed = this.#near(0);
+    return this.#allowed === 0;
   }
 
   /** Tells the store how many are under way and wanted. One question at a time, so that answers come in order. */

@@ -8,7 +8,7 @@ import type { Allowance } from "../policy/limit_amount.ts";
 import type { Desk } from "./desk.ts";
 import type { Ask, Grant } from "./store.ts";
 
-/** A lease of a far store is the tokens of this time, in milliseconds, and at most this part of the whole. */
+/** A lease is the tokens of this time, in milliseconds, and at most this part of the whole. */
 const LEASE_TIME = 50;
 const LEASE_PART = 100;
 
@@ -19,8 +19,7 @@ const ASK_AGAIN = 1_000;
 export type Whose = Pick<Ask, "limit" | "key" | "allowance">;
 
 /** How many tokens a lease has. */
-function leaseOf(allowance: Allowance, far: boolean): number {
-  if (!far) return 1;
+function leaseOf(allowance: Allowance): number {
   const part = Math.floor(allowance.most / LEASE_PART);
   if (allowance.kind === "rate") {
     return Math.max(1, Math.min(part, Math.floor(allowance.most * LEASE_TIME / allowance.time)));
@@ -45,7 +44,7 @@ export class Lease {
   constructor(whose: Whose, desk: Desk) {
     this.#whose = whose;
     this.#desk = desk;
-    this.#size = leaseOf(whose.allowance, desk.far);
+    this.#size = leaseOf(whose.allowance);
   }
 
   /** Milliseconds until it is worth trying again, after nothing could be drawn. */
@@ -105,8 +104,7 @@ export class Lease {
   /** Gives back what has not been used for a while. Returns whether nothing is left here to remember. */
   settle(idleSince: number): boolean {
     if (this.#asking || this.#usedAt > idleSince) return false;
-    const { allowance } = this.#whose;
-    if (this.#balance > 0 && allowance.kind === "quota") {
+    if (this.#balance > 0) {
       const back = this.#desk.clock.now() < this.#expires ? this.#balance : 0;
       const given = this.#desk.ask({ ...this.#whose, want: 0, back });
       if (given instanceof Promise) given.catch(() => {});

@@ -4,16 +4,15 @@
  * @module
  */
 
-import type { Fault } from "../faults.ts";
-import { countsBytes, type Way } from "../policy/limit_amount.ts";
+import type { Way } from "../policy/limit_amount.ts";
 import type { LimitRule } from "../policy/rule.ts";
 import { RuleIndex } from "../policy/rule_index.ts";
 import type { RuleRequest, Subject } from "../policy/rule_request.ts";
 import { namedSubject } from "../policy/rules.ts";
 import { sourceOfHost } from "../policy/sources.ts";
-import type { Counter, LimitObserver, Noted } from "./counter.ts";
+import type { Counter, LimitObserver } from "./counter.ts";
 import type { Desk } from "./desk.ts";
-import { Held } from "./held.ts";
+import { Held, type Met } from "./held.ts";
 import { Holding } from "./holding.ts";
 import { Lease, type Whose } from "./lease.ts";
 import { Shaper } from "./shaper.ts";
@@ -33,6 +32,8 @@ export class LimitsInForce {
   readonly #observer: LimitObserver;
   #limits = new Map<string, Limit>();
   #index = new RuleIndex<Limit>([]);
+  /** What requests hold. A reload, and each counter that is forgotten, makes them be matched again. */
+  #valid = new WeakSet<Held>();
   #cancelSettling: (() => void) | undefined;
 
   constructor(desk: Desk, observer: LimitObserver) {
@@ -40,15 +41,27 @@ export class LimitsInForce {
     this.#observer = observer;
   }
 
+  readonly #onForgotten = (): void => {
+    this.#valid = new WeakSet();
+  };
+
   /** Replaces the limits. */
   use(rules: readonly LimitRule[]): void {
     const limits = new Map<string, Limit>();
     for (const rule of rules) {
       if (!limits.has(rule.text)) {
-        limits.set(rule.text, new Limit(rule, this.#desk, this.#limits.get(rule.text)?.counters));
+        limits.set(
+          rule.text,
+          new Limit(rule, {
+            desk: this.#desk,
+            onForgotten: this.#onForgotten,
+            counters: this.#limits.get(rule.text)?.counters,
+          }),
+        );
       }
     }
     this.#limits = limits;
+    this.#onForgotten();
     this.#index = new RuleIndex([...limits.values()]);
     if (this.#desk.far && limits.size > 0) this.#settleLater();
   }
@@ -58,33 +71,14 @@ export class LimitsInForce {
     return this.#index.size > 0;
   }
 
-  /**
-   * Counts a request in. Returns the fault that refuses it; or what it holds until it is released; or undefined if no limit
-   * is about it. A promise if a store elsewhere has to be asked.
-   */
-  admit(question: RuleRequest, noted: Noted): Admission | Promise<Admission> {
+  /** What a request holds of the limits that it meets; `last` if that is the same as for the request before. */
+  meet(question: RuleRequest, last: Held | undefined): Held {
+    if (last && this.#valid.has(last) && last.isFor(question)) return last;
     const subject = namedSubject(question);
-    const limits = this.#index.all(subject);
-    if (limits.length === 0) return undefined;
-    const held = new Held(this.#desk.clock, this.#observer, noted);
-    return this.#admit(0, { limits, held, question, subject });
-  }
-
-  #admit(first: number, asked: Asked): Admission | Promise<Admission> {
-    const { limits, held } = asked;
-    for (let i = first; i < limits.length; i++) {
-      const refused = limits[i].enter(asked);
-      if (refused instanceof Promise) {
-        return refused.then((refused) => refused ? this.#refuse(refused, held) : this.#admit(i + 1, asked));
-      }
-      if (refused) return this.#refuse(refused, held);
-    }
+    const met = this.#index.all(subject).map((limit) => limit.meet(question, subject));
+    const held = new Held(met, { clock: this.#desk.clock, observer: this.#observer, question });
+    this.#valid.add(held);
     return held;
-  }
-
-  #refuse(fault: Fault, held: Held): Fault {
-    held.withdraw();
-    return fault;
   }
 
   #settleLater(): void {
@@ -102,14 +96,11 @@ export class LimitsInForce {
   }
 }
 
-/** The answer to a request: see {@link LimitsInForce.admit}. */
-export type Admission = Fault | Held | undefined;
-
-interface Asked {
-  readonly limits: readonly Limit[];
-  readonly held: Held;
-  readonly question: RuleRequest;
-  readonly subject: Subject;
+interface LimitOptions {
+  readonly desk: Desk;
+  /** Told when a counter is forgotten. */
+  readonly onForgotten: () => void;
+  readonly counters?: Map<string, Counter>;
 }
 
 /** A limit and its counters. */
@@ -117,40 +108,21 @@ class Limit {
   readonly rule: LimitRule;
   readonly counters: Map<string, Counter>;
   readonly #desk: Desk;
+  readonly #onForgotten: () => void;
 
-  constructor(rule: LimitRule, desk: Desk, counters = new Map<string, Counter>()) {
+  constructor(rule: LimitRule, { desk, onForgotten, counters = new Map<string, Counter>() }: LimitOptions) {
     this.rule = rule;
     this.counters = counters;
     this.#desk = desk;
+    this.#onForgotten = onForgotten;
   }
 
   get match(): LimitRule["match"] {
     return this.rule.match;
   }
 
-  /** Counts a request in, or says why not. */
-  enter({ held, question, subject }: Asked): Fault | undefined | Promise<Fault | undefined> {
-    const counter = this.#counterOf(this.#keyOf(question, subject));
-    const { holding, lease } = counter;
-    const { rule } = this;
-    if (holding) {
-      const enter = (taken: boolean) => taken ? held.hold(holding) : held.reach(rule, NO_TIME);
-      const taken = holding.take();
-      return taken instanceof Promise ? taken.then(enter) : enter(taken);
-    }
-    if (lease) {
-      const ofBytes = countsBytes(rule.terms.allowance);
-      const enter = (drawn: number) => {
-        if (drawn === 0) return held.reach(rule, lease.wait);
-        if (ofBytes) lease.putBack(drawn);
-        else held.draw(lease);
-      };
-      if (ofBytes) held.spend(rule, lease);
-      const drawn = lease.draw(1);
-      return drawn instanceof Promise ? drawn.then(enter) : enter(drawn);
-    }
-    held.shape(rule, counter);
-    return undefined;
+  meet(question: RuleRequest, subject: Subject): Met {
+    return { limit: this.rule, counter: this.#counterOf(this.#keyOf(question, subject)) };
   }
 
   #keyOf(question: RuleRequest, { name }: Subject): string {
@@ -178,20 +150,23 @@ class Limit {
   #count(key: string): Counter {
     const { text, terms: { allowance, way, shadow } } = this.rule;
     const whose: Whose = { limit: text, key, allowance };
-    if (allowance.kind === "connections") return { holding: new Holding(whose, this.#desk) };
-    if (allowance.kind !== "bandwidth") return { lease: new Lease(whose, this.#desk) };
+    if (allowance.kind === "connections") return { holding: new Holding(whose, this.#desk), shaped: false };
+    if (allowance.kind !== "bandwidth") return { lease: new Lease(whose, this.#desk), shaped: false };
     const shaper = (one: Way) =>
       way === undefined || way === one
         ? new Shaper({ ...whose, key: `${key} ${one}` }, this.#desk, { shadow })
         : undefined;
-    return { up: shaper("up"), down: shaper("down") };
+    return { up: shaper("up"), down: shaper("down"), shaped: true };
   }
 
   /** Forgets one of the oldest counters, if it is idle. Those that are not become the youngest. */
   #makeRoom(): boolean {
     for (const [key, counter] of firstOf(this.counters, LOOKS)) {
       this.counters.delete(key);
-      if (isIdle(counter, this.#desk.clock.now())) return true;
+      if (isIdle(counter, this.#desk.clock.now())) {
+        this.#onForgotten();
+        return true;
+      }
       this.counters.set(key, counter);
     }
     return false;
@@ -199,7 +174,11 @@ class Limit {
 
   /** Forgets what is idle, and gives its tokens back. */
   settle(since = this.#desk.clock.now() - SETTLE_INTERVAL): void {
-    for (const [key, counter] of this.counters) if (isIdle(counter, since)) this.counters.delete(key);
+    for (const [key, counter] of this.counters) {
+      if (!isIdle(counter, since)) continue;
+      this.counters.delete(key);
+      this.#onForgotten();
+    }
   }
 }
 
@@ -211,13 +190,10 @@ function firstOf<T>(items: Iterable<T>, count: number): T[] {
 
 /** Whether nothing has happened since a time. Unused tokens then go back to the store. */
 function isIdle({ holding, lease, up, down }: Counter, since: number): boolean {
-  if (holding) return holding.isIdle;
+  if (holding) return holding.settle();
   if (lease) return lease.settle(since);
   return (up?.isIdle(since) ?? true) && (down?.isIdle(since) ?? true);
 }
 
 /** How many counters are looked at to make room for one. */
 const LOOKS = 8;
-
-/** When a connection ends is not known. Clients are told to come back in so many milliseconds. */
-const NO_TIME = 5_000;

@@ -22,7 +22,7 @@ const SWEEP_INTERVAL = 1_000;
 const OTHERS = "\n";
 
 /** How much an idle bandwidth may catch up, in milliseconds. It hides the delays of timers and of the way to a store. */
-const CATCH_UP = 100;
+export const CATCH_UP = 100;
 
 /** One grant takes at most this part of what is left of a quota, so that the last of it is not stuck in leases. */
 const LAST_PARTS = 16;
@@ -83,13 +83,16 @@ export class MemoryStore implements LimitStore {
   changed(): SavedQuota[] | undefined {
     if (!this.#changed) return undefined;
     this.#changed = false;
-    const saved: SavedQuota[] = [];
+    return [...this.quotas()];
+  }
+
+  /** The quotas that are used. */
+  *quotas(): Iterable<SavedQuota> {
     for (const [limit, counts] of this.#counts) {
       for (const [key, count] of counts) {
-        if (count instanceof Quota && !count.isFull()) saved.push({ limit, key, ...count.saved });
+        if (count instanceof Quota && !count.isFull()) yield { limit, key, ...count.saved };
       }
     }
-    return saved;
   }
 
   /** Takes up quotas where they were left. Those of a window that has ended are full again. */
@@ -177,10 +180,11 @@ class Rate implements Count {
     this.#clock = clock;
   }
 
-  take({ want, allowance }: Ask): Grant {
+  take({ want, back = 0, allowance }: Ask): Grant {
     const { most, time } = allowance as Allowance & { kind: "rate" };
     const now = this.#clock.now();
     const interval = time / most;
+    this.#fullAt -= back * interval;
     const missing = Math.max(0, this.#fullAt - now) / interval;
     const granted = Math.max(0, Math.min(want, Math.floor(most - missing + 1e-6)));
     if (granted > 0) this.#fullAt = Math.max(this.#fullAt, now) + granted * interval;

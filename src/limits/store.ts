@@ -15,6 +15,7 @@ export interface Ask {
   readonly limit: string;
   /** Whose count it is: a user, a client's source or a target. Empty if all share one. */
   readonly key: string;
+  /** What the limit allows. */
   readonly allowance: Allowance;
   /**
    * How many tokens are wanted. Of connections: how many the asker would have together, which may be fewer than before.

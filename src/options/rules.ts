@@ -10,7 +10,7 @@ import type { Rule } from "../policy/rule.ts";
 import { parsePorts } from "../policy/rule_target.ts";
 import { parseRuleLine } from "../policy/rules_file.ts";
 import { FILE, isTextOrObject, SWITCH, TEXT } from "../settings/kinds.ts";
-import { type FileContext, KNOWS_RULES, type OptionsFor, RESOLVES } from "../settings/option.ts";
+import { type FileContext, KNOWS_RULES, MASK, type OptionsFor, RESOLVES } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 
 /** A line as in a rules file. */
@@ -84,6 +84,25 @@ export const RULE_OPTIONS = {
       '"user=ann to eth1"; see "sluice help egress"',
     shorthand: ["rule", "bind"],
     commands: KNOWS_RULES,
+  },
+  "state": {
+    ...FILE,
+    group: "Limits",
+    help: "Keep used quotas in a file, over a restart",
+    unset: "none",
+    reload: false,
+  },
+  "store": {
+    ...TEXT,
+    group: "Limits",
+    value: "URL",
+    help:
+      "Share the counts of limits with other machines, redis://[USER:PASSWORD@]HOST[:PORT][/DB] or rediss://. Other " +
+      "programs of this machine can see flags: SLUICE_STORE, or ?password=FILE, is the safer place",
+    unset: "none",
+    reload: false,
+    read: readStoreUrl,
+    masked: (text) => text.replace(/(:\/\/[^/?#@]*?:)[^/?#@]*@/, `$1${MASK}@`),
   },
   "rule": {
     ...RULE,
@@ -162,6 +181,13 @@ export const RULE_OPTIONS = {
 /** Replaces the endpoint of a route. */
 function withVia(rule: string, replace: (via: string) => string): string {
   return rule.replace(/(\svia\s+)(\S+)\s*$/, (_, word: string, via: string) => word + replace(via));
+}
+
+/** Checks the address of a store, and returns the text unchanged. No message quotes it: it may have a password. */
+function readStoreUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.hostname && /^rediss?:$/.test(url.protocol) && /^\/?\d*$/.test(url.pathname)) return text;
+  throw new UsageError('Invalid store: give an address such as "redis://127.0.0.1:6379"');
 }
 
 /** Checks a port or a range of ports, and returns the text unchanged. */

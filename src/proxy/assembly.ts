@@ -12,7 +12,7 @@ import { Lifelines } from "../dialing/lifeline.ts";
 import { OriginPool } from "../dialing/pool.ts";
 import { Reserve } from "../dialing/reserve.ts";
 import { Resolver, type ResolverTerms } from "../dialing/resolver.ts";
-import { NearDesk } from "../limits/desk.ts";
+import { type Desk, FarDesk, NearDesk } from "../limits/desk.ts";
 import { LimitsInForce } from "../limits/limits_in_force.ts";
 import { MemoryStore } from "../limits/memory_store.ts";
 import { SILENT_LOG } from "../observe/log.ts";
@@ -32,6 +32,7 @@ import { UNFINISHED_HEADS } from "../settings/limits.ts";
 import { SecretFiles } from "../text/secret_files.ts";
 import type { Configuration } from "./configuration.ts";
 import { checkedAuthenticate, tellRecord } from "./callbacks.ts";
+import type { ProxyOptions } from "./options.ts";
 
 /** Descriptors kept for other things than connections: listeners, logs, name servers, a margin. */
 const RESERVED_DESCRIPTORS = 64;
@@ -87,7 +88,7 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
   const { onRecord, opentelemetry } = options;
   const told = onRecord && tellRecord(onRecord, log);
   const tell = opentelemetry ? spanning(opentelemetry, told) : told;
-  const limits = new LimitsInForce(new NearDesk(new MemoryStore(clock), clock), {
+  const limits = new LimitsInForce(limitDesk(options, clock), {
     reached: (limit) => metrics.reached(limit),
   });
   limits.use(configuration.rules.limits);
@@ -153,6 +154,14 @@ export function assemble(configuration: Configuration, runtime: Runtime, facts: 
     recent,
     limits,
   };
+}
+
+/** Where the limits ask. A store elsewhere knows this proxy by a name of its own. */
+function limitDesk({ limitStore }: ProxyOptions, clock: Clock): Desk {
+  if (limitStore && !(limitStore instanceof MemoryStore)) {
+    return new FarDesk(limitStore, { clock, asker: crypto.randomUUID() });
+  }
+  return new NearDesk(limitStore ?? new MemoryStore(clock), clock);
 }
 
 /** A tunnel takes two descriptors. Refusing clients is better than running out (Bun would spin, see its PR #32705). */

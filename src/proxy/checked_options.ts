@@ -37,6 +37,7 @@ const PROGRAM_OPTIONS = {
   others: OBJECT,
   readText: { ...FUNCTION, reload: true },
   places: { ...OBJECT, reload: true },
+  limitStore: OBJECT,
   route: FUNCTION,
   hosts: {
     takes: "a Map of names and lists of addresses",

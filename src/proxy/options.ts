@@ -19,6 +19,7 @@ import type { ListeningOptions } from "../options/listening.ts";
 import type { LogOptions } from "../options/logs.ts";
 import type { RuleOptions } from "../options/rules.ts";
 import type { UpstreamOptions } from "../options/upstreams.ts";
+import type { LimitStore } from "../limits/store.ts";
 import type { Places } from "../policy/places.ts";
 import type { Address, ByteStream, Runtime } from "../runtime/contract.ts";
 import type { OnTransition } from "../request/on_transition.ts";
@@ -52,6 +53,8 @@ export interface ProxyOptions
   readonly readText?: ReadText;
   /** Counts the connections of each client for several proxies together, in place of `limits.perClient`. */
   readonly places?: Places;
+  /** Keeps the counts of limits for several proxies together. By default each proxy keeps its own, in memory. */
+  readonly limitStore?: LimitStore;
   /** Chooses the route of each request. If it returns `undefined`, or by default, `rules`, `noProxy` and `proxy` decide. */
   readonly route?: Route;
   /** Host names and their IP addresses, as in /etc/hosts. Names are in lower case without a last dot. See `parseHosts`. */

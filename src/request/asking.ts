@@ -7,7 +7,7 @@
 import { maySeePages, nameOfPage } from "../admin/pages.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
-import type { Admission, LimitsInForce } from "../limits/limits_in_force.ts";
+import type { LimitsInForce } from "../limits/limits_in_force.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
 import { Proof } from "../policy/proof.ts";
 import { PROTOCOLS, ruleWord } from "../protocols/client_protocols.ts";
@@ -288,18 +288,18 @@ function admit(
   allowed: Allowed,
 ): Outcome<"authorizing"> | Promise<Outcome<"authorizing">> {
   const { handshake, recording, question } = allowed.payload;
-  const go = (admission: Admission): Outcome<"authorizing"> => {
-    if (admission instanceof Fault) {
-      return { event: "forbidden", payload: { handshake, recording, fault: admission } };
-    }
-    recording.paces = admission;
+  const held = requester.held = limits.meet(question, requester.held);
+  if (held.isEmpty) return allowed;
+  const go = (fault: Fault | undefined): Outcome<"authorizing"> => {
+    if (fault) return { event: "forbidden", payload: { handshake, recording, fault } };
+    recording.paces = held;
     return allowed;
   };
-  const admission = limits.admit(question, recording);
-  if (!(admission instanceof Promise)) return go(admission);
-  return requester.interruptible(admission).then(go, (error) => {
+  const refused = held.begin(recording);
+  if (!(refused instanceof Promise)) return go(refused);
+  return requester.interruptible(refused).then(go, (error) => {
     // The client is gone. What the answer still grants is given back.
-    admission.then((late) => late instanceof Fault || late?.release(), () => {});
+    refused.then((fault) => fault || held.release(), () => {});
     throw error;
   });
 }

@@ -12,6 +12,7 @@ import type { Recording } from "../observe/record.ts";
 import type { HandshakeOptions } from "../protocols/common/handshake.ts";
 import type { HttpRequest } from "../protocols/http/message.ts";
 import type { ClientSide } from "../protocols/http/sides.ts";
+import type { Held } from "../limits/held.ts";
 import type { Proof } from "../policy/proof.ts";
 import type { RuleRequest } from "../policy/rule_request.ts";
 import type { Role } from "../listeners/listener_settings.ts";
@@ -44,6 +45,8 @@ export interface Requester extends Watch {
   question: RuleRequest | undefined;
   /** The last login on its connection, if another need not be judged as long as the users are the same. */
   proof: Proof | undefined;
+  /** What its last request held of the limits. The next may meet the same. */
+  held: Held | undefined;
   /** Whether one of its requests was allowed by users, rules and limits. Other clients get less time to idle. */
   known: boolean;
   /**

@@ -33,15 +33,9 @@ export interface BodyObserver {
  * the observer is told how it ends. Throws what breaks it off at once.
  */
 export function pumpBody(from: BodySource, to: BodySink, observer: BodyObserver): boolean {
-  if (observer.pace) {
-    pumpPaced(from, to, observer, observer.pace).then(
-      () => observer.pumped(),
-      (error) => observer.pumpFailed(toFault(error)),
-    );
-    return false;
-  }
-  if (!moveWaiting(from, to, observer)) {
-    new BodyPump(from, to, observer).goOn();
+  const moved = moveWaiting(from, to, observer);
+  if (moved !== true) {
+    new BodyPump(from, to, observer).moved(moved);
     return false;
   }
   const flushing = to.flush();
@@ -62,8 +56,15 @@ class BodyPump implements Waiter {
     this.#observer = observer;
   }
 
+  /** Goes on with what was moved. */
+  moved(moved: Moved): void {
+    if (moved === true) this.#finish();
+    else if (moved === false) this.#goOn();
+    else moved.then((moved) => this.moved(moved), (error) => this.failed(error));
+  }
+
   /** Sends what was moved, and waits for more. */
-  goOn(): void {
+  #goOn(): void {
     const flushing = this.#to.flush();
     if (flushing) flushing.then(() => this.#wait(), (error) => this.failed(error));
     else this.#wait();
@@ -79,14 +80,18 @@ class BodyPump implements Waiter {
     const observer = this.#observer;
     observer.waiting(false);
     try {
-      if (!more) this.#endAtClose();
-      else if (!moveWaiting(this.#from, this.#to, observer)) return this.goOn();
-      const flushing = this.#to.flush();
-      if (flushing) flushing.then(() => observer.pumped(), (error) => this.failed(error));
-      else observer.pumped();
+      if (more) return this.moved(moveWaiting(this.#from, this.#to, observer));
+      this.#endAtClose();
+      this.#finish();
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  #finish(): void {
+    const flushing = this.#to.flush();
+    if (flushing) flushing.then(() => this.#observer.pumped(), (error) => this.failed(error));
+    else this.#observer.pumped();
   }
 
   #endAtClose(): void {
@@ -101,8 +106,12 @@ class BodyPump implements Waiter {
   }
 }
 
-/** Moves what has arrived. Returns true at the end of the body. */
-function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): boolean {
+/** Whether the end of the body is reached. A promise if a limit made it wait. */
+type Moved = boolean | Promise<boolean>;
+
+/** Moves what has arrived, up to the end of the body. */
+function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): Moved {
+  const { pace } = observer;
   while (true) {
     const event = from.read();
     if (!event) return false;
@@ -111,44 +120,35 @@ function moveWaiting(from: BodySource, to: BodySink, observer: BodyObserver): bo
       to.end(event.trailers);
       return true;
     }
-    to.data(event.bytes);
-    observer.moved(event.bytes.length);
+    const { bytes } = event;
+    const allowed = pace ? pace.next(bytes.length) : bytes.length;
+    if (allowed !== bytes.length) {
+      return movePieces(bytes, { to, observer, pace: pace!, allowed })
+        .then(() => moveWaiting(from, to, observer));
+    }
+    to.data(bytes);
+    observer.moved(bytes.length);
   }
 }
 
-/** Moves a body in the pieces that a limit allows. Settles when all of it has left. */
-async function pumpPaced(from: BodySource, to: BodySink, observer: BodyObserver, pace: Pace): Promise<void> {
-  while (true) {
-    const event = from.read();
-    if (event?.type === "end") {
-      observer.taken();
-      to.end(event.trailers);
-      return await to.flush();
-    }
-    if (event) await movePaced(event.bytes, { to, observer, pace });
-    else {
-      await to.flush();
-      observer.waiting(true);
-      const more = await from.fill();
-      observer.waiting(false);
-      if (more) continue;
-      if (!from.endsAtClose) throw observer.cutShort();
-      observer.taken();
-      to.end(NO_TRAILERS);
-      return await to.flush();
-    }
-  }
-}
-
-async function movePaced(
+/** Moves bytes in the pieces that a limit allows. They stay where they are meanwhile. */
+async function movePieces(
   bytes: Uint8Array,
-  { to, observer, pace }: { readonly to: BodySink; readonly observer: BodyObserver; readonly pace: Pace },
+  { to, observer, pace, allowed }: {
+    readonly to: BodySink;
+    readonly observer: BodyObserver;
+    readonly pace: Pace;
+    readonly allowed: number | Promise<number>;
+  },
 ): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const end = at + await pace.next(bytes.length - at);
+  await to.flush();
+  let next = allowed;
+  for (let at = 0;; next = pace.next(bytes.length - at)) {
+    const end = at + await next;
     to.data(bytes.subarray(at, end));
     observer.moved(end - at);
     await to.flush();
+    if (end === bytes.length) return;
     at = end;
   }
 }

@@ -140,12 +140,21 @@ class PacedDirection extends Direction {
     this.#pace = pace;
   }
 
-  override async take(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const allowed = this.#pace.next(bytes.length - at);
-      const end = at + (typeof allowed === "number" ? allowed : await allowed);
-      const taken = super.take(bytes.subarray(at, end));
-      if (taken) await taken;
+  override take(bytes: Uint8Array): Promise<void> | undefined {
+    try {
+      const allowed = this.#pace.next(bytes.length);
+      return allowed === bytes.length ? super.take(bytes) : this.#takePieces(bytes, allowed);
+    } catch (fault) {
+      return Promise.reject(fault);
+    }
+  }
+
+  async #takePieces(bytes: Uint8Array, allowed: number | Promise<number>): Promise<void> {
+    let next = allowed;
+    for (let at = 0;; next = this.#pace.next(bytes.length - at)) {
+      const end = at + await next;
+      await super.take(bytes.subarray(at, end));
+      if (end === bytes.length) return;
       at = end;
     }
   }

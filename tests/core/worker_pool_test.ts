@@ -5,6 +5,7 @@ import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
 import { formatAddress } from "../../src/addresses/host.ts";
 import { LineLog } from "../../src/observe/log.ts";
 import { Metrics, type Totals } from "../../src/observe/metrics.ts";
+import { MemoryStore } from "../../src/limits/memory_store.ts";
 import { UsageError } from "../../src/text/usage_error.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
@@ -43,6 +44,7 @@ class Stage {
   readonly workers: FakeWorker[] = [];
   readonly lines: string[] = [];
   readonly pool: WorkerPool = new WorkerPool({
+    limitStore: new MemoryStore(new VirtualClock()),
     workers: 3,
     start: (assignment, events) => {
       const worker = new FakeWorker(assignment, events);

@@ -34,5 +34,6 @@ export const SAMPLES: Record<string, string> = {
   "TEXT": "a text",
   "TIME": "3s",
   "TOKEN": "A".repeat(43),
+  "URL": "redis://127.0.0.1:6379",
   "USER": "ann",
 };

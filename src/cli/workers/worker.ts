@@ -14,6 +14,7 @@ import type { LiveConnection, Others, Selection } from "../../observe/live.ts";
 import type { RecentView } from "../../observe/recent.ts";
 import type { Totals } from "../../observe/metrics.ts";
 import type { Address, Runtime } from "../../runtime/contract.ts";
+import type { Ask, Grant, LimitStore } from "../../limits/store.ts";
 import type { Places } from "../../policy/places.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { StopSignal } from "../program/signals.ts";
@@ -52,6 +53,8 @@ export type Order =
   | { readonly reloaded: string }
   /** The answer to the question with this number: whether the worker may keep a client's connection. */
   | { readonly place: number; readonly taken: boolean }
+  /** The answers to the worker's questions about limits; `batch` is their number. */
+  | { readonly grants: readonly Grant[]; readonly batch: number }
   /** The totals of the other workers. */
   | { readonly others: Totals }
   /** A question of another worker; `call` is its number. */
@@ -69,6 +72,8 @@ export type Report =
   | { readonly reloaded: string; readonly reload: number }
   /** The worker asks for a place for a client's connection. `place` is the number of this question. */
   | { readonly take: string; readonly place: number }
+  /** The worker asks for tokens of limits. `batch` is the number of these questions. */
+  | { readonly limits: readonly Ask[]; readonly batch: number }
   /** The worker gives back a place of this client. */
   | { readonly give: string }
   /** The worker accepts connections at these addresses. */
@@ -96,6 +101,8 @@ export interface WorkerLink extends Control {
   texts(): Promise<Texts>;
   /** The places of clients. The process that started the workers counts them. */
   readonly places: Places;
+  /** The counts of limits. The process that started the workers has them. */
+  readonly limitStore: LimitStore;
   readonly others: Others;
   /** Asks that everything be read anew, by all workers. Rejects with a `UsageError` if nothing was changed. */
   readonly askReload: () => Promise<void>;
@@ -210,11 +217,37 @@ function completed(assignment: Assignment): Assignment {
   return { admin: undefined, ...assignment };
 }
 
+/** Asks the process that started the workers for tokens of limits. */
+class DistantStore implements LimitStore {
+  readonly #send: (report: Report) => void;
+  /** The functions that wait for answers, by the number of the questions. */
+  readonly #waiting = new Map<number, (grants: readonly Grant[]) => void>();
+  #asked = 0;
+
+  constructor(send: (report: Report) => void) {
+    this.#send = send;
+  }
+
+  ask(limits: readonly Ask[]): Promise<readonly Grant[]> {
+    const batch = ++this.#asked;
+    this.#send({ limits, batch });
+    return new Promise((resolve) => this.#waiting.set(batch, resolve));
+  }
+
+  forget(): void {}
+
+  answered({ grants, batch }: { readonly grants: readonly Grant[]; readonly batch: number }): void {
+    this.#waiting.get(batch)?.(grants);
+    this.#waiting.delete(batch);
+  }
+}
+
 class MessageLink implements WorkerLink {
   assignment: Assignment;
   readonly stop: Promise<StopSignal>;
   readonly stopNow: Promise<StopSignal>;
   readonly places: DistantPlaces;
+  readonly limitStore: DistantStore;
   readonly others: DistantOthers;
   #answer: (question: Question) => Answer = () => [];
   readonly #wire: Wire;
@@ -234,6 +267,7 @@ class MessageLink implements WorkerLink {
     this.assignment = completed(assignment);
     this.#wire = wire;
     this.places = new DistantPlaces((report) => wire.send(report));
+    this.limitStore = new DistantStore((report) => wire.send(report));
     this.others = new DistantOthers((report) => wire.send(report));
     this.stop = new Promise((resolve) => this.#stop = resolve);
     this.stopNow = new Promise((resolve) => this.#stopNow = resolve);
@@ -247,6 +281,7 @@ class MessageLink implements WorkerLink {
     else if ("stopNow" in order) this.#stopNow(order.stopNow);
     else if ("reopen" in order) this.#reopen();
     else if ("place" in order) this.places.answered(order);
+    else if ("grants" in order) this.limitStore.answered(order);
     else if ("others" in order) this.others.totals = order.others;
     else if ("answers" in order) this.others.answered(order);
     else if ("question" in order) {

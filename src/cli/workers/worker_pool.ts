@@ -9,6 +9,7 @@ import type { Log } from "../../observe/log.ts";
 import { sumTotals, type Totals } from "../../observe/metrics.ts";
 import type { Address } from "../../runtime/contract.ts";
 import { CountedPlaces } from "../../policy/places.ts";
+import type { Ask, LimitStore } from "../../limits/store.ts";
 import type { Texts } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
 import type { Answer, Assignment, Order, Question, Report } from "./worker.ts";
@@ -38,6 +39,8 @@ export interface WorkerPoolOptions {
   readonly perClient: number;
   /** Reads everything anew, because a worker has asked for it. */
   readonly onReload: () => Promise<void>;
+  /** Keeps the counts of limits for all workers. */
+  readonly limitStore: LimitStore;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -216,6 +219,7 @@ export class WorkerPool {
             return report.asks === "texts" ? this.#equip(number, member) : this.#renew(member);
           }
           if ("reloaded" in report) return member.reloads.get(report.reload)?.(report.reloaded);
+          if ("limits" in report) return this.#count(number, member, report);
           if ("take" in report) return this.#take(member, report);
           if ("give" in report) return this.#give(member, report.give);
           if ("question" in report) return this.#ask(member, report);
@@ -227,6 +231,7 @@ export class WorkerPool {
           this.#members.delete(number);
           member.places.moveTo(this.#places);
           for (const settle of member.reloads.values()) settle("");
+          this.#options.limitStore.forget(askerOf(number, member));
           for (const call of this.#calls.values()) call.left(member);
           if (member.totals) this.#past = sumUp(this.#past, { ...member.totals, open: 0 });
           if (this.#stopping) this.#left(member, ending);
@@ -247,6 +252,16 @@ export class WorkerPool {
   async #renew({ handle }: Member): Promise<void> {
     const reloaded = await this.#options.onReload().then(() => "", ({ message }: Error) => message);
     handle.send({ reloaded });
+  }
+
+  /** Passes a worker's questions on to the store, and the answers back. */
+  async #count(
+    number: number,
+    member: Member,
+    { limits, batch }: { readonly limits: readonly Ask[]; readonly batch: number },
+  ): Promise<void> {
+    const grants = await this.#options.limitStore.ask(limits, askerOf(number, member));
+    member.handle.send({ grants, batch });
   }
 
   #take(member: Member, { take, place }: { readonly take: string; readonly place: number }): void {
@@ -332,6 +347,11 @@ class Answers {
   check(): void {
     if (this.#waiting.size === 0) this.#told(this.#answers);
   }
+}
+
+/** The worker's name in the store. One that replaces another is somebody else. */
+function askerOf(number: number, { began }: Member): string {
+  return `${number}-${began}`;
 }
 
 function sumUp(a: Totals | undefined, b: Totals): Totals {

@@ -10,6 +10,7 @@ import { formatAddress } from "../../addresses/host.ts";
 import { DEFAULT_ENDPOINT, parseEndpoint } from "../../listeners/endpoint.ts";
 import { configure } from "../../proxy/configuration.ts";
 import type { Address, Listener, Runtime, Sharing } from "../../runtime/contract.ts";
+import type { LimitStore } from "../../limits/store.ts";
 import type { ProxyOptions } from "../../proxy/options.ts";
 import type { TextFiles } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
@@ -40,6 +41,8 @@ export interface Loaded {
 /** What the workers serve, and how many there are. */
 interface Work extends Loaded {
   readonly workers: number;
+  /** Keeps the counts of limits for all workers. */
+  readonly store: LimitStore;
   /** Reads the files again. Rejects if the proxy could not start with them. */
   readonly reread: () => Promise<Loaded>;
   /** Called with what a reload has put in force. */
@@ -48,7 +51,7 @@ interface Work extends Loaded {
 
 /** Runs the workers until a signal asks to stop. Settles with the exit code. */
 export async function serveByWorkers(
-  { options, workers, files, line, reread, use }: Work,
+  { options, workers, files, line, reread, use, store }: Work,
   { control, shell, runtime }: {
     readonly control: Control;
     readonly shell: Shell;
@@ -99,6 +102,7 @@ export async function serveByWorkers(
     texts: files.texts,
     perClient: options.limits?.perClient ?? Infinity,
     onReload: () => reload(),
+    limitStore: store,
     log: shell.log,
   });
   process.on("exit", () => pool.kill());

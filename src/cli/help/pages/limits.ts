@@ -62,6 +62,17 @@ limit * to 1000 requests/hour per client shadow`,
     },
     "A request beyond a limit is told 429 with Retry-After (SOCKS5: 02, SOCKS4: 5B). The log names the limit. A reload " +
     "keeps the counts of each limit whose text stays.",
+    { heading: "Where the counts are" },
+    "Workers share them. --state FILE keeps used quotas over a restart; the file is written every few seconds.",
+    "--store shares all counts with other machines, in Redis or Valkey. Each process takes a few tokens ahead (of a rate the " +
+    "next 50 ms, of a quota 1 %), so that requests seldom wait for the store. While it is gone, each machine goes on with " +
+    "its share, one of the machines that were there last, and the log says so. A store that has lost its data is told what " +
+    "the machines remember. The client is the npm package redis: Deno and Bun fetch it, for Node install it.",
+    {
+      lines: `npm install redis@6.3.1
+SLUICE_STORE=redis://ann:secret@10.0.0.5:6379/0 sluice --rules-file rules.txt
+sluice --store 'rediss://ann@store.example?password=/run/secrets/store'`,
+    },
     { heading: "Strangers" },
     "All heads that are not complete hold 32 MiB together, in each worker. Beyond that the oldest is told 503.",
   ],
