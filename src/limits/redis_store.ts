@@ -332,12 +332,15 @@ function put<T>(map: Map<string, T>, id: string, value: T): void {
 }
 
 /**
- * Loads the client, only if somebody asks for a shared store. The version stands in the specifier because Bun installs what
- * it names, without a lock file. For the npm package it is an optional peer.
+ * The client of the store. The version stands in the name because Bun installs what it names, without a lock file. It is no
+ * literal in the import: Deno would fetch its 15 MB for everybody at the first start. For the npm package it is an optional peer.
  */
+const CLIENT = "redis@6.3.1";
+
+/** Loads the client, only if somebody asks for a shared store. */
 async function loadClient(): Promise<typeof import("./redis.d.ts")> {
   try {
-    return await import("redis@6.3.1") as unknown as typeof import("./redis.d.ts");
+    return await import(CLIENT) as typeof import("./redis.d.ts");
   } catch (cause) {
     throw new UsageError(
       `Cannot load the client of the store: install it with "npm install redis@6.3.1" (${
