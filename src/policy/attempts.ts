@@ -32,6 +32,9 @@ const MAX_PROVEN = 10_000;
 /** The longest name that is remembered, so that memory stays small. SOCKS5 has no longer names. */
 const MAX_NAME = 255;
 
+/** How many times as many wrong passwords one name may be tried with, from all sources together. */
+const TIMES_PER_NAME = 10;
+
 /** Two searches for idle sources are at least this many milliseconds apart. */
 const SWEEP_INTERVAL = 1_000;
 
@@ -240,12 +243,17 @@ function unavailable(reason: string): Fault {
  * does not lock this user out. The budget depends on the name, not on the password: if right credentials passed while
  * wrong ones wait, a client could try all its guesses at once. A wrong password that used a user's own budget waits its
  * turn afterwards, so that the time does not tell which names have such a budget.
+ *
+ * A name has a budget, too: many sources that guess at one name get no further together. Who comes from a source that was
+ * not wrong lately waits for one turn, and users who were let in before from theirs for none.
  */
 export class Gate {
   readonly #authenticate: Authenticate;
   readonly #clock: Clock;
   readonly #perMinute: number;
   readonly #attempts: Attempts;
+  /** The same with names in the place of sources, and sources in that of names. */
+  readonly #names: Attempts;
   /** Source and user → the user's own budget there. */
   readonly #proven = new Map<string, Bucket>();
 
@@ -255,6 +263,7 @@ export class Gate {
     this.#clock = options.clock;
     this.#perMinute = options.perMinute;
     this.#attempts = new Attempts(options);
+    this.#names = new Attempts({ ...options, perMinute: options.perMinute * TIMES_PER_NAME });
   }
 
   /**
@@ -273,7 +282,8 @@ export class Gate {
       }
       return await this.#attempts.attempt(who, () => false, signal);
     }
-    const right = await this.#attempts.attempt(who, judge, signal);
+    const name = { source: `the name ${JSON.stringify(request.user.slice(0, MAX_NAME))}`, user: who.source };
+    const right = await this.#attempts.attempt(who, () => this.#names.attempt(name, judge, signal), signal);
     if (right && request.user.length <= MAX_NAME) this.#prove(id);
     return right;
   };

@@ -258,6 +258,28 @@ Deno.test("the budget of a user who was let in is no way to guess their password
   assertEquals(await test.admit("ann", "right"), true);
 });
 
+Deno.test("many sources that guess at one name get no further together; the user still gets in, and so do others", async () => {
+  const test = new GateTest(5);
+  assertEquals(await test.admit("ann", "right", "198.51.100.1:1"), true);
+  for (let source = 0; source < 40; source++) {
+    for (let made = 0; made < 4; made++) {
+      await test.admit("ann", `wrong ${source} ${made}`, `192.0.2.${source}:1`);
+    }
+  }
+  const judged = test.asked.length - 1;
+  assertEquals(judged, 50, "Ten times as many as one source may");
+  assertEquals(await test.admit("bob", "wrong", "203.0.113.1:1"), false, "Another name does not wait");
+  assertEquals(await test.admit("ann", "right", "198.51.100.1:1"), true, "Where ann was let in before");
+  // From elsewhere ann comes before all that were wrong, and waits for one of 50 turns a minute.
+  let admitted: unknown;
+  test.admitted("ann", "right", "203.0.113.7:1").then((answer) => admitted = answer);
+  await settled();
+  assertEquals(admitted, undefined);
+  test.clock.advance(1_200);
+  await settled();
+  assertEquals(admitted, true);
+});
+
 Deno.test("where attempts have to wait, a wrong password does too, whether its name was let in before or not", async () => {
   const test = new GateTest();
   await test.admit("ann", "right");

@@ -26,7 +26,8 @@ sluice -l 0.0.0.0:3128 --users-file users --contact it@example.com`,
     { heading: "Wrong passwords" },
     "One address (IPv4, or an IPv6 /64) may give --max-attempts wrong passwords a minute. Beyond that each attempt waits " +
     "its turn; names that were not wrong lately go first. A client that waits too long is told 503, and the log says " +
-    "authentication_unavailable. Clients that were let in before do not wait for others behind the same address.",
+    "authentication_unavailable. Clients that were let in before do not wait for others behind the same address. One name may be wrong ten times as " +
+    "often, from all addresses together; then it waits, too, but not where it was let in before.",
   ],
   groups: ["Access"],
 };
