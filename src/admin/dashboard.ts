@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { formatAddress } from "../addresses/host.ts";
-import { metricsOf, type MetricUnit, type MetricValue } from "../observe/metrics.ts";
+import { metricsOf, type MetricUnit, type MetricValue } from "../observe/metric_table.ts";
 import type { Page } from "../protocols/http/own_answer.ts";
 import { escapeHtml } from "../text/html.ts";
 import { dashboard } from "./dashboard_script.ts";

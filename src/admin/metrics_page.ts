@@ -5,7 +5,7 @@
  */
 
 import { BUCKETS, type Exemplar, type HistogramCounts } from "../observe/histogram.ts";
-import { type Metric, metricsOf, type MetricValue } from "../observe/metrics.ts";
+import { type Metric, metricsOf, type MetricValue } from "../observe/metric_table.ts";
 import type { Page } from "../protocols/http/own_answer.ts";
 import type { PageFacts } from "./facts.ts";
 

@@ -17,7 +17,8 @@ import { ListenerSettings, PLAIN_LISTENER } from "../listeners/listener_settings
 import { listenUnix, setSocketMode } from "../listeners/unix_socket.ts";
 import { type LiveConnection, LiveView, type Selection, selects } from "../observe/live.ts";
 import { mergeRecent, type RecentView } from "../observe/recent.ts";
-import { sumTotals, type Totals } from "../observe/metrics.ts";
+import { sumTotals } from "../observe/metric_table.ts";
+import type { Totals } from "../observe/metrics.ts";
 import { askRules, judge } from "../policy/judgement.ts";
 import type { Address, ByteStream, Listener, Runtime } from "../runtime/contract.ts";
 import { VERSION } from "../version.ts";

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type CountedRequest, Metrics, sumTotals } from "../../src/observe/metrics.ts";
+import { sumTotals } from "../../src/observe/metric_table.ts";
+import { type CountedRequest, Metrics } from "../../src/observe/metrics.ts";
 import { BUCKETS } from "../../src/observe/histogram.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 

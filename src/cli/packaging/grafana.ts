@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Metric, METRICS, type MetricUnit } from "../../observe/metrics.ts";
+import { type Metric, METRICS, type MetricUnit } from "../../observe/metric_table.ts";
 
 /** A graph: a title, the unit of its axis in Grafana's words, and queries with the text of their legends. */
 interface Panel {

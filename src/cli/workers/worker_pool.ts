@@ -6,7 +6,8 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../runtime/clock.ts";
 import type { Log } from "../../observe/log.ts";
-import { sumTotals, type Totals } from "../../observe/metrics.ts";
+import { sumTotals } from "../../observe/metric_table.ts";
+import type { Totals } from "../../observe/metrics.ts";
 import type { Address } from "../../runtime/contract.ts";
 import { CountedPlaces } from "../../policy/places.ts";
 import type { Ask, LimitStore } from "../../limits/store.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Metric, METRICS } from "../../../observe/metrics.ts";
+import { type Metric, METRICS } from "../../../observe/metric_table.ts";
 import type { Page, Terms } from "./page.ts";
 
 /** The metrics that Prometheus reads. */
