@@ -35,6 +35,7 @@ export { type Blame } from "./fault_table.ts";
 export { UsageError } from "./text/usage_error.ts";
 export type { LiveConnection, Others, Selection } from "./observe/live.ts";
 export type { Exemplar, HistogramCounts } from "./observe/histogram.ts";
+export type { RecentView, Refusal, SlowTarget, UpstreamState } from "./observe/recent.ts";
 export type { RequestKind, Totals } from "./observe/metrics.ts";
 export type { AccessRecord, DatagramCounts, Ending } from "./observe/record.ts";
 export type { Log } from "./observe/log.ts";
