@@ -13,11 +13,13 @@ import type { Recording } from "./record.ts";
 export interface Refusal {
   /** When the request came, in ISO 8601. */
   readonly time: string;
+  /** The client's address, `HOST:PORT`. */
   readonly client: string;
   /** The user, or the name of a failed login. */
   readonly user: string | undefined;
   /** The target without its query. */
   readonly target: string | undefined;
+  /** What went wrong. */
   readonly fault: FaultCode;
   /** Why, with the rule that decided. */
   readonly reason: string;
@@ -51,6 +53,7 @@ export interface RecentView {
   readonly refusals: readonly Refusal[];
   /** The slowest first. */
   readonly slow: readonly SlowTarget[];
+  /** Those of the routes that were taken. */
   readonly upstreams: readonly UpstreamState[];
 }
 
