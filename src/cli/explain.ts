@@ -40,6 +40,7 @@ export async function explain(
   if (route !== undefined) shell.print(`route   ${formatRoute(parseChain(route))}`);
   const bind = rules.bind(request);
   if (bind) shell.print(`from    ${bind.terms.text}: ${describe(bind)}`);
+  for (const limit of rules.limitsOf(request)) shell.print(`limit   ${limit.terms.text}: ${describe(limit)}`);
   if (decision.verdict !== "unresolved" && !(guarded && decision.verdict === "allow")) {
     shell.print(verdict(decision, formatAuthority(request)));
     return decision.verdict === "deny" ? EXIT_CODES.denied : EXIT_CODES.done;

@@ -91,6 +91,12 @@ export class Rules {
     return request.address === undefined ? { verdict: "unresolved", rule } : { verdict: "deny", rule };
   }
 
+  /** The limits that a request meets, by the name that the client gives. */
+  limitsOf(request: RuleRequest): LimitRule[] {
+    const subject = namedSubject(request);
+    return this.limits.filter(({ match }) => match.holds(subject));
+  }
+
   /**
    * The endpoints of the first route that matches, as written; undefined if none matches.
    *

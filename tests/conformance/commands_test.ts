@@ -143,6 +143,12 @@ testRows("explain: the verdict, the rule that decides, and an exit code for scri
 
   const resolved: [args: string[], exit: number, output: string][] = [
     [
+      ["--limit", "*.test to 10MB/s per user", "--limit", "user=bob to 1 connections", "a.test:443"],
+      0,
+      "limit   10MB/s per user: limit *.test to 10MB/s per user (--limit)\n" +
+      "allow   a.test:443: no rule denies it\n",
+    ],
+    [
       ["--deny", "10.0.0.0/8", "one.test:80"],
       3,
       "deny    one.test:80 at 10.0.0.1: deny 10.0.0.0/8 (--deny)\n",
