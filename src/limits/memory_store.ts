@@ -22,7 +22,12 @@ const SWEEP_INTERVAL = 1_000;
 const OTHERS = "\n";
 
 /** How much an idle bandwidth may catch up, in milliseconds. It hides the delays of timers and of the way to a store. */
-export const CATCH_UP = 100;
+const CATCH_UP = 100;
+
+/** The same for a question: what it asks for is there at once after a pause, so that a lone datagram passes. */
+export function catchUp({ want, allowance: { most } }: Ask): number {
+  return Math.max(CATCH_UP, want / most * 1_000);
+}
 
 /** One grant takes at most this part of what is left of a quota, so that the last of it is not stuck in leases. */
 const LAST_PARTS = 16;
@@ -206,9 +211,10 @@ class Bandwidth implements Count {
     this.#clock = clock;
   }
 
-  take({ want, allowance: { most } }: Ask): Grant {
+  take(ask: Ask): Grant {
+    const { want, allowance: { most } } = ask;
     const now = this.#clock.now();
-    this.#takenUntil = Math.max(this.#takenUntil, now - CATCH_UP) + want / most * 1_000;
+    this.#takenUntil = Math.max(this.#takenUntil, now - catchUp(ask)) + want / most * 1_000;
     return { granted: want, wait: Math.max(0, this.#takenUntil - now) };
   }
 

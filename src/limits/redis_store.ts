@@ -13,7 +13,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { ReadText } from "../text/text_file.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { windowEnd, windowStart } from "./calendar.ts";
-import { CATCH_UP, MemoryStore } from "./memory_store.ts";
+import { catchUp, MemoryStore } from "./memory_store.ts";
 import type { Client } from "./redis.d.ts";
 import { ASKERS, MACHINES, PREFIX, SCRIPT } from "./redis_script.ts";
 import type { Ask, Grant, LimitStore } from "./store.ts";
@@ -155,8 +155,8 @@ export class RedisStore implements LimitStore {
   async #run(asks: readonly (Ask & Reported)[], asker: string): Promise<Grant[]> {
     const now = this.#options.clock.date().getTime();
     const questions = asks.map((ask) => ({
-      ...TERMS,
       ...ask.allowance,
+      catchUp: catchUp(ask),
       want: ask.want,
       back: ask.back ?? 0,
       key: keyOf(ask, now),
@@ -307,8 +307,6 @@ interface Reported {
   readonly report?: string;
   readonly force?: boolean;
 }
-
-const TERMS = { catchUp: CATCH_UP, time: 0, most: 0 };
 
 /** A separator that no rule has. */
 function idOf(limit: string, key: string): string {

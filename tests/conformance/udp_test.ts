@@ -15,7 +15,7 @@ import { run } from "./real_clients.ts";
 import { Suite, testRows } from "./suite.ts";
 import { eventually } from "../support/waiting.ts";
 import { Arrivals } from "../support/condition.ts";
-import type { ProxyProcess } from "../support/proxy.ts";
+import { ProxyProcess } from "../support/proxy.ts";
 import type { RawConnection } from "../support/raw_client.ts";
 import { ROOT } from "../../scripts/toolchain.ts";
 
@@ -125,6 +125,24 @@ suite.test("1928 §7: datagrams go to IPv4 and IPv6 addresses and names, and ans
   await client.send("127.1", ipv4.port, "by name");
   assertEquals(String(await client.receive()), String(datagram("127.0.0.1", ipv4.port, "by name")));
 });
+
+testRows(
+  "limits: datagrams beyond a bandwidth are dropped and counted, and a lone one passes",
+  async (row) => {
+    await using target = await echo();
+    await using proxy = await ProxyProcess.start(row, ["--limit", "* to 20kB/s up"]);
+    await using client = await Client.associate(proxy);
+    await client.send("127.0.0.1", target.port, "alone");
+    assertEquals(String((await client.receive()).subarray(10)), "alone");
+    for (let i = 0; i < 60; i++) await client.send("127.0.0.1", target.port, "x".repeat(1_000));
+    await eventually(() => target.arrivals.all.length > 1, "Some pass");
+    client.connection.end();
+    await client.connection.readToEnd();
+    const { datagrams_sent, datagrams_dropped } = await proxy.record(`:${target.port}`, client.connection);
+    assert(Number(datagrams_sent) <= 10, `${datagrams_sent} passed`);
+    assert(Number(datagrams_dropped) >= 1, `${datagrams_dropped} were dropped`);
+  },
+);
 
 suite.test("1928 §7: a DNS query is answered through it, and recorded with its bytes", async (proxy) => {
   const query = Buffer.from("123401000001000000000000076578616d706c6504746573740000010001", "hex");
