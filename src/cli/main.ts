@@ -9,6 +9,7 @@ import { detectRuntime } from "../detect_runtime.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check/check.ts";
+import { top } from "./top/top.ts";
 import { config } from "./config_command/config_command.ts";
 import type { CommandName } from "../settings/option.ts";
 import { explain } from "./explain.ts";
@@ -33,6 +34,7 @@ const RUN: Record<CommandName, (line: CommandLine, shell: Shell, runtime: Runtim
   check,
   explain,
   passwd,
+  top,
   config,
   completion,
   man,

@@ -13,7 +13,7 @@ import {
 } from "../listeners/endpoint.ts";
 import { Tokens } from "../policy/tokens.ts";
 import { FILE, SWITCH, TEXT } from "../settings/kinds.ts";
-import { MASK, type OptionsFor } from "../settings/option.ts";
+import { MASK, type OptionsFor, RUNS_PROXY } from "../settings/option.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { anyOf } from "../text/word_list.ts";
 
@@ -86,6 +86,7 @@ export const LISTENING_OPTIONS = {
     reload: true,
     read: readAdminToken,
     masked: () => MASK,
+    commands: [...RUNS_PROXY, "top"],
   },
   "admin-token-file": {
     ...FILE,

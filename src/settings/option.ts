@@ -32,6 +32,7 @@ export type CommandName =
   | "keygen"
   | "check"
   | "explain"
+  | "top"
   | "passwd"
   | "config"
   | "completion"

@@ -108,6 +108,25 @@ Examples:
   sluice explain --rules-file rules.txt example.com:443
   sluice explain --deny *.example.com --as ann http://www.example.com/`,
   },
+  "top": {
+    summary: "Show what is under way at a running proxy",
+    words: [],
+    optional: ["ADDRESS"],
+    details: `ADDRESS is that of --admin: HOST:PORT, a URL or unix:PATH. Without one, it asks
+the proxy of this machine on 127.0.0.1:8899. Where standard output is no
+terminal, it prints what is there and ends.
+
+Keys:
+  q        quit
+  s        sort by the next column
+  /        show only what has these words in it; Escape shows all again
+  arrows   select a connection
+  k        close it; with SLUICE_ADMIN_TOKEN the token need not be typed
+
+Examples:
+  sluice top
+  sluice top 127.0.0.1:9100`,
+  },
   "passwd": {
     summary: "Make an entry for a users file",
     words: ["NAME"],

@@ -33,7 +33,11 @@ export const page: Page = {
         ["/events", "The same as server-sent events, every second; with totals, refusals, slow targets"],
       ],
     },
-    { lines: `sluice --admin 127.0.0.1:9100` },
+    {
+      lines: `sluice --admin 127.0.0.1:9100
+sluice top 127.0.0.1:9100`,
+    },
+    "sluice top shows in a terminal what is under way, and closes connections.",
     "With --admin-token, POST /connections/close on the admin listener closes connections: one by id=, or all of user=, " +
     "client= or target=. Who asks gives the token. The answer says how many it were.",
     {
