@@ -73,7 +73,9 @@ export class RedisStore implements LimitStore {
   /** Set while the store is gone. */
   #meanwhile: Meanwhile | undefined;
   #outages = 0;
-  #returning = false;
+  #returning: Promise<void> | undefined;
+  /** Set while it is told what was used meanwhile. Nobody may use more until that is done. */
+  #reporting: Promise<void> | undefined;
   #closed = false;
   #cancelBeat: () => void = () => {};
 
@@ -125,6 +127,7 @@ export class RedisStore implements LimitStore {
 
   async ask(asks: readonly Ask[], asker: string): Promise<readonly Grant[]> {
     this.#askers.add(asker);
+    await this.#reporting?.catch(() => {});
     if (!this.#meanwhile) {
       try {
         return await this.#run(asks, this.#named(asker));
@@ -225,14 +228,27 @@ export class RedisStore implements LimitStore {
     this.#meanwhile = { store, machines, report: `:${this.#machine}:${++this.#outages}` };
     for (const { ask, asker } of this.#holds.values()) store.one(this.#share({ ...ask }), asker);
     const share = machines > 1 ? `its share of the limits, one of ${machines}` : "the limits by itself";
+    this.#tryLater();
     log.warn(
       `The store ${this.#name} cannot be reached (${error.message}): this machine goes on with ${share}`,
     );
   }
 
+  /** A store that was only slow keeps its connection, and no event tells that it answers again. */
+  #tryLater(): void {
+    this.#options.clock.schedule(LONGEST_PAUSE, () => {
+      if (this.#meanwhile && !this.#closed) this.#return();
+    });
+  }
+
   #askMeanwhile(asks: readonly Ask[], asker: string): Grant[] {
     const { store } = this.#meanwhile!;
+    const now = this.#options.clock.date().getTime();
     return asks.map((ask) => {
+      // What is used of a quota that nobody has asked the store about will be told, too.
+      if (ask.allowance.kind === "quota" && !this.#seen.has(idOf(ask.limit, ask.key))) {
+        this.#remember(ask, { granted: 0, used: 0, now, asker });
+      }
       const grant = store.one(this.#share(ask), asker);
       if (ask.allowance.kind === "connections") {
         this.#remember(ask, { granted: grant.granted, used: 0, now: 0, asker });
@@ -250,20 +266,22 @@ export class RedisStore implements LimitStore {
   }
 
   /** The store is there, perhaps again. */
-  async #return(): Promise<void> {
-    if (this.#returning) return;
-    this.#returning = true;
+  #return(): Promise<void> {
+    return this.#returning ??= this.#comeBack();
+  }
+
+  async #comeBack(): Promise<void> {
     const meanwhile = this.#meanwhile;
     try {
       this.#sha = await this.#inTime(this.#client.scriptLoad(SCRIPT));
-      if (meanwhile) await this.#report(meanwhile);
+      if (meanwhile) await (this.#reporting = this.#report(meanwhile));
       this.#meanwhile = undefined;
       if (meanwhile && this.#outages > 0) this.#options.log.warn(`The store ${this.#name} is back`);
     } catch (error) {
-      if (!meanwhile) this.#lose(error as Error);
-      this.#options.clock.schedule(LONGEST_PAUSE, () => this.#closed || this.#return());
+      if (meanwhile) this.#tryLater();
+      else this.#lose(error as Error);
     } finally {
-      this.#returning = false;
+      this.#returning = this.#reporting = undefined;
     }
   }
 

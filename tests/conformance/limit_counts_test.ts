@@ -85,6 +85,28 @@ testRows("limits: two machines share the counts of a store, and go on without it
   assert(served >= 38 && served <= 42, `${served} of 40 were served`);
 }, STORE);
 
+testRows("limits: a store that hangs is done without, and used again when it answers", async (row) => {
+  await using origin = await httpOrigin();
+  await using store = await RedisServer.start();
+  await using proxy = await ProxyProcess.start(row, [
+    "--store",
+    store.url,
+    "--limit",
+    "* to 10 requests/day",
+  ]);
+  const uri = `http://${origin.authority}/`;
+  assertEquals(ok(await statuses([proxy], uri, 4)), 4);
+  store.pause(true);
+  let served = 4 + ok(await statuses([proxy], uri, 2));
+  await proxy.said(
+    /cannot be reached \(No answer within 1000 ms\): this machine goes on with the limits by itself/,
+  );
+  store.pause(false);
+  await proxy.said(/The store .* is back/);
+  served += ok(await statuses([proxy], uri, 10));
+  assert(served >= 9 && served <= 10, `${served} of 10 were served`);
+}, STORE);
+
 testRows(
   "limits: two machines share connections, and one that is killed holds none after a while",
   async (row) => {

@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import process from "node:process";
 import { createInterface } from "node:readline";
 
 /** A running server. */
@@ -45,6 +46,12 @@ export class RedisServer implements AsyncDisposable {
       if (line.includes("Ready to accept connections")) break;
     }
     child.stdout!.resume();
+  }
+
+  /** Stops it as it is, or lets it go on: its connections stay. */
+  pause(paused: boolean): void {
+    // After `ChildProcess.kill`, Deno takes the process for ended.
+    process.kill(this.#process!.pid!, paused ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Kills it, and with it all that it knows. */
