@@ -7,7 +7,6 @@
 /** How the client connects. */
 export interface ClientOptions {
   url: string;
-  password?: string;
   /** Reject at once while the server is gone, and keep nothing to send later. */
   disableOfflineQueue: boolean;
   /** Whether the server may announce its maintenance: Redis alone does, and the client wants variables for it. */

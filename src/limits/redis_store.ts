@@ -94,10 +94,9 @@ export class RedisStore implements LimitStore {
     { read, ...options }: RedisStoreOptions & { readonly read: ReadText },
   ): Promise<RedisStore> {
     const { createClient } = await loadClient();
-    const { address, password, name } = await readAddress(url, read);
+    const { address, name } = await readAddress(url, read);
     const client = createClient({
       url: address,
-      password,
       disableOfflineQueue: true,
       maintNotifications: "disabled",
       socket: {
@@ -368,14 +367,11 @@ async function loadClient(): Promise<typeof import("./redis.d.ts")> {
 }
 
 /** Splits a `?password=FILE` off. Messages name the store without user and password. */
-async function readAddress(
-  text: string,
-  read: ReadText,
-): Promise<{ address: string; password: string | undefined; name: string }> {
+async function readAddress(text: string, read: ReadText): Promise<{ address: string; name: string }> {
   const url = new URL(text);
   const file = url.searchParams.get("password");
   url.search = "";
-  const password = file === null ? undefined : (await read(file, "the store's password")).trim();
   const name = `${url.protocol}//${url.host}${url.pathname}`;
-  return { address: url.href, password, name };
+  if (file !== null) url.password = (await read(file, "the store's password")).trim();
+  return { address: url.href, name };
 }

@@ -41,7 +41,7 @@ testRows("limits: workers share their counts", async (row) => {
 
 testRows("limits: quotas are kept over a restart, and a broken file is set aside", async (row) => {
   await using origin = await httpOrigin();
-  await using place = await folder();
+  using place = folder();
   const state = join(place.path, "state.json");
   const flags = ["--state", state, "--limit", "* to 5 requests/day per client"];
   const uri = `http://${origin.authority}/`;
@@ -83,6 +83,24 @@ testRows("limits: two machines share the counts of a store, and go on without it
   served += ok(await statuses(both, uri, 40));
   // A lease is 1 of 40, and each of the two may have lost one with the store.
   assert(served >= 38 && served <= 42, `${served} of 40 were served`);
+}, STORE);
+
+testRows("limits: the password of a store is read from a file, and no log has it", async (row) => {
+  await using origin = await httpOrigin();
+  using place = folder();
+  const file = join(place.path, "password");
+  await writeFile(file, "s3cr3t/@:\n");
+  await using store = await RedisServer.start("--requirepass", "s3cr3t/@:");
+  const limit = ["--limit", "* to 2 requests/day"];
+  const address = `redis://default@127.0.0.1:${store.port}`;
+  await using first = await ProxyProcess.start(row, ["--store", `${address}?password=${file}`, ...limit]);
+  await using second = await ProxyProcess.start(row, ["--store", `${address}?password=${file}`, ...limit]);
+  assertEquals(ok(await statuses([first, second], `http://${origin.authority}/`, 6)), 2);
+  await using wrong = await ProxyProcess.start(row, ["--store", address.replace("@", ":wr0ng@"), ...limit]);
+  await wrong.said(/The store redis:\/\/127\.0\.0\.1:\d+ cannot be reached \(WRONGPASS /);
+  for (const { diagnostics } of [first, second, wrong]) {
+    assert(!/s3cr3t|wr0ng/.test(diagnostics.all.join()), diagnostics.all.join("\n"));
+  }
 }, STORE);
 
 testRows("limits: a store that hangs is done without, and used again when it answers", async (row) => {

@@ -13,20 +13,22 @@ import { createInterface } from "node:readline";
 /** A running server. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
+  readonly #flags: readonly string[];
   #process: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, flags: readonly string[]) {
     this.port = port;
+    this.#flags = flags;
   }
 
   /** Starts one on a free port. */
-  static async start(): Promise<RedisServer> {
+  static async start(...flags: string[]): Promise<RedisServer> {
     const probe = createServer().listen(0, "127.0.0.1");
     await once(probe, "listening");
     const { port } = probe.address() as AddressInfo;
     probe.close();
     await once(probe, "close");
-    const server = new RedisServer(port);
+    const server = new RedisServer(port, flags);
     await server.start();
     return server;
   }
@@ -40,6 +42,7 @@ export class RedisServer implements AsyncDisposable {
   async start(): Promise<void> {
     const child = spawn("redis-server", [
       ...["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+      ...this.#flags,
     ], { stdio: ["ignore", "pipe", "ignore"] });
     this.#process = child;
     for await (const line of createInterface({ input: child.stdout! })) {
