@@ -62,6 +62,9 @@ const MOST_REFUSALS = 100;
 const MOST_SLOW = 20;
 const MOST_UPSTREAMS = 200;
 
+/** What took less is not slow, in milliseconds. */
+const SLOW = 100;
+
 /** The slowest targets are those of this time, in milliseconds, and of as much before it. */
 const PERIOD = 300_000;
 
@@ -76,10 +79,10 @@ export class Recent {
   /** A ring: `#next` is the place of the next one. */
   readonly #refusals: Refusal[] = [];
   #next = 0;
-  #slow: SlowTarget[] = [];
-  #slowBefore: readonly SlowTarget[] = [];
-  /** A request that took longer is one of the slowest. */
-  #floor = 0;
+  #slow = new Map<string, SlowTarget>();
+  #slowBefore: ReadonlyMap<string, SlowTarget> = new Map();
+  /** What took no longer is none of the slowest. */
+  #floor = SLOW;
   #periodEnds = PERIOD;
   readonly #dials = new Map<string, number>();
 
@@ -126,21 +129,21 @@ export class Recent {
   }
 
   #turn(now: number): void {
-    this.#slowBefore = now < this.#periodEnds + PERIOD ? this.#slow : [];
-    this.#slow = [];
-    this.#floor = 0;
+    this.#slowBefore = now < this.#periodEnds + PERIOD ? this.#slow : new Map();
+    this.#slow = new Map();
+    this.#floor = SLOW;
     this.#periodEnds = now + PERIOD;
   }
 
   #slowed({ target: text = "", time }: Recording, took: number, what: SlowTarget["what"]): void {
-    const target = cut(/^[a-z]+:\/\/([^/?#]*)/i.exec(text)?.[1] ?? text)!;
-    this.#slow = slowestOf([...this.#slow, {
-      target,
-      time: time.toISOString(),
-      took: Math.round(took),
-      what,
-    }]);
-    if (this.#slow.length === MOST_SLOW) this.#floor = this.#slow[MOST_SLOW - 1].took;
+    const target = cut(placeOf(text));
+    const known = this.#slow.get(target);
+    if (known && known.took >= took) return;
+    this.#slow.set(target, { target, time: time.toISOString(), took: Math.round(took), what });
+    if (this.#slow.size <= MOST_SLOW) return;
+    const [fastest, second] = [...this.#slow.values()].sort((a, b) => a.took - b.took);
+    this.#slow.delete(fastest.target);
+    this.#floor = second.took;
   }
 
   #dialed(route: string, took: number): void {
@@ -154,7 +157,7 @@ export class Recent {
     const routes = new Set([...this.#dials.keys(), ...failing]);
     return {
       refusals: [...this.#refusals.slice(this.#next), ...this.#refusals.slice(0, this.#next)].reverse(),
-      slow: slowestOf([...this.#slow, ...this.#slowBefore]),
+      slow: slowestOf([...this.#slow.values(), ...this.#slowBefore.values()]),
       upstreams: [...routes].map((route) => {
         const took = this.#dials.get(route);
         return { route, dialTime: took && Math.round(took * 10) / 10, failing: failing.includes(route) };
@@ -180,6 +183,14 @@ export function mergeRecent(views: readonly RecentView[]): RecentView {
     slow: slowestOf(views.flatMap(({ slow }) => slow)),
     upstreams: [...upstreams.values()].sort((a, b) => a.route < b.route ? -1 : 1),
   };
+}
+
+/** The host and the port of a target that may be a URI. */
+function placeOf(target: string): string {
+  const scheme = target.indexOf("://");
+  if (scheme < 0) return target;
+  const end = target.indexOf("/", scheme + 3);
+  return target.slice(scheme + 3, end < 0 ? undefined : end).split("?", 1)[0];
 }
 
 /** The slowest, each target once. */
