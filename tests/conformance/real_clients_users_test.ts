@@ -264,7 +264,7 @@ clientTest(
         ),
       );
     const page = await show("http", "http://www.denied.test/");
-    assertMatch(page, /<h1>403 Forbidden<\/h1>/);
+    assertMatch(page, /403 Forbidden<\/p>[^]*www\.denied\.test<\/p>/);
     const reference = /Contact: it@example\.test<\/p>\s*<p>Reference: ([\w-]+)</.exec(page)?.[1];
     // The browser may ask more than once, each time on another connection.
     const line = await proxy.output.find((line) => JSON.parse(line).id === reference);
