@@ -11,10 +11,10 @@ import type { Desk } from "./desk.ts";
 import type { Whose } from "./lease.ts";
 import type { Grant } from "./store.ts";
 
-/** One turn is the bytes of this part of a second, within these bounds: a packet, and what one write can carry. */
+/** One turn is the bytes of this part of a second, within these bounds: a packet, and the largest read. */
 const TURNS_PER_SECOND = 500;
 const LEAST_TURN = 1_400;
-const MOST_TURN = 65_536;
+const MOST_TURN = 262_144;
 
 /** A lease is the bytes of this time at least and at most, in milliseconds. In between, of one turn for each that waits. */
 const LEAST_LEASE = 10;

@@ -7,6 +7,7 @@
 import { maySeePages, nameOfPage } from "../admin/pages.ts";
 import { LATER, type Resume, type Step } from "../driver.ts";
 import { Fault, toFault } from "../faults.ts";
+import type { Held } from "../limits/held.ts";
 import type { LimitsInForce } from "../limits/limits_in_force.ts";
 import { askRules, questionOf } from "../policy/judgement.ts";
 import { Proof } from "../policy/proof.ts";
@@ -287,19 +288,22 @@ function admit(
   limits: LimitsInForce,
   allowed: Allowed,
 ): Outcome<"authorizing"> | Promise<Outcome<"authorizing">> {
-  const { handshake, recording, question } = allowed.payload;
+  const { recording, question } = allowed.payload;
   const held = requester.held = limits.meet(question, requester.held);
   if (held.isEmpty) return allowed;
-  const go = (fault: Fault | undefined): Outcome<"authorizing"> => {
-    if (fault) return { event: "forbidden", payload: { handshake, recording, fault } };
-    recording.paces = held;
-    return allowed;
-  };
   const refused = held.begin(recording);
-  if (!(refused instanceof Promise)) return go(refused);
-  return requester.interruptible(refused).then(go, (error) => {
+  if (!(refused instanceof Promise)) return admitted(allowed, held, refused);
+  return requester.interruptible(refused).then((refused) => admitted(allowed, held, refused), (error) => {
     // The client is gone. What the answer still grants is given back.
     refused.then((fault) => fault || held.release(), () => {});
     throw error;
   });
+}
+
+/** The outcome once the limits have answered. What a request holds is released with its record. */
+function admitted(allowed: Allowed, held: Held, fault: Fault | undefined): Outcome<"authorizing"> {
+  const { handshake, recording } = allowed.payload;
+  if (fault) return { event: "forbidden", payload: { handshake, recording, fault } };
+  recording.paces = held;
+  return allowed;
 }
