@@ -78,5 +78,6 @@ Deno.test("settings: what is left out or undefined has its default, and nothing 
     "name",
     "privateDestinations",
     "timeouts",
+    "traceContext",
   ]);
 });
