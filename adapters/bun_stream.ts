@@ -54,8 +54,6 @@ interface PendingWrite {
   offset: number;
   /** Whether it was already waiting at the last look. */
   old: boolean;
-  /** The chunk, if it is a copy of what was left of it. */
-  copy?: Uint8Array<ArrayBuffer>;
   resolve(): void;
   reject(error: SocketError): void;
 }
@@ -224,9 +222,7 @@ export class SocketStream extends PortStream {
       } else if (!pending.old) {
         pending.old = true;
       } else if (pending.offset > 0) {
-        const rest = pending.chunk.slice(pending.offset);
-        freeCopy(pending);
-        pending.chunk = pending.copy = rest;
+        pending.chunk = pending.chunk.slice(pending.offset);
         pending.offset = 0;
       }
     }
@@ -247,7 +243,7 @@ export class SocketStream extends PortStream {
       this.#failWrites(RESET);
       if (this.#finReceived) this.#socket.close();
     } else if (pending.offset === pending.chunk.byteLength) {
-      this.#takePending();
+      this.#pending = undefined;
       pending.resolve();
     }
   }
@@ -292,22 +288,11 @@ export class SocketStream extends PortStream {
   }
 
   #failWrites(why: string, cause?: Error): void {
-    this.#takePending()?.reject(terminated(why, cause));
-  }
-
-  #takePending(): PendingWrite | undefined {
-    const pending = this.#pending;
+    this.#pending?.reject(terminated(why, cause));
     this.#pending = undefined;
-    if (pending) freeCopy(pending);
-    return pending;
   }
 }
 
 function terminated(problem: string, cause?: Error): SocketError {
   return socketError(problem, { code: "connection_terminated", cause });
-}
-
-/** Frees the copy at once: if it has waited for half a minute, Bun's collector does not come for it. */
-function freeCopy({ copy }: PendingWrite): void {
-  (copy?.buffer as { transfer(length: number): ArrayBuffer } | undefined)?.transfer(0);
 }
