@@ -75,6 +75,10 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
     summary: "Stopping, and reading files anew",
     load: () => import("./pages/signals.ts"),
   },
+  fleet: {
+    summary: "Several machines, behind HAProxy or DNS",
+    load: () => import("./pages/fleet.ts"),
+  },
   workers: {
     summary: "Several processes on the same ports",
     load: () => import("./pages/workers.ts"),
