@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StartError, WorkerPool } from "../../src/cli/workers/worker_pool.ts";
-import type { Assignment, Order } from "../../src/cli/workers/worker.ts";
+import type { Assignment, Order } from "../../src/cli/workers/messages.ts";
 import type { WorkerEvents } from "../../src/cli/workers/worker_start.ts";
 import { formatAddress } from "../../src/addresses/host.ts";
 import { LineLog } from "../../src/observe/log.ts";

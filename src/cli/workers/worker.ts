@@ -1,6 +1,6 @@
 /**
  * A worker: one of several processes or threads that run the same command line and serve the same listeners. This file
- * has the messages to and from a worker, and finds out whether this process is a worker.
+ * finds out whether this process is one, and has its link to the process that started it.
  *
  * @module
  */
@@ -10,86 +10,16 @@ import { ASSIGNMENT_VARIABLE } from "../flags/variables.ts";
 import process from "node:process";
 import { setInterval } from "node:timers";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import type { LiveConnection, Others, Selection } from "../../observe/live.ts";
-import type { RecentView } from "../../observe/recent.ts";
+import type { Others } from "../../observe/live.ts";
 import type { Totals } from "../../observe/metrics.ts";
 import type { Address, Runtime } from "../../runtime/contract.ts";
-import type { Ask, Grant, LimitStore } from "../../limits/store.ts";
+import type { LimitStore } from "../../limits/store.ts";
 import type { Places } from "../../policy/places.ts";
-import type { ProxyOptions } from "../../proxy/options.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { Texts } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
-
-/**
- * Options that a worker gets at its start; they override its flags. `privateDestinations` depends on all listeners, and
- * not every worker has all of them. All workers have the same `name`: otherwise the proxy would not notice a request
- * that loops through two of them.
- */
-export type Assignment = Pick<ProxyOptions, "listen" | "admin" | "workers" | "name" | "privateDestinations">;
-
-/** What a worker is made from. */
-interface Configured {
-  readonly texts: Texts;
-  readonly assignment: Assignment;
-}
-
-/** A message to a running worker. */
-export type Order =
-  /** Drain, then end. The value is the signal that the main process got. */
-  | { readonly stop: StopSignal }
-  /** End at once. The value is the second signal. */
-  | { readonly stopNow: StopSignal }
-  /** Reopen the log files. */
-  | { readonly reopen: true }
-  /**
-   * The texts of all files, already checked, and the assignment that fits them. The first ones answer the worker's question; later ones replace them. They
-   * include secrets, so they are sent only over this wire, where no other program sees them.
-   */
-  | Configured
-  /** The same for a reload, whose number is `reload`. */
-  | Configured & { readonly reload: number }
-  /** How the reload that the worker has asked for has ended: the fault, or an empty text. */
-  | { readonly reloaded: string }
-  /** The answer to the question with this number: whether the worker may keep a client's connection. */
-  | { readonly place: number; readonly taken: boolean }
-  /** The answers to the worker's questions about limits; `batch` is their number. */
-  | { readonly grants: readonly Grant[]; readonly batch: number }
-  /** The totals of the other workers. */
-  | { readonly others: Totals }
-  /** A question of another worker; `call` is its number. */
-  | { readonly question: Question; readonly call: number }
-  /** What the other workers have answered to the worker's own question. */
-  | { readonly answers: readonly Answer[]; readonly call: number };
-
-/** A message from a worker. */
-export type Report =
-  /** The worker has started, and asks for the texts of the files. */
-  | { readonly asks: "texts" }
-  /** The worker asks that everything be read anew. */
-  | { readonly asks: "reload" }
-  /** How a reload has ended: the fault, or an empty text. */
-  | { readonly reloaded: string; readonly reload: number }
-  /** The worker asks for a place for a client's connection. `place` is the number of this question. */
-  | { readonly take: string; readonly place: number }
-  /** The worker asks for tokens of limits. `batch` is the number of these questions. */
-  | { readonly limits: readonly Ask[]; readonly batch: number }
-  /** The worker gives back a place of this client. */
-  | { readonly give: string }
-  /** The worker accepts connections at these addresses. */
-  | { readonly listening: readonly Address[] }
-  /** The totals of the worker, sent once a second. */
-  | { readonly totals: Totals }
-  /** A question for all other workers; `call` is its number. */
-  | { readonly question: Question; readonly call: number }
-  /** The answer to another worker's question. */
-  | { readonly answer: Answer; readonly call: number };
-
-/** What a worker asks the others: for their open connections, for what has happened lately, or to cut connections. */
-export type Question = "live" | "recent" | { readonly cut: Selection };
-
-/** Open connections, what has happened lately, or how many were cut. */
-export type Answer = readonly LiveConnection[] | RecentView | number;
+import { DistantOthers, DistantPlaces, DistantStore } from "./distant.ts";
+import type { Answer, Assignment, Configured, Order, Question, Report } from "./messages.ts";
 
 /** How often a worker sends its totals, in milliseconds. */
 const TELLING = 1_000;
@@ -124,7 +54,8 @@ function processLink(runtime: Runtime): WorkerLink | undefined {
   if (!process.connected) return undefined;
   const text = runtime.environment(ASSIGNMENT_VARIABLE);
   if (text === undefined) return undefined;
-  // A terminal, or a service manager, sends its signals to all processes. A worker ignores them, and obeys the process that forked it.
+  // A terminal, or a service manager, sends its signals to all processes. A worker ignores them, and obeys the process that
+  // forked it.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
   return new MessageLink(JSON.parse(text), {
     onOrder: (callback) => process.on("message", callback as (message: unknown) => void),
@@ -148,98 +79,9 @@ interface Wire {
   send(report: Report): void;
 }
 
-/** Asks the process that started the workers for places. */
-class DistantPlaces implements Places {
-  readonly #send: (report: Report) => void;
-  /** The functions that wait for an answer, by the number of the question. */
-  readonly #waiting = new Map<number, (taken: boolean) => void>();
-  #asked = 0;
-
-  constructor(send: (report: Report) => void) {
-    this.#send = send;
-  }
-
-  take(source: string): Promise<boolean> {
-    const place = ++this.#asked;
-    this.#send({ take: source, place });
-    return new Promise((resolve) => this.#waiting.set(place, resolve));
-  }
-
-  give(source: string): void {
-    this.#send({ give: source });
-  }
-
-  answered({ place, taken }: { readonly place: number; readonly taken: boolean }): void {
-    this.#waiting.get(place)?.(taken);
-    this.#waiting.delete(place);
-  }
-}
-
-/** Asks the other workers, through the process that started them all. */
-class DistantOthers implements Others {
-  totals: Totals | undefined;
-  readonly #send: (report: Report) => void;
-  /** The functions that wait for answers, by the number of the question. */
-  readonly #waiting = new Map<number, (answers: readonly Answer[]) => void>();
-  #asked = 0;
-
-  constructor(send: (report: Report) => void) {
-    this.#send = send;
-  }
-
-  async live(): Promise<readonly LiveConnection[]> {
-    return (await this.#ask("live")).flatMap((answer) => answer as readonly LiveConnection[]);
-  }
-
-  async recent(): Promise<readonly RecentView[]> {
-    return (await this.#ask("recent")) as readonly RecentView[];
-  }
-
-  async cut(selection: Selection): Promise<number> {
-    const counts = await this.#ask({ cut: selection });
-    return (counts as readonly number[]).reduce((sum, count) => sum + count, 0);
-  }
-
-  #ask(question: Question): Promise<readonly Answer[]> {
-    const call = ++this.#asked;
-    this.#send({ question, call });
-    return new Promise((resolve) => this.#waiting.set(call, resolve));
-  }
-
-  answered({ call, answers }: { readonly call: number; readonly answers: readonly Answer[] }): void {
-    this.#waiting.get(call)?.(answers);
-    this.#waiting.delete(call);
-  }
-}
-
 /** Sent as JSON, an undefined option is left out. But a worker without an admin listener must override the flag. */
 function completed(assignment: Assignment): Assignment {
   return { admin: undefined, ...assignment };
-}
-
-/** Asks the process that started the workers for tokens of limits. */
-class DistantStore implements LimitStore {
-  readonly #send: (report: Report) => void;
-  /** The functions that wait for answers, by the number of the questions. */
-  readonly #waiting = new Map<number, (grants: readonly Grant[]) => void>();
-  #asked = 0;
-
-  constructor(send: (report: Report) => void) {
-    this.#send = send;
-  }
-
-  ask(limits: readonly Ask[]): Promise<readonly Grant[]> {
-    const batch = ++this.#asked;
-    this.#send({ limits, batch });
-    return new Promise((resolve) => this.#waiting.set(batch, resolve));
-  }
-
-  forget(): void {}
-
-  answered({ grants, batch }: { readonly grants: readonly Grant[]; readonly batch: number }): void {
-    this.#waiting.get(batch)?.(grants);
-    this.#waiting.delete(batch);
-  }
 }
 
 class MessageLink implements WorkerLink {
@@ -266,9 +108,10 @@ class MessageLink implements WorkerLink {
   constructor(assignment: Assignment, wire: Wire) {
     this.assignment = completed(assignment);
     this.#wire = wire;
-    this.places = new DistantPlaces((report) => wire.send(report));
-    this.limitStore = new DistantStore((report) => wire.send(report));
-    this.others = new DistantOthers((report) => wire.send(report));
+    const send = (report: Report): void => wire.send(report);
+    this.places = new DistantPlaces(send);
+    this.limitStore = new DistantStore(send);
+    this.others = new DistantOthers(send);
     this.stop = new Promise((resolve) => this.#stop = resolve);
     this.stopNow = new Promise((resolve) => this.#stopNow = resolve);
     this.#texts = new Promise((resolve) => this.#begin = resolve);

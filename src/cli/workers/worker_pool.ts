@@ -13,7 +13,8 @@ import { CountedPlaces } from "../../policy/places.ts";
 import type { Ask, LimitStore } from "../../limits/store.ts";
 import type { Texts } from "../../text/text_file.ts";
 import { UsageError } from "../../text/usage_error.ts";
-import type { Answer, Assignment, Order, Question, Report } from "./worker.ts";
+import type { Assignment, Order, Question, Report } from "./messages.ts";
+import { Answers } from "./answers.ts";
 import type { StopSignal } from "../program/signals.ts";
 import type { StartWorker, WorkerHandle } from "./worker_start.ts";
 
@@ -107,7 +108,7 @@ export class WorkerPool {
   /** The totals of the workers that have ended. */
   #past: Totals | undefined;
   /** The questions of workers that are not answered yet, by their number here. */
-  readonly #calls = new Map<number, Answers>();
+  readonly #calls = new Map<number, Answers<Member>>();
   #asked = 0;
   #stopping = false;
   #failed = false;
@@ -148,6 +149,7 @@ export class WorkerPool {
         const cancel = this.#clock.schedule(RELOAD_PATIENCE, () => resolve(""));
         member.reloads.set(reload, (fault) => {
           cancel();
+          member.reloads.delete(reload);
           resolve(fault);
         });
         member.handle.send({ texts, assignment: assign(number, this.#addresses), reload });
@@ -316,37 +318,6 @@ export class WorkerPool {
     this.#clock.schedule(delay, () => {
       if (!this.#stopping) this.#start(number);
     });
-  }
-}
-
-/** Collects the answers of workers to one question. Those who end, or take too long, are left out. */
-class Answers {
-  readonly #waiting: Set<Member>;
-  readonly #told: (answers: readonly Answer[]) => void;
-  readonly #answers: Answer[] = [];
-
-  constructor(asked: readonly Member[], told: (answers: readonly Answer[]) => void) {
-    this.#waiting = new Set(asked);
-    this.#told = told;
-  }
-
-  answered(member: Member, answer: Answer): void {
-    if (this.#waiting.has(member)) this.#answers.push(answer);
-    this.left(member);
-  }
-
-  left(member: Member): void {
-    if (this.#waiting.delete(member)) this.check();
-  }
-
-  giveUp(): void {
-    this.#waiting.clear();
-    this.check();
-  }
-
-  /** Tells the answers if none is missing. */
-  check(): void {
-    if (this.#waiting.size === 0) this.#told(this.#answers);
   }
 }
 

@@ -8,7 +8,7 @@ import cluster from "node:cluster";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import type { Sharing } from "../../runtime/contract.ts";
-import type { Assignment, Order, Report } from "./worker.ts";
+import type { Assignment, Order, Report } from "./messages.ts";
 import { ASSIGNMENT_VARIABLE } from "../flags/variables.ts";
 
 /** A running worker, as the process that started it sees it. */

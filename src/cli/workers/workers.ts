@@ -20,7 +20,7 @@ import { readCertificates } from "../config/proxy_options.ts";
 import { inTurn, tellListeners } from "../config/reload.ts";
 import { EXIT_CODES, FailedError, listenFailure, type Shell } from "../program/shell.ts";
 import { STOP_SIGNALS } from "../program/signals.ts";
-import type { Assignment } from "./worker.ts";
+import type { Assignment } from "./messages.ts";
 import type { Control } from "../program/control.ts";
 import { workerStarter } from "./worker_start.ts";
 
