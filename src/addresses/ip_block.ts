@@ -65,6 +65,12 @@ export function suggestIpBlock(text: string): string | undefined {
   return `${first}/${read.bits}`;
 }
 
+/** What is wrong with a block whose address is not its first, and what to write. Undefined for other text. */
+export function bitsBeyondPrefix(text: string, shown = text): string | undefined {
+  const meant = suggestIpBlock(text);
+  return meant && `"${shown}" has bits set beyond its prefix; write "${meant}"`;
+}
+
 /**
  * Reads a block like {@linkcode parseIpBlock}, but throws if it cannot.
  *

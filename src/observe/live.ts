@@ -7,7 +7,9 @@
  * @module
  */
 
+import { formatAuthority } from "../addresses/host.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { TcpAddress } from "../runtime/contract.ts";
 import type { Protocol } from "../protocols/client_protocols.ts";
 import type { Totals } from "./metrics.ts";
 import type { RecentView } from "./recent.ts";
@@ -115,12 +117,7 @@ export interface Watched {
   /** The record of the request under way. */
   readonly recording: Recording | undefined;
   /** The target of that request and the client's address, once the request was allowed. */
-  readonly question: Asked | undefined;
-}
-
-interface Asked {
-  readonly host: string;
-  readonly port: number;
+  readonly question: TcpAddress | undefined;
 }
 
 /** Whether a selection means a connection. An empty selection means none. */
@@ -130,18 +127,14 @@ export function selects(selection: Selection, { id, user, clientName, question }
     (selection.user === undefined || selection.user === user) &&
     (selection.client === undefined || names(selection.client, clientName)) &&
     (selection.target === undefined ||
-      question !== undefined && names(selection.target.toLowerCase(), authorityOf(question)));
+      question !== undefined &&
+        names(selection.target.toLowerCase(), formatAuthority(question).toLowerCase()));
 }
 
 /** Whether a text is an authority, or its host alone. */
 function names(text: string, authority: string): boolean {
   const host = authority.slice(0, authority.lastIndexOf(":"));
   return text === authority || text === host || `[${text}]` === host;
-}
-
-function authorityOf({ host, port }: Asked): string {
-  const name = host.toLowerCase();
-  return name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`;
 }
 
 /** A look at a request's counts. */
@@ -169,11 +162,10 @@ export class LiveView {
   /** A connection as it is now. */
   of({ id, clientName: client, user, since, recording }: Watched): LiveConnection {
     const now = this.#clock.now();
-    const began = recording?.began ?? since;
-    const duration = Math.round(now - began);
+    const duration = Math.round(now - (recording?.began ?? since));
     const look = recording && this.#look(recording, now);
     return {
-      time: new Date(this.#clock.date().getTime() - duration).toISOString(),
+      time: (recording?.time ?? new Date(this.#clock.date().getTime() - duration)).toISOString(),
       id,
       client,
       user,

@@ -6,7 +6,7 @@
 
 import { hash, randomBytes } from "node:crypto";
 import { formatIpv4, formatIpv6, parseIp } from "../addresses/host.ts";
-import { parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
+import { bitsBeyondPrefix, parseIpBlock } from "../addresses/ip_block.ts";
 import { Fault } from "../faults.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import { suggest } from "../text/suggestion.ts";
@@ -116,8 +116,8 @@ function parsePlace(text: string): Place {
     const [address] = text.split("/");
     return { kind: "block", octets: parseIp(address)!, bits: block.bits };
   }
-  const meant = suggestIpBlock(text);
-  if (meant) throw new UsageError(`"${text}" has bits set beyond its prefix; write "${meant}"`);
+  const beyond = bitsBeyondPrefix(text);
+  if (beyond) throw new UsageError(beyond);
   if (/^[A-Za-z][\w.@-]{0,14}$/.test(text)) return { kind: "interface", name: text };
   throw new UsageError(`"${text}" is no address, nor a block such as "2001:db8::/64", nor an interface`);
 }

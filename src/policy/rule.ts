@@ -19,7 +19,7 @@
 
 import { suggest } from "../text/suggestion.ts";
 import { UsageError } from "../text/usage_error.ts";
-import { blockContains, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
+import { bitsBeyondPrefix, blockContains, parseIpBlock } from "../addresses/ip_block.ts";
 import { RULE_PROTOCOLS, type RuleProtocol, type Subject } from "./rule_request.ts";
 import { includesPort, parsePorts, parseTargets } from "./rule_target.ts";
 import { Egress } from "./egress.ts";
@@ -314,11 +314,8 @@ function fromClient(text: string, values: string): Word {
   const blocks = values.split(",").map((value) => {
     const block = parseIpBlock(value);
     if (block) return block;
-    const meant = suggestIpBlock(value);
     throw new UsageError(
-      meant
-        ? `"${value}" has bits set beyond its prefix; write "${meant}"`
-        : `client "${value}" is no IP address, nor a block such as "10.0.0.0/8"`,
+      bitsBeyondPrefix(value) ?? `client "${value}" is no IP address, nor a block such as "10.0.0.0/8"`,
     );
   });
   return new KnownWord(

@@ -6,7 +6,7 @@
 
 import { UsageError } from "../text/usage_error.ts";
 import { asciiName } from "../addresses/ascii_name.ts";
-import { blockContains, type IpBlock, parseIpBlock, suggestIpBlock } from "../addresses/ip_block.ts";
+import { bitsBeyondPrefix, blockContains, type IpBlock, parseIpBlock } from "../addresses/ip_block.ts";
 import type { Answer, Subject } from "./rule_request.ts";
 import { type Key, Word } from "./word.ts";
 import { withoutRoot } from "../addresses/host.ts";
@@ -230,8 +230,8 @@ function parseBlock(host: string): IpBlock | undefined {
 
 function complaint(host: string): string {
   if (host === "") return `a host is missing; write "*" for every host, and no white space behind commas`;
-  const meant = suggestIpBlock(host.replace(/[[\]]/g, ""));
-  if (meant) return `"${host}" has bits set beyond its prefix; write "${meant}"`;
+  const beyond = bitsBeyondPrefix(host.replace(/[[\]]/g, ""), host);
+  if (beyond) return beyond;
   if (host.includes("/")) {
     return `"${host}" is no block of addresses, such as "10.0.0.0/8"; rules know no paths`;
   }

@@ -6,6 +6,7 @@
 
 import { suggest } from "../text/suggestion.ts";
 import { UsageError } from "../text/usage_error.ts";
+import { anyOf } from "../text/word_list.ts";
 import { parseRule, type Rule, RULE_KINDS } from "./rule.ts";
 
 /** How many bad lines a message lists. */
@@ -62,7 +63,7 @@ export function parseRuleLine(text: string, source: string, line?: number): Rule
   if (kind) return parseRule(kind, rule.slice(end + 1), source, line);
   const meant = suggest(word, RULE_KINDS);
   throw new UsageError(
-    `A rule begins with "allow", "deny", "route", "limit" or "bind", not with "${word}"${
+    `A rule begins with ${anyOf(RULE_KINDS.map((kind) => `"${kind}"`))}, not with "${word}"${
       meant ? `: did you mean "${meant}"?` : ""
     }`,
   );

@@ -222,11 +222,17 @@ class Server implements Proxy {
 
   #facts(): PageFacts {
     const { options, settings, adminToken } = this.#assembly.configuration;
-    const others = options.others?.totals;
+    const totals = (): Totals => {
+      const others = options.others?.totals;
+      return others ? sumTotals(this.totals, others) : this.totals;
+    };
     return {
       version: VERSION,
       name: settings.name,
-      totals: others ? sumTotals(this.totals, others) : this.totals,
+      // Summed up only for the pages that show them: a health check is no reason to.
+      get totals() {
+        return totals();
+      },
       draining: this.#closed !== undefined,
       full: this.#assembly.admission.surplus > 0,
       cut: async (selection) => this.cut(selection) + (await options.others?.cut(selection) ?? 0),
