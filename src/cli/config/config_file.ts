@@ -22,7 +22,8 @@ import { UsageError } from "../../text/usage_error.ts";
 import { anyOf } from "../../text/word_list.ts";
 import { FLAG_NAMES, flagOf, type Given, isList } from "../flags/arguments.ts";
 import type { FlagName } from "../flags/flags.ts";
-import { type Path, type Position, type Positions, positionsInJson, positionsInToml } from "./positions.ts";
+import type { Path, Position, Positions } from "./positions.ts";
+import { syntaxOf } from "./syntax.ts";
 
 /** What a config file has. */
 export interface ConfigFile {
@@ -40,7 +41,7 @@ type Table = Readonly<Record<string, unknown>>;
 /** The key of the table that gives upstreams their names. */
 export const UPSTREAMS = "upstreams";
 
-/** The key by which editors find the schema. */
+/** The key with which a file tells editors where its JSON Schema is. The program ignores it. */
 export const SCHEMA = "$schema";
 
 /** What a key of a config file is for. A key of a table is written with a dot, such as `timeouts.idle`. */
@@ -66,63 +67,24 @@ function isForFiles(name: FlagName): boolean {
 
 /** Reads the text of a config file: JSON with comments if its name ends in `.json` or `.jsonc`, and TOML otherwise. */
 export async function parseConfig(text: string, name: string): Promise<ConfigFile> {
-  const isJson = /\.jsonc?$/i.test(name);
+  const syntax = syntaxOf(name);
   const clean = text.replace(/^\uFEFF/, "");
-  const positions = isJson ? positionsInJson(clean) : positionsInToml(clean);
+  const positions = syntax.positions(clean);
   const reading = new Reading(name, positions);
   for (const path of positions.doubles) {
     reading.fault(positions.key(path), `"${path.at(-1)}" is given twice: leave one out`);
   }
   if (reading.faults.length > 0) return reading;
   try {
-    const value = isJson ? await parseJson(clean) : await parseToml(clean);
+    const value = await syntax.parse(clean);
     if (isTable(value)) reading.file(value);
     else reading.fault(positions.value([]), "A config file is an object");
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const { offset, why } = isJson ? jsonFault(clean, error) : tomlFault(clean, error);
+    const { offset, why } = syntax.fault(clean, error);
     reading.fault(positions.at(offset), why);
   }
   return reading;
-}
-
-async function parseToml(text: string): Promise<unknown> {
-  // @ts-ignore: a program elsewhere that imports mod.ts type-checks this line too, and cannot resolve the name.
-  const { parse } = await import("@std/toml/parse");
-  return parse(text);
-}
-
-async function parseJson(text: string): Promise<unknown> {
-  // @ts-ignore: see above.
-  const { parse } = await import("@std/jsonc/parse");
-  return parse(text);
-}
-
-/** Where the parser has stopped, and why. What it quotes is left out, since it may be a secret. */
-interface SyntaxFault {
-  readonly offset: number;
-  readonly why: string;
-}
-
-function tomlFault(text: string, { message }: SyntaxError): SyntaxFault {
-  const [, line, column] = /line (\d+), column (\d+)/.exec(message) ?? [];
-  const before = text.split("\n").slice(0, Number(line) - 1);
-  const stopped = before.reduce((sum, { length }) => sum + length + 1, 0) + Number(column);
-  const why = message.replace(/^(?:Parse error on line \d+, column \d+: )+/, "").replace(/ on line '.*/s, "")
-    .replace(/ ?(?:at position '|:\n).*/s, "").replace(/: "[^]"$/, "");
-  // The parser stops behind white space and line ends.
-  return { offset: text.slice(0, stopped).trimEnd().length, why: `This is no TOML: ${inWords(why)}` };
-}
-
-function jsonFault(text: string, { message }: SyntaxError): SyntaxFault {
-  const position = /at position (\d+)/.exec(message)?.[1];
-  const offset = position === undefined ? text.trimEnd().length : Number(position);
-  const what = position === undefined ? "it ends too early" : "something else is expected here";
-  return { offset, why: `This is no JSON: ${what}` };
-}
-
-function inWords(why: string): string {
-  return why.charAt(0).toLowerCase() + why.slice(1);
 }
 
 /** The words of messages for the types of values. */
