@@ -158,7 +158,7 @@ export abstract class ReadingStream extends PortStream {
     receiver?.end(borrowed);
   }
 
-  /** Tells whoever waits that the connection is gone, and forgets what nobody has read. */
+  /** The connection is gone: ends the wait of the reader, and drops the bytes that were not read. */
   protected readingFailed(): void {
     this.#unread = undefined;
     const receiver = this.#receiver;

@@ -30,7 +30,7 @@ const STD_MODULES = {
 /** The library that verifies bcrypt. Its version stands in the specifier, as in `src/policy/bcrypt.ts`. */
 const BCRYPT = { name: "bcryptjs", version: "3.0.3", specifier: "bcryptjs@3.0.3" };
 
-/** The client of a shared store, which whoever wants one installs. The program imports it with its version. */
+/** The client for `--store`. People who use a store install it. The program imports it by name and version. */
 export const REDIS = { name: "redis", version: "6.3.1", specifier: "redis@6.3.1" };
 
 /** Texts that go into the package, and their names there. */

@@ -22,7 +22,7 @@ import { proxyAutoConfig } from "./proxy_auto_config.ts";
 
 /** A request for one of the pages. */
 export interface PageRequest extends ActionRequest {
-  /** The Host field; empty if there is none. */
+  /** The value of Host. Empty: the request has no such field. */
   readonly host: string;
   /** The media types that the client accepts, in lower case and with their parameters. */
   readonly accept: readonly string[];
@@ -47,7 +47,7 @@ export function pageAt(request: PageRequest, facts: PageFacts): Page {
     : text(404, "There is no such page. See / for what there is.\n");
 }
 
-/** The name of a page: its path, or `other` if there is none. */
+/** The name under which the metrics count a page: its path. `other` stands for all paths without a page. */
 export function nameOfPage(path: string): string {
   const [name] = path.split("?");
   return Object.hasOwn(PAGES, name) ? name : "other";

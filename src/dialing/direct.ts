@@ -24,7 +24,10 @@ export interface DirectOptions {
    * throws.
    */
   readonly judge: (address: TcpAddress, channel?: Channel) => void;
-  /** The address of this machine to dial a host from. Throws a `Fault` if there is none. Undefined: the system chooses. */
+  /**
+   * Chooses the address of this machine to dial a host from. Throws a `Fault` if none fits. Without this function the
+   * system chooses.
+   */
   readonly from?: (host: string) => string;
 }
 

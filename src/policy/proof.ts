@@ -8,8 +8,8 @@ import { digestOf } from "./digest.ts";
 
 /**
  * Shows that a client has logged in on its connection, so that the same words need no second judgement. It holds until a
- * reload replaces the users. It keeps a digest, which takes 0.4 to 2 us for each request, and not the words: connections
- * idle for minutes, and a password in clear text should not stay in memory with each of them. Digests are compared as any
+ * reload replaces the users. It keeps a digest, which takes 0.4 to 2 us for each request, and not the words: a connection
+ * may be idle for minutes, and its password would be in memory in clear text all that time. Digests are compared as any
  * text is: nobody knows which words have which digest, so the time tells nothing.
  */
 export class Proof {

@@ -61,7 +61,7 @@ export class Shell {
     this.#stderr.write(line);
   }
 
-  /** The terminal that standard output is; undefined if it is none. NO_COLOR: see https://no-color.org. */
+  /** How to write to standard output if it is a terminal. Undefined: it is not. NO_COLOR: see https://no-color.org. */
   terminal(runtime: Pick<Runtime, "environment">): Terminal | undefined {
     if (!isatty(STDOUT)) return undefined;
     return { color: !runtime.environment("NO_COLOR") && runtime.environment("TERM") !== "dumb" };

@@ -42,7 +42,11 @@ export class Admin {
   readonly #path: string | undefined;
   readonly #runtime: Runtime;
 
-  /** `place` is a URL, `HOST:PORT` or `unix:PATH`. @throws {UsageError} If it is none of them. */
+  /**
+   * `place` is a URL, `HOST:PORT` or `unix:PATH`.
+   *
+   * @throws {UsageError} If it is something else.
+   */
   constructor(place: string, runtime: Runtime) {
     this.#path = place.startsWith("unix:") ? place.slice("unix:".length) : undefined;
     this.#url = parseHttpUrl(
